@@ -1,0 +1,41 @@
+"""A self-hosted portal for documents: who may have which, who got what, and who has not."""
+
+from flask import Flask
+
+from portal import settings as configuration
+from portal.extensions import db
+from portal.settings import Settings, make_secret
+from portal.storage import LocalStorage
+
+__version__ = "0.1.0"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, wired, with the settings in force unless given. Raises SettingsProblem when they are wrong."""
+    settings = settings or configuration.load()
+    app = Flask(__name__)
+    app.config.update(
+        PORTAL=settings,
+        SECRET_KEY=make_secret(settings),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        CLIENT_IMAGES=settings.client_images,
+        CLIENT_CSV=settings.client_csv,
+        CLIENT_PDF=settings.client_pdf,
+        CLIENT_REPORTS=settings.client_reports,
+    )
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    storage = LocalStorage(settings.storage)
+    storage.prepare()
+    app.extensions["portal.storage"] = storage
+    db.init_app(app)
+    return app
+
+
+def engine_options(url: str) -> dict[str, object]:
+    """Pool and time-outs: a request holds a connection for milliseconds, so few serve many threads."""
+    options: dict[str, object] = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 10}
+    if url.startswith("postgresql"):
+        waits = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s"
+        options |= {"pool_pre_ping": True, "connect_args": {"options": waits}}
+    return options

@@ -1,0 +1,145 @@
+"""The one policy: who may do what with which category and document.
+
+Three forms of the same predicate: ``may_read`` for one document, ``readable`` for a statement over many, and
+``level_at``, the permission at one category as an expression, which the download line folds into its one query.
+A property test proves them equal.
+"""
+
+from typing import TypeVarTuple
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
+
+from portal.actors import Actor
+from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
+from portal.extensions import db
+from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Membership, db_now
+
+Columns = TypeVarTuple("Columns")
+
+
+def readable(statement: Select[*Columns], actor: Actor) -> Select[*Columns]:
+    """Narrow a statement over ``Document`` to what ``actor`` may read now."""
+    if actor.is_admin:
+        return statement.where(Document.trashed_at.is_(None))
+    reach = reachable(actor)
+    return statement.join(reach, reach.c.category_id == Document.category_id).where(visible(reach.c.level))
+
+
+def reachable(actor: Actor) -> CTE:
+    """Every category the actor has a permission on, as ``(category_id, level)``, one row each.
+
+    Grants flow down from where they were given and stop above a seal.
+    """
+    down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(_granted_to(actor))
+    tree = down.cte("granted", recursive=True)
+    child = aliased(Category)
+    tree = tree.union(
+        select(child.id, tree.c.level).where(child.parent_id == tree.c.category_id, child.is_sealed.is_(False))
+    )
+    best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
+    return best.cte("reachable")
+
+
+def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnElement[int]:
+    """The permission ``actor`` has on one category (0 for none), found by walking up to the first seal."""
+    if actor.is_admin:
+        return literal(MANAGE, Integer)
+    start = aliased(Category)
+    up = (
+        select(start.id, start.parent_id, start.is_sealed)
+        .where(start.id == category_id)
+        .correlate_except(start)
+        .cte("ancestry", recursive=True, nesting=True)
+    )
+    parent = aliased(Category)
+    up = up.union_all(
+        select(parent.id, parent.parent_id, parent.is_sealed).where(
+            parent.id == up.c.parent_id, up.c.is_sealed.is_(False)
+        )
+    )
+    granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(actor))
+    return func.coalesce(granted.scalar_subquery(), 0)
+
+
+def visible(level: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a document shows at this permission: publishers also see drafts and what is scheduled or expired."""
+    return and_(Document.trashed_at.is_(None), level >= case((is_out(), READ), else_=PUBLISH))
+
+
+def is_out() -> ColumnElement[bool]:
+    """Whether a document's time has come and is not over."""
+    return and_(
+        Document.published_at <= db_now(),
+        or_(Document.expires_at.is_(None), Document.expires_at > db_now()),
+    )
+
+
+def is_published(document_id: int) -> bool:
+    """Whether a document is out and not in the trash, for whoever may read its category."""
+    this = (Document.id == document_id, Document.trashed_at.is_(None), is_out())
+    return db.session.scalar(select(literal(1)).where(*this)) is not None
+
+
+def may_read(actor: Actor, document_id: int) -> bool:
+    """Whether ``actor`` may read this document now."""
+    level = level_at(Document.category_id, actor)
+    statement = select(literal(1)).where(Document.id == document_id, visible(level))
+    return db.session.scalar(statement) is not None
+
+
+def require_read(actor: Actor, document_id: int) -> None:
+    """Raise DocumentNotFound unless ``actor`` may read this document now."""
+    if not may_read(actor, document_id):
+        raise DocumentNotFound
+
+
+def permission_on(actor: Actor, category_id: int) -> int:
+    """The permission ``actor`` has on a category: 0, READ, PUBLISH or MANAGE."""
+    return db.session.scalar(select(level_at(literal(category_id, Integer), actor))) or 0
+
+
+def require_permission(actor: Actor, category_id: int, permission: int) -> None:
+    """Raise CategoryNotFound when the category is not theirs to see at all, Forbidden when they may only see it."""
+    level = permission_on(actor, category_id)
+    if level < READ:
+        raise CategoryNotFound
+    if level < permission:
+        raise Forbidden
+
+
+def publishes_somewhere(actor: Actor) -> bool:
+    """Whether there is any category this person may publish in."""
+    if actor.is_admin:
+        return True
+    statement = select(literal(1)).select_from(Grant).where(_granted_to(actor), Grant.permission >= PUBLISH).limit(1)
+    return db.session.scalar(statement) is not None
+
+
+def shown_categories(actor: Actor) -> Select[int, int]:
+    """``(category_id, level)`` of every category to show: those with a permission, and for administrators all."""
+    if actor.is_admin:
+        return select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+    reach = reachable(actor)
+    return select(reach.c.category_id, reach.c.level)
+
+
+def _granted_to(actor: Actor) -> ColumnElement[bool]:
+    if actor.user_id is None:  # a link is nobody; `= NULL` would be written as IS NULL and match every group's grant
+        return false()
+    groups = select(Membership.group_id).where(Membership.user_id == actor.user_id)
+    mine = or_(Grant.is_everyone, Grant.user_id == actor.user_id, Grant.group_id.in_(groups))
+    return and_(mine, or_(Grant.expires_at.is_(None), Grant.expires_at > db_now()))

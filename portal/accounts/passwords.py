@@ -1,0 +1,99 @@
+"""Passwords: argon2id, NFKC, and never more than two being hashed at once in a worker."""
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from portal.errors import BadInput, Busy
+from portal.extensions import settings
+
+MINIMUM, MAXIMUM = 15, 1024
+"""Code points of a password that stands alone (NIST SP 800-63B-4, 3.1.1.2)."""
+AT_ONCE, WAITING = 2, 16
+REPEATED = 4
+
+_running = threading.BoundedSemaphore(AT_ONCE)
+_admitted = threading.BoundedSemaphore(AT_ONCE + WAITING)
+
+
+def require_good_password(password: str, *personal: str) -> None:
+    """Raise BadInput with the reason unless this may be a password; ``personal`` are words it must not consist of."""
+    if len(password) < MINIMUM:
+        raise BadInput(f"A password needs at least {MINIMUM} characters. A sentence is easy to remember.")
+    if len(password) > MAXIMUM:
+        raise BadInput(f"A password may have at most {MAXIMUM} characters.")
+    folded = _normal(password).casefold()
+    if len(set(folded)) < REPEATED or folded in _sequences():
+        raise BadInput("This password is too easy to guess. Take a few words that do not belong together.")
+    if any(len(word) > REPEATED and folded.replace(word.casefold(), "") == "" for word in personal):
+        raise BadInput("A password must be more than your name or address.")
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash to store, parameters included. Raises Busy when too many wait already."""
+    with _place():
+        return _hasher().hash(_normal(password))
+
+
+def check_password(stored: str | None, password: str) -> bool:
+    """Whether the password belongs to the hash. Without a hash the same work is done, so that time tells nothing."""
+    if len(password) > MAXIMUM:
+        return False
+    with _place():
+        try:
+            _hasher().verify(stored or _dummy(), _normal(password))
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
+
+
+def needs_rehash(stored: str) -> bool:
+    """Whether the hash was made with other parameters than those in force."""
+    return _hasher().check_needs_rehash(stored)
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _admitted.acquire(blocking=False):
+        raise Busy
+    try:
+        with _running:
+            yield
+    finally:
+        _admitted.release()
+
+
+def _hasher() -> PasswordHasher:
+    return _make_hasher(settings().password_memory, settings().password_passes)
+
+
+@cache
+def _make_hasher(memory: int, passes: int) -> PasswordHasher:
+    return PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=1, type=Type.ID)
+
+
+def _dummy() -> str:
+    return _make_dummy(settings().password_memory, settings().password_passes)
+
+
+@cache
+def _make_dummy(memory: int, passes: int) -> str:
+    return _make_hasher(memory, passes).hash("nobody has this password")
+
+
+def _normal(password: str) -> str:
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
+
+
+@cache
+def _sequences() -> frozenset[str]:
+    runs = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "12345678901234567890", "qwertyuiopasdfghjklzxcvbnm")
+    words = ("password", "letmein", "welcome", "changeme", "administrator", "portal")
+    made = {run[:length] for run in runs for length in range(MINIMUM, len(run) + 1)}
+    made |= {(word * MINIMUM)[:length] for word in words for length in range(MINIMUM, 40)}
+    return frozenset(made | {f"{word}{run}" for word in words for run in ("1234567", "12345678", "123456789")})

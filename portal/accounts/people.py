@@ -1,0 +1,192 @@
+"""Accounts: added, changed, disabled; never deleted, because ledger and log name them."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, literal, or_, select, update
+
+from portal import audit
+from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
+from portal.actors import Actor
+from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
+from portal.extensions import db, lock_on, transaction
+from portal.models import AuditPerson, OneTimeToken, Session, User, db_now
+
+PAGE = 50
+EMAIL_LENGTH, NAME_LENGTH = 254, 200
+LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """One page of people by name; ``after`` is the id to ask the next page with, None at the end."""
+
+    people: list[User]
+    after: int | None
+
+
+def email_key(email: str) -> str:
+    """The one spelling an address or name is known by: NFKC, casefolded, without white space around it.
+
+    Whatever a stranger types is bounded first, because normalising takes quadratic time, and made such that a database
+    can compare it: PostgreSQL refuses NUL and both refuse lone surrogates.
+    """
+    bounded = email[:LONGEST].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return unicodedata.normalize("NFKC", bounded).strip().casefold()
+
+
+def has_users() -> bool:
+    """Whether anybody has an account; until then the setup address works."""
+    return db.session.scalar(select(literal(1)).select_from(User).limit(1)) is not None
+
+
+def find_user(email: str) -> User | None:
+    """The account of this address, disabled ones included."""
+    return db.session.scalar(select(User).where(User.email_key == email_key(email)))
+
+
+def get_user(user_id: int) -> User:
+    """The account with this id, disabled ones included. Raises UserNotFound."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+def actor_of(user: User) -> Actor:
+    """This person as somebody who asks, outside any session (for the command line and for links they made)."""
+    return Actor(user_id=user.id, is_admin=user.is_admin)
+
+
+def list_people(query: str = "", after: int | None = None, limit: int = PAGE) -> PeoplePage:
+    """People by name, 50 a page, narrowed to those whose name or address contains ``query``."""
+    key = func.lower(User.name)
+    statement = select(User).order_by(key, User.id).limit(limit + 1)
+    if query.strip():
+        needle = email_key(query)
+        statement = statement.where(
+            or_(User.email_key.contains(needle, autoescape=True), key.contains(needle, autoescape=True))
+        )
+    last = db.session.get(User, after) if after else None
+    if last is not None:
+        last_key = func.lower(literal(last.name))
+        statement = statement.where(or_(key > last_key, (key == last_key) & (User.id > last.id)))
+    people = list(db.session.scalars(statement))
+    return PeoplePage(people[:limit], people[limit - 1].id if len(people) > limit else None)
+
+
+def add_user(
+    actor: Actor | None, email: str, name: str, password: str | None = None, *, is_admin: bool = False
+) -> User:
+    """Add an account; without a password it waits for its one-time address.
+
+    Raises BadInput for an address, name or password that cannot be, NameTaken when the address has an account.
+    """
+    email, name = require_email(email), require_name(name)
+    hashed = None
+    if password is not None:
+        require_good_password(password, name, email)
+        hashed = hash_password(password)
+    with transaction() as session:
+        lock_on(f"user:{email_key(email)}")
+        if find_user(email) is not None:
+            raise NameTaken(f"{email} already has an account.")
+        user = User(email=email, email_key=email_key(email), name=name, password_hash=hashed, is_admin=is_admin)
+        session.add(user)
+        session.flush()
+        audit.introduce(user.id, name, email)
+        audit.record_event("user.added", actor=actor, thing=("user", user.id), is_admin=is_admin)
+    return user
+
+
+def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool) -> User:
+    """Change name and role. Raises LastAdministrator when nobody would be left to run the portal."""
+    name = require_name(name)
+    with transaction() as session:
+        user = get_user(user_id)
+        if user.is_admin and not is_admin:
+            _require_another_administrator(user_id)
+            session.execute(delete(Session).where(Session.user_id == user_id))
+        user.name, user.is_admin = name, is_admin
+        session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
+        audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
+    return user
+
+
+def disable_user(actor: Actor | None, user_id: int) -> None:
+    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again."""
+    with transaction() as session:
+        user = get_user(user_id)
+        if user.is_admin:
+            _require_another_administrator(user_id)
+        user.disabled_at = session.scalar(select(db_now()))
+        session.execute(delete(Session).where(Session.user_id == user_id))
+        spend_open_tokens(user_id)
+        audit.record_event("user.disabled", actor=actor, thing=("user", user_id))
+
+
+def enable_user(actor: Actor | None, user_id: int) -> None:
+    """Open a disabled account again; the password is the old one."""
+    with transaction():
+        get_user(user_id).disabled_at = None
+        audit.record_event("user.enabled", actor=actor, thing=("user", user_id))
+
+
+def set_password(actor: Actor | None, user_id: int, password: str, *, keep_session: int | None = None) -> None:
+    """Set a password. Every session but ``keep_session`` ends and every one-time address of the person is used up."""
+    user = get_user(user_id)
+    require_good_password(password, user.name, user.email)
+    store_password(actor, user_id, hash_password(password), keep_session=keep_session)
+
+
+def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_session: int | None = None) -> None:
+    """The same with a hash already made, so that no transaction is open while it is computed."""
+    with transaction() as session:
+        get_user(user_id).password_hash = hashed
+        session.execute(delete(Session).where(Session.user_id == user_id, Session.id != (keep_session or 0)))
+        spend_open_tokens(user_id)
+        audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))
+
+
+def spend_open_tokens(user_id: int) -> None:
+    """Make every one-time address of this person useless; inside the transaction that changes their standing."""
+    unused = (OneTimeToken.user_id == user_id, OneTimeToken.used_at.is_(None))
+    db.session.execute(update(OneTimeToken).where(*unused).values(used_at=db_now()))
+
+
+def refresh_hash(user_id: int, stored: str, password: str) -> None:
+    """Hash again with the parameters in force, at a sign-in that has just shown the password is right."""
+    if not needs_rehash(stored):
+        return
+    hashed = hash_password(password)
+    with transaction() as session:
+        unchanged = (User.id == user_id, User.password_hash == stored)
+        session.execute(update(User).where(*unchanged).values(password_hash=hashed))
+
+
+def require_email(email: str) -> str:
+    """The address as people will see it. Raises BadInput when mail could not be sent to it."""
+    email = unicodedata.normalize("NFC", email).strip()
+    local, _, host = email.rpartition("@")
+    fits = local and "." in host.strip(".") and "@" not in local and email.isprintable()
+    fits = fits and max(len(email), len(email_key(email))) <= EMAIL_LENGTH
+    if not fits or any(character in email for character in ' ,;:<>()[]\\"'):
+        raise BadInput("This is not an e-mail address.")
+    return email
+
+
+def require_name(name: str) -> str:
+    """A person's name as people will see it. Raises BadInput when it is empty, too long or has control characters."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.")
+    return name
+
+
+def _require_another_administrator(user_id: int) -> None:
+    # On PostgreSQL the rows are locked, so that two administrators cannot remove each other at once.
+    others = select(User.id).where(User.is_admin, User.disabled_at.is_(None), User.id != user_id).with_for_update()
+    everybody = select(User.id).where(User.is_admin).with_for_update()
+    db.session.scalars(everybody).all()
+    if db.session.scalars(others).first() is None:
+        raise LastAdministrator

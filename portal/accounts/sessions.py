@@ -1,0 +1,185 @@
+"""Sessions: rows, found by one query, ended by deleting them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from portal import audit
+from portal.accounts.passwords import check_password
+from portal.accounts.people import email_key, refresh_hash
+from portal.accounts.throttle import clear_try, record_try
+from portal.actors import Actor
+from portal.errors import SignInFailed
+from portal.extensions import db, release_connection, settings, transaction
+from portal.models import Session, User, db_later, db_now
+from portal.tokens import is_token, make_token, token_hash
+
+PURPOSE = "session"
+QUARTER = 15 * 60
+SEEN_EVERY = timedelta(minutes=5)
+NEW_VISIT_AFTER = timedelta(minutes=30)
+SESSIONS_EACH = 20
+AGENT_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class SignedIn(Actor):
+    """A person in a session: who asks, and what the pages say about them."""
+
+    session_id: int = 0
+    name: str = ""
+    email: str = ""
+    seen_at: datetime | None = None
+    visited_at: datetime | None = None
+    checked_at: datetime | None = None
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """What Flask-Login calls a person by."""
+        return str(self.user_id)
+
+
+def find_session(token: str, network: str = "") -> SignedIn | None:
+    """The person of a session token, by one query; None when it is unknown, over, or the account is disabled."""
+    if not is_token(token):
+        return None
+    statement = (
+        select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
+        .join(User, User.id == Session.user_id)
+        .where(Session.token_hash == token_hash(PURPOSE, token), User.disabled_at.is_(None))
+        .where(*_alive())
+    )
+    row = db.session.execute(statement).first()
+    if row is None:
+        return None
+    session_id, user_id, is_admin, name, email, seen_at, visited_at, now = row
+    return SignedIn(
+        user_id=user_id,
+        is_admin=is_admin,
+        network=network,
+        session_id=session_id,
+        name=name,
+        email=email,
+        seen_at=seen_at,
+        visited_at=visited_at,
+        checked_at=now,
+    )
+
+
+def note_visit(person: SignedIn) -> None:
+    """Write down that the person is here, at most every five minutes; after half an hour away a new visit begins."""
+    if person.seen_at is None or person.checked_at is None:
+        return
+    away = person.checked_at - person.seen_at
+    if away < SEEN_EVERY:
+        return
+    with transaction() as session:
+        session.execute(update(Session).where(Session.id == person.session_id).values(seen_at=db_now()))
+        seen: dict[str, object] = {"seen_at": db_now()}
+        if away > NEW_VISIT_AFTER:
+            seen["visited_at"] = User.seen_at
+        session.execute(update(User).where(User.id == person.user_id).values(seen))
+
+
+def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
+    """Sign a person in and give the token of the new session.
+
+    Tries are counted before any hashing. Raises SignInFailed, the same for an unknown address, a wrong password and a
+    disabled account, and TooManyTries.
+    """
+    limits = settings()
+    account = token_hash("account", email_key(email)).hex()
+    tries = record_try(
+        (f"login:{account}:{network}", limits.login_tries, QUARTER),
+        (f"login-network:{network}", limits.network_tries, QUARTER),
+    )
+    user = db.session.scalar(select(User).where(User.email_key == email_key(email)))
+    stored = user.password_hash if user is not None and user.disabled_at is None else None
+    release_connection()  # none is held while the hash is computed
+    if not check_password(stored, password) or user is None or stored is None:
+        _record_failure(user, network)
+        raise SignInFailed
+    clear_try(tries)
+    token = _start_proven_session(user.id, stored, network=network, agent=agent)
+    refresh_hash(user.id, stored, password)
+    return token
+
+
+def start_session(user_id: int, *, network: str, agent: str) -> str:
+    """A new session for a person who has just proved who they are; the oldest beyond twenty ends."""
+    token = make_token()
+    with transaction() as session:
+        user = session.get_one(User, user_id)
+        row = Session(
+            token_hash=token_hash(PURPOSE, token),
+            user_id=user_id,
+            network=network,
+            agent=agent[:AGENT_LENGTH],
+            expires_at=session.scalars(select(db_later(settings().session_days * 86400))).one(),
+        )
+        session.add(row)
+        session.flush()
+        kept = select(Session.id).where(Session.user_id == user_id).order_by(Session.id.desc()).limit(SESSIONS_EACH)
+        session.execute(delete(Session).where(Session.user_id == user_id, Session.id.not_in(kept)))
+        session.execute(delete(Session).where(Session.expires_at <= db_now()))
+        user.visited_at, user.seen_at = user.seen_at, session.scalars(select(db_now())).one()
+        who = Actor(user_id=user_id, is_admin=user.is_admin, network=network)
+        audit.record_event("session.started", actor=who, thing=("user", user_id))
+    return token
+
+
+def sign_out(person: SignedIn) -> None:
+    """End the session; its token is worth nothing from now on."""
+    with transaction() as session:
+        session.execute(delete(Session).where(Session.id == person.session_id))
+        audit.record_event("session.ended", actor=person, thing=("user", person.user_id or 0))
+
+
+def list_sessions(user_id: int) -> list[Session]:
+    """The live sessions of a person, the last used first."""
+    statement = select(Session).where(Session.user_id == user_id, *_alive())
+    return list(db.session.scalars(statement.order_by(Session.seen_at.desc(), Session.id.desc())))
+
+
+def end_session(person: SignedIn, session_id: int) -> bool:
+    """End one of the person's own sessions; False when it is not theirs or is over."""
+    with transaction() as session:
+        mine = (Session.id == session_id, Session.user_id == person.user_id)
+        ended = session.execute(delete(Session).where(*mine).returning(Session.id)).first() is not None
+        if ended:
+            audit.record_event("session.ended", actor=person, thing=("user", person.user_id or 0))
+    return ended
+
+
+def end_other_sessions(person: SignedIn) -> int:
+    """End every session of the person but the present one; how many that were."""
+    with transaction() as session:
+        others = (Session.user_id == person.user_id, Session.id != person.session_id)
+        ended = len(session.execute(delete(Session).where(*others).returning(Session.id)).all())
+        audit.record_event("session.others_ended", actor=person, thing=("user", person.user_id or 0), count=ended)
+    return ended
+
+
+def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    idle = db_later(-settings().session_idle_hours * 3600)
+    return Session.expires_at > db_now(), Session.seen_at > idle
+
+
+def _start_proven_session(user_id: int, stored: str, *, network: str, agent: str) -> str:
+    """A session for the password just checked, unless it was changed or the account disabled while it was hashed."""
+    with transaction() as session:
+        standing = select(User.id).where(User.id == user_id, User.password_hash == stored, User.disabled_at.is_(None))
+        if session.scalar(standing.with_for_update()) is None:
+            raise SignInFailed
+        return start_session(user_id, network=network, agent=agent)
+
+
+def _record_failure(user: User | None, network: str) -> None:
+    with transaction():
+        who = Actor(user_id=None, kind="portal", network=network)
+        thing = ("user", user.id) if user is not None else None
+        audit.record_event("session.refused", actor=who, thing=thing)

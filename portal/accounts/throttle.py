@@ -1,0 +1,34 @@
+"""The throttle on guessing: only failures stay counted, and they are counted before any work is done."""
+
+from sqlalchemy import delete, func, insert, select
+
+from portal.errors import TooManyTries
+from portal.extensions import lock_on, transaction
+from portal.models import SignInAttempt, db_later
+
+KEEP_SECONDS = 24 * 3600
+
+Limit = tuple[str, int, int]
+"""What is counted, how many are allowed, within how many seconds."""
+
+
+def record_try(*limits: Limit) -> list[int]:
+    """Count one try under each limit, or raise TooManyTries when one is reached. Gives the ids for ``clear_try``.
+
+    Counting and checking are one transaction, so fifty tries at once are fifty tries, not one.
+    """
+    with transaction() as session:
+        for key, allowed, seconds in limits:
+            lock_on(key)
+            recent = (SignInAttempt.key == key, SignInAttempt.at > db_later(-seconds))
+            if session.scalars(select(func.count()).where(*recent)).one() >= allowed:
+                raise TooManyTries(retry_after=seconds)
+        session.execute(delete(SignInAttempt).where(SignInAttempt.at < db_later(-KEEP_SECONDS)))
+        rows = [{"key": key} for key, _, _ in limits]
+        return list(session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows))
+
+
+def clear_try(ids: list[int]) -> None:
+    """Take back tries that turned out right."""
+    with transaction() as session:
+        session.execute(delete(SignInAttempt).where(SignInAttempt.id.in_(ids)))

@@ -1,0 +1,85 @@
+"""One-time addresses: the first setup, an invitation, a new password. Each works once."""
+
+from sqlalchemy import select, update
+
+from portal import audit
+from portal.accounts.passwords import hash_password, require_good_password
+from portal.accounts.people import actor_of, add_user, get_user, has_users, store_password
+from portal.actors import Actor
+from portal.errors import TokenNotFound
+from portal.extensions import db, lock_on, transaction
+from portal.models import OneTimeToken, User, db_later, db_now
+from portal.tokens import is_token, make_token, token_hash
+
+LIFETIME = {"setup": 3600, "invitation": 7 * 86400, "reset": 24 * 3600}
+"""Seconds an address works, by purpose."""
+
+
+def issue_token(actor: Actor | None, purpose: str, user_id: int | None = None) -> str:
+    """A new one-time token; older ones of the same purpose and person stop working."""
+    token = make_token()
+    with transaction() as session:
+        lock_on(f"token:{purpose}:{user_id}")
+        same = (OneTimeToken.purpose == purpose, OneTimeToken.user_id == user_id, OneTimeToken.used_at.is_(None))
+        session.execute(update(OneTimeToken).where(*same).values(used_at=db_now()))
+        session.add(
+            OneTimeToken(
+                token_hash=token_hash(purpose, token),
+                purpose=purpose,
+                user_id=user_id,
+                created_by_id=actor.user_id if actor else None,
+                expires_at=session.scalars(select(db_later(LIFETIME[purpose]))).one(),
+            )
+        )
+        thing = ("user", user_id) if user_id else None
+        audit.record_event("token.issued", actor=actor, thing=thing, purpose=purpose)
+    return token
+
+
+def find_token(token: str) -> OneTimeToken | None:
+    """The token if it still works. A setup token works only while nobody has an account."""
+    if not is_token(token):
+        return None
+    hashes = [token_hash(purpose, token) for purpose in LIFETIME]
+    live = (OneTimeToken.used_at.is_(None), OneTimeToken.expires_at > db_now())
+    found = db.session.scalar(select(OneTimeToken).where(OneTimeToken.token_hash.in_(hashes), *live))
+    if found is None or (found.purpose == "setup" and has_users()):
+        return None
+    if found.user_id is not None and get_user(found.user_id).disabled_at is not None:
+        return None
+    return found
+
+
+def spend_setup_token(token: str, email: str, name: str, password: str) -> User:
+    """Make the first administrator. Of any number at once exactly one succeeds; the others get TokenNotFound."""
+    require_good_password(password, name, email)
+    hashed = hash_password(password)
+    with transaction():
+        lock_on("setup")  # two addresses may have been issued at once
+        _spend(token, "setup")
+        if has_users():
+            raise TokenNotFound
+        user = add_user(None, email, name, is_admin=True)
+        user.password_hash = hashed
+    return user
+
+
+def spend_token(token: str, password: str) -> User:
+    """Set the password of the person an invitation or reset was made for. Raises TokenNotFound when it is used up."""
+    found = find_token(token)
+    if found is None or found.user_id is None:
+        raise TokenNotFound
+    user = get_user(found.user_id)
+    require_good_password(password, user.name, user.email)
+    hashed = hash_password(password)
+    with transaction():
+        _spend(token, found.purpose)
+        store_password(actor_of(user), user.id, hashed)
+    return user
+
+
+def _spend(token: str, purpose: str) -> None:
+    open_ones = (OneTimeToken.token_hash == token_hash(purpose, token), OneTimeToken.used_at.is_(None))
+    statement = update(OneTimeToken).where(*open_ones, OneTimeToken.expires_at > db_now()).values(used_at=db_now())
+    if db.session.execute(statement.returning(OneTimeToken.id)).first() is None:
+        raise TokenNotFound

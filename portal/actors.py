@@ -1,0 +1,22 @@
+"""Who asks: the one value that access, ledger and log all take."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks. ``kind`` is ``person``, ``link`` or ``portal``; a person has a ``user_id``."""
+
+    user_id: int | None
+    is_admin: bool = False
+    kind: str = "person"
+    network: str = ""
+
+    @property
+    def key(self) -> str:
+        """How the ledger names a person."""
+        return f"u:{self.user_id}"
+
+
+PORTAL = Actor(user_id=None, is_admin=True, kind="portal")
+"""The portal itself, for work nobody asked for by hand."""

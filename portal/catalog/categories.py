@@ -1,0 +1,236 @@
+"""The tree of categories: added, renamed, moved; paths and lineages follow in the same transaction."""
+
+from sqlalchemy import ColumnElement, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from portal import access, audit, filenames
+from portal.actors import Actor
+from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, NameTaken
+from portal.extensions import db, lock_on, transaction
+from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, ShareLink, SourceDirectory
+
+DEEPEST = 64
+TREE = "category-tree"
+"""What writers of the tree queue on, so that two moves cannot tie a loop."""
+
+
+def find_category(path: str) -> Category | None:
+    """The category at this path, spelled exactly so."""
+    return db.session.scalar(select(Category).where(Category.path == filenames.normal(path)))
+
+
+def find_moved(path: str) -> Category | None:
+    """The category that once was at this path and is elsewhere now."""
+    statement = select(Category).join(CategoryAlias, CategoryAlias.category_id == Category.id)
+    return db.session.scalar(statement.where(CategoryAlias.path == filenames.normal(path)))
+
+
+def get_category(category_id: int) -> Category:
+    """The category with this id. Raises CategoryNotFound."""
+    category = db.session.get(Category, category_id)
+    if category is None:
+        raise CategoryNotFound
+    return category
+
+
+def list_ancestors(category: Category) -> list[Category]:
+    """From the root down to the category itself."""
+    ids = [int(part) for part in (category.lineage or "").strip("/").split("/")]
+    return list(db.session.scalars(select(Category).where(Category.id.in_(ids)).order_by(Category.depth)))
+
+
+def list_children(category_id: int | None) -> list[Category]:
+    """The categories directly below one, or the top ones for None, by name."""
+    statement = select(Category).where(Category.parent_id.is_(None) if category_id is None else below(category_id))
+    return list(db.session.scalars(statement.order_by(func.lower(Category.name), Category.id)))
+
+
+def below(category_id: int) -> ColumnElement[bool]:
+    """The condition that a category is directly below this one."""
+    return Category.parent_id == category_id
+
+
+def ensure_category(actor: Actor | None, path: str) -> Category:
+    """The category at this path, made with every missing one above it."""
+    found = find_category(path)
+    if found is not None:
+        return found
+    with transaction():
+        category: Category | None = None
+        for name in path.split("/"):
+            parent_id = category.id if category else None
+            category = _find_child(parent_id, name) or add_category(actor, parent_id, name)
+    if category is None:
+        raise CategoryNotFound
+    return category
+
+
+def add_category(
+    actor: Actor | None, parent_id: int | None, name: str, *, description: str = "", is_sealed: bool = False
+) -> Category:
+    """Add a category; a top one needs an administrator, others ``manage`` on the parent.
+
+    Raises BadInput for a name that cannot be, NameTaken when the parent has one of this name.
+    """
+    name = require_category_name(name)
+    with transaction() as session:
+        lock_on(TREE)
+        _require_manage(actor, parent_id)
+        parent = get_category(parent_id) if parent_id is not None else None
+        path, depth = (f"{parent.path}/{name}", parent.depth + 1) if parent else (name, 1)
+        if depth > DEEPEST:
+            raise BadInput(f"Categories go at most {DEEPEST} deep.")
+        _require_free_path(path, name)
+        category = Category(
+            parent_id=parent_id, name=name, path=path, depth=depth, description=description, is_sealed=is_sealed
+        )
+        session.add(category)
+        session.flush()
+        category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
+        session.execute(delete(CategoryAlias).where(CategoryAlias.path == path))
+        audit.record_event("category.added", actor=actor, thing=("category", category.id), label=path)
+    return category
+
+
+def change_category(actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool) -> Category:
+    """Rename, describe, seal or unseal. Old paths go on leading here."""
+    name = require_category_name(name)
+    with transaction() as session:
+        lock_on(TREE)
+        _require_manage(actor, category_id)
+        category = get_category(category_id)
+        if name != category.name:
+            _refuse_source(category, "renamed")
+            parent = get_category(category.parent_id) if category.parent_id else None
+            _repath(category, parent, name)
+        category.description = description.strip()
+        sealing = category.is_sealed != is_sealed
+        category.is_sealed = is_sealed
+        session.flush()
+        audit.record_event(
+            "category.changed", actor=actor, thing=("category", category_id), label=category.path, sealed=is_sealed
+        )
+        if sealing:
+            action = "category.sealed" if is_sealed else "category.unsealed"
+            audit.record_event(action, actor=actor, thing=("category", category_id), label=category.path)
+    return category
+
+
+def move_category(actor: Actor | None, category_id: int, parent_id: int | None) -> Category:
+    """Hang a category, with all below it, under another parent. Raises Conflict when that is below itself."""
+    with transaction() as session:
+        lock_on(TREE)
+        _require_manage(actor, category_id)
+        _require_manage(actor, parent_id)
+        category = get_category(category_id)
+        parent = get_category(parent_id) if parent_id is not None else None
+        _refuse_source(category, "moved")
+        if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
+            raise Conflict("A category cannot be moved below itself.")
+        deepest = select(func.max(Category.depth)).where(within(category))
+        if (parent.depth if parent else 0) + 1 + session.scalars(deepest).one() - category.depth > DEEPEST:
+            raise BadInput(f"Categories go at most {DEEPEST} deep.")
+        _repath(category, parent, category.name)
+        audit.record_event("category.moved", actor=actor, thing=("category", category_id), label=category.path)
+    return category
+
+
+def remove_category(actor: Actor | None, category_id: int) -> None:
+    """Remove an empty category with its grants. Raises Conflict while anything is in it or refers to it."""
+    with transaction() as session:
+        lock_on(TREE)
+        _require_manage(actor, category_id)
+        category = get_category(category_id)
+        for model, column in (
+            (Category, Category.parent_id),
+            (Document, Document.category_id),
+            (ShareLink, ShareLink.category_id),
+            (SourceDirectory, SourceDirectory.category_id),
+        ):
+            if session.scalar(select(literal(1)).select_from(model).where(column == category_id).limit(1)):
+                raise Conflict("Only an empty category can be removed; documents in the trash count.")
+        session.execute(delete(Grant).where(Grant.category_id == category_id))
+        session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category_id))
+        audit.record_event("category.removed", actor=actor, thing=("category", category_id), label=category.path)
+        session.execute(delete(Category).where(Category.id == category_id))
+
+
+def within(category: Category) -> ColumnElement[bool]:
+    """The condition that a category is this one or below it; by ids, so that ``reports`` is not ``reports2``."""
+    return Category.lineage.startswith(category.lineage or "/", autoescape=True)
+
+
+def require_category_name(name: str) -> str:
+    """The name as stored. Raises BadInput with the reason when it cannot be one."""
+    name = filenames.normal(name)
+    problem = filenames.category_name_problem(name)
+    if problem is not None:
+        raise BadInput(problem)
+    return name
+
+
+def _find_child(parent_id: int | None, name: str) -> Category | None:
+    parent = Category.parent_id.is_(None) if parent_id is None else Category.parent_id == parent_id
+    return db.session.scalar(select(Category).where(parent, Category.name == filenames.normal(name)))
+
+
+def _require_manage(actor: Actor | None, category_id: int | None) -> None:
+    if actor is None or actor.is_admin:
+        return
+    if category_id is None:
+        raise Forbidden("Only administrators add and move categories at the top.")
+    access.require_permission(actor, category_id, MANAGE)
+
+
+def _require_free_path(path: str, name: str) -> None:
+    if find_category(path) is not None:
+        raise NameTaken(f"There is already a category called {name} here.")
+
+
+def _refuse_source(category: Category, what: str) -> None:
+    is_source = select(literal(1)).where(SourceDirectory.category_id == Category.id).correlate(Category).exists()
+    if db.session.scalar(select(Category.id).where(within(category), is_source).limit(1)):
+        raise Conflict(f"This category shows a directory in place and cannot be {what}.")
+
+
+def _repath(category: Category, parent: Category | None, name: str) -> None:
+    """Give the category and all below it the paths and lineages that follow from a new parent or name."""
+    old_path, old_lineage, old_depth = category.path, category.lineage or "/", category.depth
+    new_path = f"{parent.path}/{name}" if parent else name
+    new_lineage = f"{parent.lineage if parent else '/'}{category.id}/"
+    if new_path != old_path:
+        _require_free_path(new_path, name)
+    session = db.session()
+    subtree = within(category)
+    _remember_paths(subtree)
+    category.parent_id, category.name = (parent.id if parent else None), name
+    session.flush()
+    session.execute(
+        update(Category)
+        .where(Category.lineage.startswith(old_lineage, autoescape=True))
+        .values(
+            path=literal(new_path) + func.substr(Category.path, len(old_path) + 1),
+            lineage=literal(new_lineage) + func.substr(Category.lineage, len(old_lineage) + 1),
+            depth=Category.depth + ((parent.depth if parent else 0) + 1 - old_depth),
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    session.expire_all()
+    live = select(Category.path).where(Category.path == CategoryAlias.path).correlate(CategoryAlias).exists()
+    session.execute(delete(CategoryAlias).where(live))
+
+
+def _remember_paths(subtree: ColumnElement[bool]) -> None:
+    """Old addresses lead on; a path that was somebody else's before now belongs to the last who had it."""
+    session = db.session()
+    rows = [
+        {"path": path, "category_id": category_id}
+        for category_id, path in session.execute(select(Category.id, Category.path).where(subtree))
+    ]
+    make = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
+    statement = make(CategoryAlias)
+    statement = statement.on_conflict_do_update(
+        index_elements=["path"], set_={"category_id": statement.excluded.category_id}
+    )
+    session.execute(statement, rows)

@@ -1,0 +1,159 @@
+"""Editions: a document with one of its versions, as the download line needs them, found by one query."""
+
+import base64
+import uuid as uuids
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from portal import access, filenames
+from portal.actors import Actor
+from portal.catalog.categories import within
+from portal.catalog.refs import Ref, parse_ref
+from portal.extensions import db
+from portal.models import Category, Document, SourceDirectory, Version
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One version of one document: what it is called, what it is, and where its bytes are."""
+
+    document_id: int
+    uuid: uuids.UUID
+    title: str
+    category_id: int
+    current_version_id: int
+    version_id: int
+    number: int
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    created_at: datetime
+    source_directory: str | None
+    source_path: str | None
+    source_mtime_ns: int | None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no newer version has replaced it."""
+        return self.version_id == self.current_version_id
+
+    @property
+    def etag(self) -> str:
+        """The strong validator: the same bytes have the same one on every worker, for ever."""
+        return f'"sha256-{self.sha256}"'
+
+    @cached_property
+    def digest(self) -> str:
+        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons."""
+        return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+
+
+def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition | None:
+    """What ``actor`` may download under this ref: the current version, or the pinned ``number``; else None.
+
+    Unknown and forbidden are the same empty result of the same query.
+    """
+    named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
+    level = access.level_at(Document.category_id, actor)
+    return _first(_editions(number).where(named, access.visible(level)))
+
+
+def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | None:
+    """What one string of an old address names in a top category.
+
+    In this order: a filename directly in it, that filename plus the door's ending, then an id or uuid of a document
+    anywhere below it.
+    """
+    category = db.session.scalar(select(Category).where(Category.path == root))
+    if category is None:
+        return None
+    visible = access.visible(access.level_at(Document.category_id, actor))
+    for filename in (name, name + ending) if ending else (name,):
+        here = (Document.category_id == category.id, Document.filename == filenames.normal(filename))
+        found = _first(_editions(None).where(*here, visible))
+        if found is not None:
+            return found
+    ref = parse_ref(name)
+    if ref is None:
+        return None
+    named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
+    below = select(Category.id).where(within(category))
+    return _first(_editions(None).where(named, Document.category_id.in_(below), visible))
+
+
+def find_at_path(actor: Actor, path: str) -> Edition | None:
+    """What ``actor`` may download at a category path plus filename, such as ``reports/2018/feb/weather.csv``."""
+    shelf, _, filename = filenames.normal(path).rpartition("/")
+    visible = access.visible(access.level_at(Document.category_id, actor))
+    statement = _editions(None).join(Category, Category.id == Document.category_id)
+    return _first(statement.where(Category.path == shelf, Document.filename == filename, visible))
+
+
+def find_edition(document_id: int, version_id: int | None) -> Edition | None:
+    """The current version of a live document, or the one named, without asking who may: for links and tickets."""
+    wanted = Version.id == (version_id or Document.current_version_id)
+    statement = _select().join(Version, Version.document_id == Document.id)
+    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    live = (Document.id == document_id, Document.trashed_at.is_(None), Version.purged_at.is_(None))
+    return _first(statement.where(wanted, *live))
+
+
+def find_ref(text: str) -> Document | None:
+    """The live document an operator means: an id, a uuid, or a path."""
+    ref = parse_ref(text)
+    if ref is None:
+        shelf, _, filename = filenames.normal(text).rpartition("/")
+        statement = select(Document).join(Category, Category.id == Document.category_id)
+        statement = statement.where(Category.path == shelf, Document.filename == filename)
+    else:
+        statement = select(Document).where(Document.id == ref if isinstance(ref, int) else Document.uuid == ref)
+    return db.session.scalar(statement.where(Document.trashed_at.is_(None)))
+
+
+def _select() -> Select[*tuple[Any, ...]]:
+    return select(
+        Document.id,
+        Document.uuid,
+        Document.title,
+        Document.category_id,
+        Document.current_version_id,
+        Version.id,
+        Version.number,
+        Version.filename,
+        Document.filename,
+        Version.content_type,
+        Version.size,
+        Version.sha256,
+        Version.created_at,
+        SourceDirectory.directory,
+        Version.source_path,
+        Version.source_mtime_ns,
+    )
+
+
+def _editions(number: int | None) -> Select[*tuple[Any, ...]]:
+    version = Version.id == Document.current_version_id
+    if number is not None:
+        version = (Version.document_id == Document.id) & (Version.number == number)
+    statement = _select().join(Version, version)
+    return statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+
+
+def _first(statement: Select[*tuple[Any, ...]]) -> Edition | None:
+    row: Row[Any] | None = db.session.execute(statement).first()
+    return _edition(row) if row is not None else None
+
+
+def _edition(row: Sequence[object]) -> Edition:
+    """The current version goes by the document's filename, an older one by the name it came with."""
+    values = list(row)
+    pinned_name, document_name = values[7], values[8]
+    is_current = values[4] == values[5]
+    values[7:9] = [document_name if is_current else pinned_name]
+    return Edition(*values)  # type: ignore[arg-type]  # the columns stand in the order of the fields

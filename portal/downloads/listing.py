@@ -1,0 +1,97 @@
+"""Lists of downloads for publishers and administrators, and for people about themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from portal import access
+from portal.actors import Actor
+from portal.extensions import db
+from portal.models import PUBLISH, STATES, Document, Download, ShareLink, User, Version
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class DownloadRow:
+    """One download: what, by whom (a person, or a link by its label), and how far it got."""
+
+    id: int
+    state: str
+    bytes_sent: int
+    is_confirmed: bool
+    started_at: datetime
+    closed_at: datetime | None
+    network: str
+    agent: str
+    document_id: int
+    title: str
+    number: int
+    size: int
+    intervals: list[list[int]]
+    user_id: int | None
+    user_name: str | None
+    link_id: int | None
+    link_label: str | None
+
+    @property
+    def part(self) -> float:
+        """How much of the document has been handed over, 0 to 1."""
+        had = sum(stop - start for start, stop in self.intervals)
+        return had / self.size if self.size else 1.0
+
+
+def list_downloads(
+    actor: Actor,
+    *,
+    document_id: int | None = None,
+    user_id: int | None = None,
+    link_id: int | None = None,
+    state: str | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> tuple[list[DownloadRow], int | None]:
+    """Downloads of documents the person may publish, and their own; the newest first, with the id to go on after."""
+    statement: Select[*tuple[Any, ...]] = (
+        select(
+            Download.id,
+            Download.state,
+            Download.bytes_sent,
+            Download.is_confirmed,
+            Download.started_at,
+            Download.closed_at,
+            Download.network,
+            Download.agent,
+            Download.document_id,
+            Document.title,
+            Version.number,
+            Version.size,
+            Download.intervals,
+            Download.user_id,
+            User.name,
+            Download.link_id,
+            ShareLink.label,
+        )
+        .join(Document, Document.id == Download.document_id)
+        .join(Version, Version.id == Download.version_id)
+        .outerjoin(User, User.id == Download.user_id)
+        .outerjoin(ShareLink, ShareLink.id == Download.link_id)
+        .order_by(Download.id.desc())
+        .limit(limit + 1)
+    )
+    wanted = {Download.document_id: document_id, Download.user_id: user_id, Download.link_id: link_id}
+    for column, value in wanted.items():
+        if value is not None:
+            statement = statement.where(column == value)
+    if state in STATES:
+        statement = statement.where(Download.state == state)
+    if after is not None:
+        statement = statement.where(Download.id < after)
+    if not actor.is_admin:
+        reach = access.reachable(actor)
+        published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
+        statement = statement.where(Document.category_id.in_(published) | (Download.user_id == actor.user_id))
+    rows = [DownloadRow(*row) for row in db.session.execute(statement)]
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None

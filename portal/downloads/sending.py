@@ -1,0 +1,139 @@
+"""Sending: the one door to bytes. What is opened here is checked, and no last block leaves before the ledger has it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from portal.catalog import Edition
+from portal.downloads import ledger
+from portal.downloads.ledger import Claim, Entry
+from portal.errors import ContentUnavailable
+from portal.extensions import release_connection, storage
+from portal.ranges import Span, merge, without
+from portal.storage import BLOCK, OpenedBytes, Place, Source
+
+HEARTBEAT_SECONDS = 60.0
+
+
+class Sending:
+    """One answer on its way: spans of an edition, block by block, written down as they leave.
+
+    The ledger is told before the last block leaves, so that nobody holds a whole document without a row. ``close``
+    ends it, whether everything left or not; what did not leave is taken back.
+    """
+
+    def __init__(self, opened: OpenedBytes, edition: Edition, spans: Sequence[Span], entry: Entry) -> None:
+        self.edition = edition
+        self.spans = tuple(spans)
+        self.length = sum(span.length for span in spans)
+        self._opened = opened
+        self._entry = entry
+        self._blocks = _blocks(self.spans)
+        is_counted = self.length <= BLOCK and not entry.is_scattered
+        self._is_claimed = is_counted or entry.is_late
+        self._is_complete = False
+        self._is_done = False
+        self._taken: list[tuple[int, int]] = []
+        self._offered: Span | None = None
+        self._sent = 0
+        self._beat = time.monotonic()
+
+    @property
+    def place(self) -> Place:
+        """The directory and the name below it, for ``send_from_directory``."""
+        return self._opened.place
+
+    def next_block(self) -> tuple[Span, bytes] | None:
+        """The next block and where it belongs, None at the end. Asking for it says that the one before has left."""
+        self._accept()
+        where = next(self._blocks, None)
+        if where is None:
+            self._finish()
+            return None
+        block = self._read(where)
+        if not self._is_claimed:
+            self._tell(where)
+        self._offered = where
+        return where, block
+
+    def close(self) -> None:
+        """Let go of the bytes; an answer that broke off is taken back or written down as aborted. May be repeated."""
+        self._opened.close()
+        if self._is_done:
+            return
+        self._is_done = True
+        if self._entry.is_late:
+            ledger.advance(self._entry, self.edition.size, [], self._sent)
+        elif self._is_claimed:
+            refused = without([(span.start, span.stop) for span in self.spans], self._taken)
+            ledger.take_back(self._entry, refused)
+        else:
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted")
+
+    def _read(self, where: Span) -> bytes:
+        handle = self._opened.handle
+        if handle.tell() != where.start:
+            handle.seek(where.start)
+        block = handle.read(where.length)
+        if len(block) != where.length:
+            raise ContentUnavailable
+        return block
+
+    def _accept(self) -> None:
+        if self._offered is not None:
+            self._sent += self._offered.length
+            self._taken = merge([*self._taken, (self._offered.start, self._offered.stop)])
+            self._offered = None
+
+    def _tell(self, where: Span) -> None:
+        """Before the last block leaves: the whole answer. In between: that it is alive."""
+        if self._sent + where.length == self.length:
+            spans = [(span.start, span.stop) for span in self.spans]
+            self._is_complete = ledger.advance(self._entry, self.edition.size, spans, self.length)
+            self._is_claimed = True
+        elif time.monotonic() - self._beat > HEARTBEAT_SECONDS:
+            ledger.touch(self._entry, self._taken)
+            self._beat = time.monotonic()
+
+    def _finish(self) -> None:
+        self._is_done = True
+        if self._entry.is_late:
+            ledger.advance(self._entry, self.edition.size, [], self._sent)
+        elif self._is_complete:
+            ledger.confirm(self._entry)
+
+
+def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:
+    """Open the bytes of an edition for an actor who may have them, and write the download down.
+
+    The spans may come back as the whole when the ledger holds too many pieces. Raises ContentUnavailable, with
+    nothing written, when the bytes are not what the catalog says, and TooManyTransfers.
+    """
+    release_connection()
+    opened = open_bytes(edition)
+    try:
+        wanted = [(span.start, span.stop) for span in spans]
+        is_short = sum(span.length for span in spans) <= BLOCK
+        entry = ledger.begin(claim, edition, wanted, wanted if is_short else [])
+        if entry.is_scattered:
+            spans = (Span(0, edition.size),)
+        return Sending(opened, edition, spans, entry)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def open_bytes(edition: Edition) -> OpenedBytes:
+    """The bytes of an edition, opened without following links and checked; for work that is no download."""
+    if edition.source_path is None:
+        return storage().open(edition.sha256, edition.size)
+    if edition.source_directory is None or edition.source_mtime_ns is None:
+        raise ContentUnavailable
+    source = Source(Path(edition.source_directory))
+    return source.open(edition.source_path, edition.size, edition.source_mtime_ns)
+
+
+def _blocks(spans: Sequence[Span]) -> Iterator[Span]:
+    for span in spans:
+        for start in range(span.start, span.stop, BLOCK):
+            yield Span(start, min(start + BLOCK, span.stop))

@@ -1,0 +1,241 @@
+"""What can go wrong, as facts. Each knows its HTTP status and a sentence for people; none knows HTTP itself."""
+
+
+class PortalError(Exception):
+    """A refusal with a reason a person can read.
+
+    ``status`` is the HTTP status a front door answers with, ``sentence`` what it says; a sentence given
+    to the constructor replaces the one of the class. ``retry_after`` is in seconds, None when waiting does not help.
+    """
+
+    status = 500
+    sentence = "Something went wrong on our side. Nothing was changed."
+    retry_after: int | None = None
+
+    def __init__(self, sentence: str | None = None, *, retry_after: int | None = None) -> None:
+        self.sentence = sentence or type(self).sentence
+        if retry_after is not None:
+            self.retry_after = retry_after
+        super().__init__(self.sentence)
+
+
+class BadRequest(PortalError):
+    """The request cannot be understood."""
+
+    status = 400
+    sentence = "The request is incomplete or mistyped."
+
+
+class BadInput(PortalError):
+    """The request is understood, but a value in it cannot be taken."""
+
+    status = 422
+    sentence = "One of the values cannot be used."
+
+
+class SettingsProblem(PortalError):
+    """A setting is missing, unknown or of the wrong kind; the portal does not start."""
+
+    sentence = "A setting is wrong."
+
+
+class SchemaMismatch(PortalError):
+    """The database is older or newer than this program."""
+
+    status = 503
+    sentence = "The database does not fit this version of the portal. Run: portal migrate"
+
+
+class NotFound(PortalError):
+    """Unknown, or not for this person: from outside the two are one."""
+
+    status = 404
+    sentence = "There is nothing here, or it is not published for you."
+
+
+class DocumentNotFound(NotFound):
+    """No such document for this person."""
+
+    sentence = "There is no such document."
+
+
+class CategoryNotFound(NotFound):
+    """No such category for this person."""
+
+    sentence = "There is no such category."
+
+
+class UserNotFound(NotFound):
+    """No such person."""
+
+    sentence = "There is no person with this address."
+
+
+class GroupNotFound(NotFound):
+    """No such group."""
+
+    sentence = "There is no such group."
+
+
+class GrantNotFound(NotFound):
+    """No such grant."""
+
+    sentence = "There is no such grant."
+
+
+class ShareNotFound(NotFound):
+    """No such share link, or a ticket that never was."""
+
+    sentence = "There is no such link."
+
+
+class TokenNotFound(NotFound):
+    """A one-time address that never was, was used, or has expired."""
+
+    sentence = "This address is used up or has expired. Ask an administrator for a new one."
+
+
+class Forbidden(PortalError):
+    """The person may see the thing but not do this with it."""
+
+    status = 403
+    sentence = "You may not do this here."
+
+
+class SignInFailed(PortalError):
+    """Unknown address, wrong password or disabled account: one answer for all three."""
+
+    status = 401
+    sentence = "This address and password do not belong together. Check both, or ask for a new password."
+
+
+class Conflict(PortalError):
+    """The state of things does not allow it now."""
+
+    status = 409
+    sentence = "Somebody else changed this meanwhile. Look at it again."
+
+
+class NameTaken(Conflict):
+    """A live thing of this name is already there."""
+
+    sentence = "There is already something with this name."
+
+
+class LastAdministrator(Conflict):
+    """The portal would be left without anybody to run it."""
+
+    sentence = "This is the last administrator. Make somebody else one first."
+
+
+class ShareGone(PortalError):
+    """A link that once was real and lets nobody in any more."""
+
+    status = 410
+    sentence = "This link is closed."
+
+
+class ShareExpired(ShareGone):
+    """Its time is over."""
+
+    sentence = "This link has expired."
+
+
+class ShareUsedUp(ShareGone):
+    """All its downloads are used."""
+
+    sentence = "All downloads of this link are used."
+
+
+class ShareRevoked(ShareGone):
+    """Somebody closed it."""
+
+    sentence = "This link was closed by the people who made it."
+
+
+class SharePasswordWrong(PortalError):
+    """The password of a share link is not this one."""
+
+    status = 403
+    sentence = "This is not the password of this link."
+
+
+class TooManyTries(PortalError):
+    """Too many failures in a row."""
+
+    status = 429
+    sentence = "Too many tries. Wait a little, then try again."
+    retry_after = 900
+
+
+class TooManyTransfers(PortalError):
+    """More transfers at once than allowed."""
+
+    status = 429
+    sentence = "Too many downloads are running at once. Wait for one to finish."
+    retry_after = 10
+
+
+class Busy(PortalError):
+    """Nothing is wrong, but there is no capacity just now."""
+
+    status = 503
+    sentence = "The portal is busy. Try again in a few seconds."
+    retry_after = 5
+
+
+class UploadRejected(PortalError):
+    """The bytes or their name cannot be taken in."""
+
+    status = 422
+    sentence = "This document cannot be taken in."
+
+
+class UploadIncomplete(UploadRejected):
+    """Fewer bytes came than were announced."""
+
+    status = 400
+    sentence = "The upload broke off before all of it had arrived. Nothing was stored; send it again."
+
+
+class UploadTooLarge(UploadRejected):
+    """More bytes than allowed."""
+
+    status = 413
+    sentence = "This is larger than what may be uploaded. Nothing was stored."
+
+
+class UploadTypeRejected(UploadRejected):
+    """A type this category does not take, or bytes that are not what their name says."""
+
+    status = 415
+    sentence = "This type of document is not taken here."
+
+
+class StorageFull(PortalError):
+    """No space is left for bytes on their way in."""
+
+    status = 507
+    sentence = "There is no space left for uploads. Reading and downloading still work."
+
+
+class StorageFailed(PortalError):
+    """The storage refused to write or to flush; nothing was taken in."""
+
+    status = 503
+    sentence = "The storage does not take documents just now. Nothing was stored."
+    retry_after = 60
+
+
+class ContentUnavailable(PortalError):
+    """The catalog knows the document, but its bytes are missing, changed or not readable."""
+
+    status = 503
+    sentence = "The content of this document cannot be given out just now. The administrators can see why."
+    retry_after = 300
+
+
+class SourceChanged(ContentUnavailable):
+    """A document of a source changed on disk since it was indexed."""
+
+    sentence = "This document changed on disk and must be indexed again before it is given out."

@@ -1,0 +1,114 @@
+"""The shared objects of the application: the database, its transactions, sign-in and CSRF."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import current_app
+from flask_login import LoginManager
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy.orm import Session
+
+from portal.models import Base
+from portal.settings import Settings
+from portal.storage import LocalStorage
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"expire_on_commit": False})
+login_manager = LoginManager()
+csrf = CSRFProtect()
+
+BUSY_MILLISECONDS = 5000
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # NORMAL may lose the last commits when the power goes
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_MILLISECONDS}",
+    "trusted_schema=OFF",
+    "cell_size_check=ON",
+)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_connection(connection: Any, _record: Any) -> None:
+    """Take the transaction out of the driver's hands: its default mode silently loses updates."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.isolation_level = None
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """The one transaction of a writing verb; re-entrant, all or nothing.
+
+    The outermost begins (``BEGIN IMMEDIATE`` on SQLite, so that what is read is what is written), commits once and
+    then runs what was registered with ``after_commit``. An inner one joins. An exception rolls everything back.
+    Objects read before are read again, because they may be stale by now.
+    """
+    session = db.session()
+    if session.info.get("writing"):
+        yield session
+        return
+    _end_reading(session)
+    callbacks: list[Callable[[], None]] = []
+    session.info["writing"] = callbacks
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop("writing", None)
+    for callback in callbacks:
+        callback()
+
+
+def after_commit(callback: Callable[[], None]) -> None:
+    """Run ``callback`` once the running transaction is committed; never if it is rolled back."""
+    db.session().info["writing"].append(callback)
+
+
+def lock_on(key: str) -> None:
+    """Let one transaction at a time pass here for the same key; SQLite's writers already stand in line."""
+    session = db.session()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
+def release_connection() -> None:
+    """Give the pooled connection back before request or response bytes flow; what was read stays usable."""
+    session = db.session()
+    if not session.info.get("writing"):
+        session.commit()
+
+
+def settings() -> Settings:
+    """The settings of the running application."""
+    found: Settings = current_app.config["PORTAL"]
+    return found
+
+
+def storage() -> LocalStorage:
+    """The storage of the running application."""
+    found: LocalStorage = current_app.extensions["portal.storage"]
+    return found
+
+
+def _end_reading(session: Session) -> None:
+    """End a reading transaction, whose snapshot must not decide what is written."""
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("a change was made outside transaction()")
+    session.commit()
+    session.expire_all()

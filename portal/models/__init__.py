@@ -1,0 +1,50 @@
+"""The tables: one module per noun; columns, relations and constraints, no queries."""
+
+from portal.models.base import Base, Moment, PublicId, db_later, db_now
+from portal.models.catalog import (
+    MANAGE,
+    PUBLISH,
+    READ,
+    Blob,
+    Category,
+    CategoryAlias,
+    Document,
+    Grant,
+    SourceDirectory,
+    Version,
+)
+from portal.models.ledger import STATES, AuditEvent, Download
+from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
+from portal.models.shares import Pack, PackItem, ShareLink, Ticket
+
+__all__ = [
+    "MANAGE",
+    "PUBLISH",
+    "READ",
+    "STATES",
+    "AuditEvent",
+    "AuditPerson",
+    "Base",
+    "Blob",
+    "Category",
+    "CategoryAlias",
+    "Document",
+    "Download",
+    "Grant",
+    "Group",
+    "Membership",
+    "Moment",
+    "OneTimeToken",
+    "Pack",
+    "PackItem",
+    "PublicId",
+    "Session",
+    "ShareLink",
+    "SignInAttempt",
+    "SourceDirectory",
+    "Ticket",
+    "User",
+    "Version",
+    "db_later",
+    "db_now",
+]

@@ -1,0 +1,197 @@
+"""The catalog: categories, grants on them, documents, versions, and where the bytes of a version are."""
+
+import uuid as uuids
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.models.base import Base, db_now
+
+READ, PUBLISH, MANAGE = 1, 2, 3
+"""Permissions of a grant, each containing the ones before it."""
+
+
+class Category(Base):
+    """A node of the tree. ``parent_id`` and ``name`` are the truth; ``path`` and ``lineage`` are derived from them."""
+
+    __tablename__ = "categories"
+    __table_args__ = (
+        UniqueConstraint("parent_id", "name", name="uq_categories_parent_id_name"),
+        CheckConstraint("id <> parent_id", name="not_its_own_parent"),
+        CheckConstraint("depth BETWEEN 1 AND 64", name="depth"),
+        CheckConstraint("document_count >= 0", name="document_count"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str] = mapped_column(Text, default="")
+    path: Mapped[str] = mapped_column(Text, unique=True)
+    """Such as ``reports/2018/feb``."""
+    lineage: Mapped[str | None] = mapped_column(Text, unique=True)
+    """Ids from the root down, such as ``/1/7/12/``; None only between insert and the id being known."""
+    depth: Mapped[int]
+    is_sealed: Mapped[bool] = mapped_column(default=False)
+    """Grants from above end here."""
+    document_count: Mapped[int] = mapped_column(default=0)
+    """Live documents directly in it, kept by the writers."""
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class CategoryAlias(Base):
+    """A path a category once had, so that old addresses still lead to it."""
+
+    __tablename__ = "category_aliases"
+    __table_args__ = (Index("ix_category_aliases_category_id", "category_id"),)
+
+    path: Mapped[str] = mapped_column(Text, primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class Grant(Base):
+    """A permission of exactly one group, one person or everyone signed in on a category and what is below it."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        CheckConstraint(
+            "(CASE WHEN group_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN user_id IS NOT NULL THEN 1 ELSE 0 END)"
+            " + (CASE WHEN is_everyone THEN 1 ELSE 0 END) = 1",
+            name="one_principal",
+        ),
+        CheckConstraint("permission BETWEEN 1 AND 3", name="permission"),
+        Index("uq_grants_category_group", "category_id", "group_id", unique=True,
+              sqlite_where=text("group_id IS NOT NULL"), postgresql_where=text("group_id IS NOT NULL")),
+        Index("uq_grants_category_user", "category_id", "user_id", unique=True,
+              sqlite_where=text("user_id IS NOT NULL"), postgresql_where=text("user_id IS NOT NULL")),
+        Index("uq_grants_category_everyone", "category_id", unique=True,
+              sqlite_where=text("is_everyone"), postgresql_where=text("is_everyone")),
+        Index("ix_grants_group_id", "group_id"),
+        Index("ix_grants_user_id", "user_id"),
+        {"sqlite_autoincrement": True},
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    is_everyone: Mapped[bool] = mapped_column(default=False)
+    permission: Mapped[int]
+    granted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """None when an operator granted it on the command line."""
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    expires_at: Mapped[datetime | None]
+
+
+class Document(Base):
+    """A record of the catalog: what people see, shelved in one category, with its versions behind it."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        CheckConstraint("version_count >= 0", name="version_count"),
+        Index("uq_documents_category_filename", "category_id", "filename", unique=True,
+              sqlite_where=text("trashed_at IS NULL"), postgresql_where=text("trashed_at IS NULL")),
+        Index("ix_documents_category_published", "category_id", "published_at", "id"),
+        Index("ix_documents_published", "published_at", "id"),
+        Index("ix_documents_trashed_at", "trashed_at", sqlite_where=text("trashed_at IS NOT NULL"),
+              postgresql_where=text("trashed_at IS NOT NULL")),
+        Index("ix_documents_current_version_id", "current_version_id"),
+        {"sqlite_autoincrement": True},
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    title: Mapped[str] = mapped_column(String(300))
+    filename: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str] = mapped_column(Text, default="")
+    search_text: Mapped[str] = mapped_column(Text)
+    """Title and filename, NFKC and casefolded: what words are looked up in."""
+    current_version_id: Mapped[int | None] = mapped_column(
+        ForeignKey("versions.id", name="fk_documents_current_version_id", use_alter=True)
+    )
+    version_count: Mapped[int] = mapped_column(default=0)
+    published_at: Mapped[datetime | None] = mapped_column(insert_default=db_now())
+    """None for a draft; in the future for one that is scheduled."""
+    expires_at: Mapped[datetime | None]
+    trashed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class Version(Base):
+    """One immutable edition of a document. Its bytes have exactly one place: a blob, or a path in a source."""
+
+    __tablename__ = "versions"
+    __table_args__ = (
+        UniqueConstraint("document_id", "number", name="uq_versions_document_id_number"),
+        CheckConstraint("number >= 1", name="number"),
+        CheckConstraint("size >= 0", name="size"),
+        CheckConstraint("length(sha256) = 64", name="sha256"),
+        CheckConstraint(
+            "(CASE WHEN blob_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN source_id IS NOT NULL THEN 1 ELSE 0 END)"
+            " + (CASE WHEN purged_at IS NOT NULL THEN 1 ELSE 0 END) = 1",
+            name="one_place",
+        ),
+        CheckConstraint(
+            "(source_id IS NULL) = (source_path IS NULL) AND (source_id IS NULL) = (source_mtime_ns IS NULL)",
+            name="whole_place",
+        ),
+        Index("ix_versions_blob_id", "blob_id"),
+        Index("ix_versions_source_id_path", "source_id", "source_path"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"))
+    number: Mapped[int]
+    filename: Mapped[str] = mapped_column(String(255))
+    """The document's filename when this version came; a pinned version keeps its own."""
+    note: Mapped[str] = mapped_column(Text, default="")
+    content_type: Mapped[str] = mapped_column(String(150))
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    crc32: Mapped[int] = mapped_column(BigInteger)
+    blob_id: Mapped[int | None] = mapped_column(ForeignKey("blobs.id"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"))
+    source_path: Mapped[str | None] = mapped_column(Text)
+    source_mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    purged_at: Mapped[datetime | None]
+    """When its place was given up after its time in the trash; ledger and log still name it."""
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class Blob(Base):
+    """Bytes in our own storage, named by their SHA-256 and stored once."""
+
+    __tablename__ = "blobs"
+    __table_args__ = (
+        CheckConstraint("size >= 0", name="size"),
+        CheckConstraint("length(sha256) = 64", name="sha256"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    crc32: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    touched_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    """When a version last came to use it; gc leaves it alone for a day after."""
+
+
+class SourceDirectory(Base):
+    """An existing directory indexed in place for one category; the portal never writes into it."""
+
+    __tablename__ = "sources"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"), unique=True)
+    directory: Mapped[str] = mapped_column(Text)
+    scanned_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())

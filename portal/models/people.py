@@ -1,0 +1,130 @@
+"""People, groups, their sessions, one-time tokens and the tries that throttle guessing."""
+
+import uuid as uuids
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.models.base import Base, db_now
+
+
+class User(Base):
+    """A person with an account. Never deleted: disabled, later erased, because ledger and log name them."""
+
+    __tablename__ = "users"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(254), unique=True)
+    """NFKC and casefolded; one account per address whatever its spelling."""
+    name: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    """argon2id, or None until the person has set one."""
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    seen_at: Mapped[datetime | None]
+    """The last request, written at most every five minutes."""
+    visited_at: Mapped[datetime | None]
+    """When the visit before the present one ended; what came after it is new for the person."""
+
+
+class Group(Base):
+    """A named set of people."""
+
+    __tablename__ = "groups"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    name_key: Mapped[str] = mapped_column(String(100), unique=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class Membership(Base):
+    """One person in one group."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("ix_memberships_user_id", "user_id"),)
+
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class Session(Base):
+    """One signed-in browser. Deleting the row is what signs it out."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_user_id", "user_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    seen_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    fresh_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    """When the person last proved who they are."""
+    expires_at: Mapped[datetime]
+    network: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str] = mapped_column(String(300))
+
+
+class OneTimeToken(Base):
+    """A one-time address: first setup, invitation, new password. Spent by one conditional UPDATE."""
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (
+        CheckConstraint("purpose IN ('setup', 'invitation', 'reset')", name="purpose"),
+        CheckConstraint("(purpose = 'setup') = (user_id IS NULL)", name="setup_has_no_user"),
+        Index("ix_one_time_tokens_user_id", "user_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class SignInAttempt(Base):
+    """One try that counts towards a throttle: a failed sign-in, share password or unknown address."""
+
+    __tablename__ = "sign_in_attempts"
+    __table_args__ = (
+        Index("ix_sign_in_attempts_key_at", "key", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(200))
+    """What is counted, such as ``login:<hash of the address>:<network>``."""
+    at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class AuditPerson(Base):
+    """What the log may say about a person. Erasing these values leaves the log whole and nameless."""
+
+    __tablename__ = "audit_people"
+    __table_args__ = (
+        UniqueConstraint("user_id", name="uq_audit_people_user_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of salt and address: what audit rows carry."""
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str | None] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(254))

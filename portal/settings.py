@@ -1,0 +1,250 @@
+"""Every setting, typed and checked before anything starts.
+
+Order: config/default.toml, then config/local.toml or the file $PORTAL_CONFIG names, then PORTAL_* in the environment.
+An unknown key is refused, so that a typing mistake is found at the start and not a year later.
+"""
+
+import dataclasses
+import ipaddress
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from portal.errors import SettingsProblem
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULTS = ROOT / "config" / "default.toml"
+LOCAL = ROOT / "config" / "local.toml"
+MINIMUM_SECRET = 32
+KNOWN_SECRETS = ("dev", "changeme", "secret", "password")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings with their final values; directories are absolute, nothing is created by reading them."""
+
+    data: Path
+    database_url: str = field(repr=False)
+    storage: Path
+    secret_key: str = field(repr=False)
+    base_url: str
+    trusted_proxies: tuple[Network, ...]
+    name: str
+    offload: str
+    max_upload: int
+    allowed_types: frozenset[str]
+    metrics_token: str = field(repr=False)
+    session_idle_hours: int
+    session_days: int
+    password_memory: int
+    password_passes: int
+    login_tries: int
+    network_tries: int
+    share_tries: int
+    unknown_tries: int
+    transfers_each: int
+    transfers_all: int
+    client_images: Path | None
+    client_csv: Path | None
+    client_pdf: Path | None
+    client_reports: Path | None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people reach the portal by https; decides about cookies and HSTS."""
+        return urlsplit(self.base_url).scheme == "https"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where secrets made by the portal itself are kept, 0700."""
+        return self.data / "secrets"
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """Category path to the directory indexed in place for it."""
+        named = {
+            "images": self.client_images,
+            "csv": self.client_csv,
+            "pdf": self.client_pdf,
+            "reports": self.client_reports,
+        }
+        return {path: directory for path, directory in named.items() if directory is not None}
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings in force; ``overrides`` are raw values that win over everything (for commands and tests).
+
+    Raises SettingsProblem with a sentence that names the key and, for secrets, never the value.
+    """
+    environ = os.environ if environ is None else environ
+    defaults = _read(DEFAULTS)
+    raw, known = dict(defaults), set(defaults)
+    local = Path(environ["PORTAL_CONFIG"]) if environ.get("PORTAL_CONFIG") else LOCAL
+    if local.exists() or environ.get("PORTAL_CONFIG"):
+        raw |= _refuse_unknown(_read(local), known, str(local))
+    raw |= _from_environment(environ, defaults)
+    raw |= _refuse_unknown(overrides, known, "the overrides")
+    return _checked(raw)
+
+
+def make_secret(settings: Settings) -> str:
+    """The signing key: the one set, or the one made once into secrets/ (0600) on first use."""
+    if settings.secret_key:
+        return settings.secret_key
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.secrets_dir.mkdir(mode=0o700, exist_ok=True)
+    path = settings.secrets_dir / "secret_key"
+    if not path.exists():
+        _write_once(path, secrets.token_urlsafe(48))
+    return _existing_secret(path)
+
+
+def _write_once(path: Path, key: str) -> None:
+    """Write the file whole or not at all; of several starters at once the first one's key stays."""
+    temp = path.with_name(f".{secrets.token_hex(8)}")
+    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(key)
+        out.flush()
+        os.fsync(out.fileno())
+    try:
+        with suppress(FileExistsError):
+            os.link(temp, path)
+    finally:
+        temp.unlink()
+
+
+def _existing_secret(path: Path) -> str:
+    if path.stat().st_mode & 0o077:
+        raise SettingsProblem(f"{path} can be read by others. Run: chmod 600 {path}")
+    key = path.read_text().strip()
+    _check_secret(key, str(path))
+    return key
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsProblem(f"The settings file {path} cannot be read: {problem.strerror}.") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise SettingsProblem(f"The settings file {path} is not TOML: {problem}.") from problem
+
+
+def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> dict[str, Any]:
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise SettingsProblem(f"{where} has a setting that does not exist: {', '.join(unknown)}.")
+    return values
+
+
+def _from_environment(environ: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, default in defaults.items():
+        text = environ.get(f"PORTAL_{key.upper()}")
+        if text is not None:
+            found[key] = _typed(key, text, default)
+    return found
+
+
+def _typed(key: str, text: str, default: Any) -> Any:
+    if isinstance(default, list):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError as problem:
+            raise SettingsProblem(f"PORTAL_{key.upper()} must be a whole number.") from problem
+    return text
+
+
+def _checked(raw: dict[str, Any]) -> Settings:
+    for key, value in raw.items():
+        _check_kind(key, value)
+    data = _directory(raw["data"]) or ROOT / "storage"
+    values = raw | {
+        "data": data,
+        "database_url": _database_url(raw["database_url"], data),
+        "storage": _directory(raw["storage"]) or data,
+        "base_url": _base_url(raw["base_url"]),
+        "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
+        "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
+    }
+    for key in ("client_images", "client_csv", "client_pdf", "client_reports"):
+        values[key] = _existing_directory(key, raw[key])
+    if raw["secret_key"]:
+        _check_secret(raw["secret_key"], "secret_key")
+    if raw["offload"] != "none":
+        raise SettingsProblem('offload must be "none".')
+    return Settings(**values)
+
+
+def _check_kind(key: str, value: Any) -> None:
+    kinds = {name.name: name.type for name in dataclasses.fields(Settings)}
+    if key in ("trusted_proxies", "allowed_types"):
+        fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        kind = "a list of texts"
+    elif kinds[key] is int:
+        fits, kind = isinstance(value, int) and not isinstance(value, bool) and value > 0, "a whole number above zero"
+    else:
+        fits, kind = isinstance(value, str), "a text"
+    if not fits:
+        raise SettingsProblem(f"{key} must be {kind}.")
+
+
+def _directory(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _existing_directory(key: str, text: str) -> Path | None:
+    directory = _directory(text)
+    if directory is not None and not directory.is_dir():
+        raise SettingsProblem(f"{key} names {directory}, which is not a directory.")
+    return directory
+
+
+def _database_url(text: str, data: Path) -> str:
+    if not text:
+        return f"sqlite:///{data / 'portal.db'}"
+    if not text.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise SettingsProblem("database_url must begin with sqlite:/// or postgresql://.")
+    return text
+
+
+def _base_url(text: str) -> str:
+    text = text.rstrip("/")
+    if not text:
+        return ""
+    if not _is_origin(text):
+        raise SettingsProblem("base_url must be http:// or https:// with a host and nothing behind it.")
+    return text
+
+
+def _is_origin(text: str) -> bool:
+    """Scheme, host and perhaps a port, as in RFC 6454; a name and password before the host are no part of one."""
+    try:
+        parts = urlsplit(text)
+        port_fits = parts.port != 0
+    except ValueError:
+        return False
+    rest = (parts.path, parts.query, parts.fragment, parts.username, parts.password)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_fits and not any(rest)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError as problem:
+        raise SettingsProblem(f"trusted_proxies has {text!r}, which is not an address or network.") from problem
+
+
+def _check_secret(key: str, where: str) -> None:
+    if len(key) < MINIMUM_SECRET or key.lower() in KNOWN_SECRETS:
+        raise SettingsProblem(f"{where} must be a secret of at least {MINIMUM_SECRET} characters.")

@@ -1,0 +1,35 @@
+"""Share links: for people without an account, bound to ids, revocable at once."""
+
+from portal.shares.links import (
+    LinkRow,
+    Terms,
+    add_link,
+    change_link,
+    count_links,
+    find_link,
+    get_link,
+    list_links,
+    revoke_link,
+    state_of,
+)
+from portal.shares.tickets import Opened, claim_of_link, find_ticket, note_opened, open_link, refund, reserve
+
+__all__ = [
+    "LinkRow",
+    "Opened",
+    "Terms",
+    "add_link",
+    "change_link",
+    "claim_of_link",
+    "count_links",
+    "find_link",
+    "find_ticket",
+    "get_link",
+    "list_links",
+    "note_opened",
+    "open_link",
+    "refund",
+    "reserve",
+    "revoke_link",
+    "state_of",
+]

@@ -1,0 +1,252 @@
+"""Share links to a document: made, changed, closed. The token is shown once and stored only as a hash."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, update
+
+from portal import access, audit
+from portal.accounts import hash_password
+from portal.actors import Actor
+from portal.catalog import get_live
+from portal.catalog.documents import require_text
+from portal.errors import BadInput, ShareNotFound
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
+from portal.tokens import is_token, make_token, mask, token_hash
+
+PURPOSE = "share"
+PAGE = 50
+LABEL_LENGTH = 200
+PASSWORD_LENGTH = range(8, 1025)
+MOST_DOWNLOADS = 1_000_000
+SOON_SECONDS = 3 * 86400
+STATES = ("live", "soon", "unused", "closed")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a link allows: None means no end and no limit."""
+
+    label: str = ""
+    message: str = ""
+    expires_at: datetime | None = None
+    max_downloads: int | None = None
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """One link in a list."""
+
+    link: ShareLink
+    title: str
+    author: str | None
+    state: str
+    """``live``, ``soon`` (expires within three days), ``expired``, ``used up`` or ``revoked``."""
+
+
+def add_link(
+    actor: Actor | None, document_id: int, terms: Terms, *, password: str | None = None
+) -> tuple[ShareLink, str]:
+    """A new link and its token, which nobody can see again. Needs ``publish`` where the document is shelved."""
+    terms = _checked(terms)
+    hashed = _hash(password)
+    token = make_token()
+    with transaction() as session:
+        document = get_live(document_id)
+        _require_publisher(actor, document)
+        _require_future(terms.expires_at)
+        link = ShareLink(
+            token_hash=token_hash(PURPOSE, token),
+            token_hint=token[:6],
+            document_id=document_id,
+            label=terms.label,
+            message=terms.message,
+            password_hash=hashed,
+            max_downloads=terms.max_downloads,
+            expires_at=terms.expires_at,
+            created_by_id=actor.user_id if actor else None,
+        )
+        session.add(link)
+        session.flush()
+        _record(actor, "share.added", link, document, token=mask(token))
+    return link, token
+
+
+def change_link(
+    actor: Actor | None, link_id: int, terms: Terms, *, password: str | None = None, drop_password: bool = False
+) -> ShareLink:
+    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up."""
+    terms = _checked(terms)
+    hashed = _hash(password)
+    with transaction() as session:
+        link, document = _get_for_change(actor, link_id)
+        if terms.expires_at != link.expires_at:
+            _require_future(terms.expires_at)
+        session.execute(
+            update(ShareLink)
+            .where(ShareLink.id == link_id)
+            .values(
+                label=terms.label,
+                message=terms.message,
+                expires_at=terms.expires_at,
+                max_downloads=_at_least_used(terms.max_downloads),
+                password_hash=None if drop_password else hashed or ShareLink.password_hash,
+            )
+        )
+        session.refresh(link)
+        _record(actor, "share.changed", link, document)
+    return link
+
+
+def revoke_link(actor: Actor | None, link_id: int) -> None:
+    """Close a link for good: nobody gets in from the next request on, its tickets included."""
+    with transaction() as session:
+        link, document = _get_for_change(actor, link_id)
+        open_one = (ShareLink.id == link_id, ShareLink.revoked_at.is_(None))
+        revoked = session.execute(
+            update(ShareLink).where(*open_one).values(revoked_at=db_now()).returning(ShareLink.id)
+        )
+        if revoked.first() is not None:
+            _record(actor, "share.revoked", link, document)
+
+
+def find_link(token: str) -> ShareLink | None:
+    """The link of a token, whatever its state."""
+    if not is_token(token):
+        return None
+    return db.session.scalar(select(ShareLink).where(ShareLink.token_hash == token_hash(PURPOSE, token)))
+
+
+def get_link(actor: Actor, link_id: int) -> tuple[ShareLink, Document]:
+    """A link the person may change, with its document. Raises ShareNotFound."""
+    return _get_for_change(actor, link_id)
+
+
+def list_links(
+    actor: Actor,
+    *,
+    document_id: int | None = None,
+    state: str | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> tuple[list[LinkRow], int | None]:
+    """Links to documents the person may publish, the newest first, with the id to go on after."""
+    statement = _rows(actor)
+    if document_id is not None:
+        statement = statement.where(ShareLink.document_id == document_id)
+    if state in STATES:
+        statement = statement.where(_in_state(state))
+    if after is not None:
+        statement = statement.where(ShareLink.id < after)
+    found = db.session.execute(statement.order_by(ShareLink.id.desc()).limit(limit + 1)).all()
+    rows = [LinkRow(link, title, author, state_of(link, now)) for link, title, author, now in found]
+    return rows[:limit], rows[limit - 1].link.id if len(rows) > limit else None
+
+
+def count_links(actor: Actor) -> dict[str, int]:
+    """How many links there are in each of the states a list can be narrowed to, and ``all``."""
+    ids = _rows(actor).with_only_columns(ShareLink.id).subquery()
+    mine = select(func.count()).select_from(ShareLink).where(ShareLink.id.in_(select(ids.c.id)))
+    counts = {state: db.session.scalars(mine.where(_in_state(state))).one() for state in STATES}
+    return {"all": db.session.scalars(mine).one(), **counts}
+
+
+def state_of(link: ShareLink, now: datetime) -> str:
+    """The state of a link at a moment of the database's clock."""
+    if link.revoked_at is not None:
+        return "revoked"
+    if link.expires_at is not None and link.expires_at <= now:
+        return "expired"
+    if link.max_downloads is not None and link.used >= link.max_downloads:
+        return "used up"
+    if link.expires_at is not None and (link.expires_at - now).total_seconds() < SOON_SECONDS:
+        return "soon"
+    return "live"
+
+
+def is_live() -> ColumnElement[bool]:
+    """Whether a link lets somebody in now; equality with the moment of expiry counts as over."""
+    return and_(
+        ShareLink.revoked_at.is_(None),
+        or_(ShareLink.expires_at.is_(None), ShareLink.expires_at > db_now()),
+        or_(ShareLink.max_downloads.is_(None), ShareLink.used < ShareLink.max_downloads),
+    )
+
+
+def _rows(actor: Actor) -> Select[ShareLink, str, str | None, datetime]:
+    statement = (
+        select(ShareLink, Document.title, User.name, db_now())
+        .join(Document, Document.id == ShareLink.document_id)
+        .outerjoin(User, User.id == ShareLink.created_by_id)
+    )
+    if actor.is_admin:
+        return statement
+    reach = access.reachable(actor)
+    return statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
+
+
+def _in_state(state: str) -> ColumnElement[bool]:
+    if state == "live":
+        return is_live()
+    if state == "soon":
+        return and_(is_live(), ShareLink.expires_at < db_later(SOON_SECONDS))
+    if state == "unused":
+        return and_(is_live(), ShareLink.used == 0)
+    return ~is_live()
+
+
+def _at_least_used(limit: int | None) -> ColumnElement[int] | None:
+    if limit is None:
+        return None
+    return case((ShareLink.used > limit, ShareLink.used), else_=limit)
+
+
+def _get_for_change(actor: Actor | None, link_id: int) -> tuple[ShareLink, Document]:
+    link = db.session.get(ShareLink, link_id)
+    document = db.session.get(Document, link.document_id) if link is not None and link.document_id else None
+    if link is None or document is None:
+        raise ShareNotFound
+    if actor is not None and access.permission_on(actor, document.category_id) < PUBLISH:
+        raise ShareNotFound
+    return link, document
+
+
+def _require_publisher(actor: Actor | None, document: Document) -> None:
+    if actor is not None:
+        access.require_read(actor, document.id)
+        access.require_permission(actor, document.category_id, PUBLISH)
+
+
+def _checked(terms: Terms) -> Terms:
+    label = " ".join(terms.label.split())
+    if len(label) > LABEL_LENGTH or not (label.isprintable()):
+        raise BadInput(f"A label has at most {LABEL_LENGTH} characters that can be seen.")
+    if terms.max_downloads is not None and not 1 <= terms.max_downloads <= MOST_DOWNLOADS:
+        raise BadInput(f"A limit is a number from 1 to {MOST_DOWNLOADS:,}; leave it empty for none.")
+    return Terms(label, require_text(terms.message), terms.expires_at, terms.max_downloads)
+
+
+def _require_future(expires_at: datetime | None) -> None:
+    if expires_at is not None and not db.session.scalar(
+        select(literal(expires_at, ShareLink.expires_at.type) > db_now())
+    ):
+        raise BadInput("A link must expire in the future.")
+
+
+def _hash(password: str | None) -> str | None:
+    if not password:
+        return None
+    if len(password) not in PASSWORD_LENGTH:
+        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.")
+    return hash_password(password)
+
+
+def _record(actor: Actor | None, action: str, link: ShareLink, document: Document, **details: object) -> None:
+    terms = {
+        "document": document.id,
+        "expires_at": link.expires_at.isoformat() if link.expires_at else None,
+        "max_downloads": link.max_downloads,
+        "has_password": link.password_hash is not None,
+    }
+    audit.record_event(action, actor=actor, thing=("share", link.id), label=document.title, **terms, **details)

@@ -1,0 +1,19 @@
+"""The bytes: our own blobs and other people's directories. Knows neither Flask nor the database."""
+
+from portal.storage.files import BLOCK, OpenedBytes, Place
+from portal.storage.incoming import Incoming, Received
+from portal.storage.local import LocalStorage
+from portal.storage.source import Entry, Source, SourceDigest, Walk
+
+__all__ = [
+    "BLOCK",
+    "Entry",
+    "Incoming",
+    "LocalStorage",
+    "OpenedBytes",
+    "Place",
+    "Received",
+    "Source",
+    "SourceDigest",
+    "Walk",
+]

@@ -1,0 +1,292 @@
+"""Our own bytes on a local disk: ``blobs/ab/cd/<sha256>``, and ``tmp/`` on the same file system for those on their way.
+
+The order that keeps promises P1 and P3: write a temp file, fsync it, rename it to its final name, fsync the
+directories; only then may a row in the database refer to it. A crash in between leaves a temp file, or a blob that
+nobody refers to.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from portal.errors import ContentUnavailable, StorageFailed
+from portal.storage.files import (
+    OpenedBytes,
+    Place,
+    drop,
+    held,
+    list_directory,
+    make_directories,
+    make_directory,
+    make_file,
+    open_bytes,
+    open_directory,
+    storage_faults,
+    sync_directory,
+)
+from portal.storage.incoming import Incoming, Received
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_SHELF = re.compile(r"[0-9a-f]{2}(/[0-9a-f]{2})?")
+_KEY_ON_ITS_SHELF = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
+_TEMP = re.compile(r"incoming-[0-9a-f]{32}")
+_LOCK = ".lock"
+
+
+class LocalStorage:
+    """Blobs in a directory of our own, named by their SHA-256 and never changed.
+
+    The directory may be reached through a link, resolved here once; nothing below it may be one. ``prepare`` it first.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._blobs = self._root / "blobs"
+        self._tmp = self._root / "tmp"
+
+    @property
+    def root(self) -> Path:
+        """The directory itself, resolved."""
+        return self._root
+
+    def prepare(self) -> None:
+        """Make the directories that are missing, 0700; what is there stays as it is. Raises StorageFailed."""
+        with storage_faults():
+            make_directories(self._root)
+            with held(open_directory(self._root)) as root:
+                for name in (self._blobs.name, self._tmp.name):
+                    os.close(make_directory(root, name))
+                os.fsync(root)
+
+    def receive(self, limit: int | None = None) -> Incoming:
+        """A new temp file that takes at most ``limit`` bytes. Raises StorageFull or StorageFailed."""
+        name = f"incoming-{secrets.token_hex(16)}"
+        with storage_faults(), held(self._open_tmp()) as tmp:
+            return Incoming(self._tmp / name, make_file(tmp, name), limit)
+
+    def keep(self, received: Received) -> None:
+        """``keep_all`` for one."""
+        self.keep_all([received])
+
+    def keep_all(self, received: Sequence[Received]) -> None:
+        """Give every temp file its final name and flush the directories: then a power cut loses none of them.
+
+        A blob that is there already is used again if its size and SHA-256 are right, and replaced if not. Raises
+        StorageFull or StorageFailed; no temp file remains either way, but some of the blobs may, for gc to find.
+        Several hundred at a time cost far fewer flushes than one by one. Call it inside ``placing``.
+        """
+        try:
+            with storage_faults():
+                for one in received:
+                    self._store(one)
+                self._flush_shelves(one.sha256 for one in received)
+        finally:
+            for one in received:
+                drop(one.temp)
+
+    def placing(self) -> AbstractContextManager[None]:
+        """Held from ``keep`` until the commit of the rows: gc waits, other uploads do not. Raises StorageFailed."""
+        return self._locked(fcntl.LOCK_SH)
+
+    def removing(self) -> AbstractContextManager[None]:
+        """Held by gc from its last look at the rows until the bytes are gone: nobody places. Raises StorageFailed."""
+        return self._locked(fcntl.LOCK_EX)
+
+    def place(self, sha256: str) -> Place:
+        """Where the blob of this key lies, there or not.
+
+        Raises ContentUnavailable unless the key is 64 lower-case hex digits.
+        """
+        return Place(self._blobs, "/".join((*_shelf(sha256), sha256)))
+
+    def open(self, sha256: str, size: int) -> OpenedBytes:
+        """Open a blob for reading; raises ContentUnavailable unless it is a regular file of exactly ``size`` bytes.
+
+        The SHA-256 is not computed here: see ``digest``.
+        """
+        opened = open_bytes(self.place(sha256))
+        if opened.size != size:
+            opened.close()
+            raise ContentUnavailable
+        return opened
+
+    def exists(self, sha256: str, size: int) -> bool:
+        """Whether ``open`` would give a handle."""
+        try:
+            self.open(sha256, size).close()
+        except ContentUnavailable:
+            return False
+        return True
+
+    def digest(self, sha256: str, size: int) -> str:
+        """The hex SHA-256 of the bytes as they are on disk now.
+
+        Raises ContentUnavailable like ``open``, and when they cannot be read.
+        """
+        with self.open(sha256, size) as opened:
+            try:
+                return hashlib.file_digest(opened.handle, "sha256").hexdigest()
+            except OSError as error:
+                raise ContentUnavailable from error
+
+    def remove(self, sha256: str) -> bool:
+        """Remove a blob for good; False when there is none. Raises StorageFailed. Call it inside ``removing``."""
+        names = _shelf(sha256)
+        with storage_faults():
+            try:
+                with held(open_directory(self._blobs, *names)) as shelf:
+                    os.unlink(sha256, dir_fd=shelf)
+                    os.fsync(shelf)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def list_keys(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Every blob by key, sorted, with what lstat(2) says. Raises StorageFailed for an unreadable directory."""
+        for path, found in self._walk():
+            if _is_blob(path, found):
+                yield path.rpartition("/")[2], found
+
+    def list_strangers(self) -> Iterator[Path]:
+        """Whatever else lies among the blobs: links, other names, keys on a wrong shelf; but no probe of ``check``.
+
+        Raises like ``list_keys``.
+        """
+        for path, found in self._walk():
+            if not _is_blob(path, found) and not _TEMP.fullmatch(path):
+                yield self._blobs / path
+
+    def remove_stale_temps(self, older_than_seconds: float) -> int:
+        """Remove what a crash left of ``receive`` and ``check``, if not written to for so long; answers how many.
+
+        Other names in ``tmp/`` belong to others and stay. Raises StorageFailed.
+        """
+        oldest = time.time() - older_than_seconds
+        with storage_faults():
+            return sum(self._sweep(name, oldest) for name in (self._tmp.name, self._blobs.name))
+
+    def free_bytes(self) -> int:
+        """Bytes that the portal may still write, those reserved for root left out. Raises StorageFailed."""
+        with storage_faults():
+            system = os.statvfs(self._root)
+        return system.f_bavail * system.f_frsize
+
+    def check(self) -> None:
+        """Write, flush, rename, read back and remove a probe. Raises StorageFull or StorageFailed if that fails."""
+        probe = secrets.token_bytes(4096)
+        with self.receive() as incoming, storage_faults():
+            incoming.write(probe)
+            temp = incoming.finish().temp
+            with held(open_directory(self._blobs)) as blobs:
+                os.rename(temp, temp.name, dst_dir_fd=blobs)
+                try:
+                    os.fsync(blobs)
+                    self._require_same(temp.name, probe)
+                finally:
+                    os.unlink(temp.name, dir_fd=blobs)
+
+    def _sweep(self, name: str, oldest: float) -> int:
+        removed = 0
+        with held(open_directory(self._root, name)) as directory:
+            for temp, found in list_directory(directory):
+                if _TEMP.fullmatch(temp) and stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temp, dir_fd=directory)
+                        removed += 1
+        return removed
+
+    def _require_same(self, name: str, probe: bytes) -> None:
+        try:
+            with open_bytes(Place(self._blobs, name)) as opened:
+                is_same = opened.handle.read() == probe
+        except ContentUnavailable:
+            is_same = False
+        if not is_same:
+            raise StorageFailed("The storage does not give back what was written to it.")
+
+    def _open_tmp(self) -> int:
+        return open_directory(self._root, self._tmp.name)
+
+    def _store(self, received: Received) -> None:
+        """Rename the temp file onto its shelf, or make the blob that is there look young to gc."""
+        with held(self._open_shelf(received.sha256)) as shelf:
+            if self._is_sound(received.sha256, received.size):
+                os.utime(received.sha256, dir_fd=shelf, follow_symlinks=False)
+            else:
+                os.rename(received.temp, received.sha256, dst_dir_fd=shelf)
+
+    def _is_sound(self, sha256: str, size: int) -> bool:
+        try:
+            return self.digest(sha256, size) == sha256
+        except ContentUnavailable:
+            return False
+
+    def _open_shelf(self, sha256: str) -> int:
+        descriptor = open_directory(self._blobs)
+        for name in _shelf(sha256):
+            with held(descriptor) as parent:
+                descriptor = make_directory(parent, name)
+        return descriptor
+
+    def _flush_shelves(self, keys: Iterable[str]) -> None:
+        """Flush the shelves of these keys and all above them, each once.
+
+        Also those that were there already: another process may have made them a moment ago and not flushed them yet.
+        """
+        shelves = dict.fromkeys(names for key in keys for names in (_shelf(key), _shelf(key)[:1], ()))
+        for names in shelves:
+            sync_directory(self._blobs, *names)
+
+    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        """All that is below ``blobs/`` but its shelves, by relative path; only shelves are entered."""
+        pending: list[tuple[str, ...]] = [()]
+        while pending:
+            shelf = pending.pop()
+            below = []
+            for name, found in self._list_shelf(shelf):
+                path = "/".join((*shelf, name))
+                if stat.S_ISDIR(found.st_mode) and _SHELF.fullmatch(path):
+                    below.append((*shelf, name))
+                else:
+                    yield path, found
+            pending.extend(reversed(below))
+
+    def _list_shelf(self, shelf: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
+        with storage_faults(), held(open_directory(self._blobs, *shelf)) as descriptor:
+            return list_directory(descriptor)
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        with held(self._open_lock(kind)):
+            yield
+
+    def _open_lock(self, kind: int) -> int:
+        """A descriptor for every holder: flock(2) binds to it, so threads exclude each other as processes do."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with storage_faults(), held(self._open_tmp()) as tmp:
+            descriptor = os.open(_LOCK, flags, 0o600, dir_fd=tmp)
+            try:
+                os.fchmod(descriptor, 0o600)
+                fcntl.flock(descriptor, kind)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+
+def _shelf(sha256: str) -> tuple[str, str]:
+    """The two directories of a key, so that none grows long. Raises ContentUnavailable if it is no key."""
+    if not _KEY.fullmatch(sha256):
+        raise ContentUnavailable
+    return sha256[:2], sha256[2:4]
+
+
+def _is_blob(path: str, found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and _KEY_ON_ITS_SHELF.fullmatch(path) is not None

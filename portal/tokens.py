@@ -1,0 +1,27 @@
+"""Secrets handed out: 256 random bits, told apart by purpose, stored only as a hash."""
+
+import hashlib
+import re
+import secrets
+
+SHAPE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+def make_token() -> str:
+    """A new secret of 256 bits, 43 characters of base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(purpose: str, token: str) -> bytes:
+    """What is stored. The purpose is hashed in, so that no token is ever good for anything else."""
+    return hashlib.sha256(purpose.encode() + b"-v1\0" + token.encode("utf-8", "replace")).digest()
+
+
+def is_token(text: str) -> bool:
+    """Whether the text has the shape of a token at all; anything else needs no look-up."""
+    return SHAPE.fullmatch(text) is not None
+
+
+def mask(text: str) -> str:
+    """The first six characters, for logs."""
+    return text[:6] + "…"

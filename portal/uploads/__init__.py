@@ -1,0 +1,18 @@
+"""Bytes in: received, looked at, flushed, named by their hash, and written into the catalog."""
+
+from portal.uploads.importing import Report, import_directory, index_directory
+from portal.uploads.kinds import content_type_of, require_fitting
+from portal.uploads.storing import Arrival, arrive, receive, store_documents, store_version
+
+__all__ = [
+    "Arrival",
+    "Report",
+    "arrive",
+    "content_type_of",
+    "import_directory",
+    "index_directory",
+    "receive",
+    "require_fitting",
+    "store_documents",
+    "store_version",
+]

@@ -1,0 +1,88 @@
+"""Bytes into the catalog: flushed, named by their hash, and only then written down.
+
+The order is the promise (DESIGN §6): a crash leaves at worst bytes nobody can reach, never a row without bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portal import access, filenames
+from portal.actors import Actor
+from portal.catalog import Content, Facts, OnConflict, Outcome, add_version, get_live, put_document
+from portal.errors import UploadIncomplete
+from portal.extensions import release_connection, settings, storage, transaction
+from portal.models import PUBLISH
+from portal.storage import Incoming, Received
+from portal.uploads.kinds import content_type_of, require_fitting
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One document that has arrived whole and flushed, not yet in the catalog."""
+
+    filename: str
+    received: Received
+    facts: Facts
+
+    @property
+    def content(self) -> Content:
+        """What the catalog writes down about the bytes."""
+        got = self.received
+        kind = content_type_of(self.filename, got.head)
+        return Content(sha256=got.sha256, crc32=got.crc32, size=got.size, content_type=kind)
+
+
+def receive() -> Incoming:
+    """A place for bytes on their way in, limited to what may be uploaded."""
+    return storage().receive(settings().max_upload)
+
+
+def arrive(incoming: Incoming, filename: str, *, facts: Facts | None = None, announced: int | None = None) -> Arrival:
+    """Take bytes that came to their end: count, look at the type, flush.
+
+    Raises UploadIncomplete when fewer or more came than ``announced``, UploadTypeRejected, StorageFailed; the
+    temporary bytes are gone then.
+    """
+    try:
+        if announced is not None and incoming.size != announced:
+            raise UploadIncomplete
+        filename = filenames.clean(filename)
+        require_fitting(filename, incoming.head, settings().allowed_types)
+        received = incoming.finish()
+    except BaseException:
+        incoming.discard()
+        raise
+    return Arrival(filename, received, facts or Facts())
+
+
+def store_documents(
+    actor: Actor | None, category_id: int, arrivals: Sequence[Arrival], *, on_conflict: OnConflict = "version"
+) -> list[Outcome]:
+    """Put arrived documents into one category, all or none. Needs ``publish`` there."""
+    if actor is not None:
+        access.require_permission(actor, category_id, PUBLISH)
+    release_connection()
+    with storage().placing():
+        storage().keep_all([arrival.received for arrival in arrivals])
+        with transaction():
+            return [
+                put_document(
+                    actor,
+                    category_id,
+                    arrival.filename,
+                    arrival.content,
+                    facts=arrival.facts,
+                    on_conflict=on_conflict,
+                )
+                for arrival in arrivals
+            ]
+
+
+def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Outcome:
+    """Put arrived bytes in as a new version of a document. Needs ``publish`` where it is shelved."""
+    if actor is not None:
+        access.require_permission(actor, get_live(document_id).category_id, PUBLISH)
+    release_connection()
+    with storage().placing():
+        storage().keep(arrival.received)
+        return add_version(actor, document_id, arrival.filename, arrival.content, arrival.facts.note)

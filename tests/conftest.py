@@ -1,0 +1,116 @@
+"""Fixtures of all tests: a fresh database of each kind, the settings for it, and the application on top."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import hypothesis
+import pytest
+from flask import Flask
+
+from portal.schema import migrate
+from portal.settings import Settings, load
+from tests.databases import TEMPLATE, PostgresServer, SqliteTemplate, sqlite_url
+from tests.makers import running
+
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
+
+SECRET = "a secret of the tests that nobody else has"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> SqliteTemplate:
+    """The migrated SQLite file all others are copied from."""
+    return SqliteTemplate(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The one PostgreSQL server of this worker, started by the first test that needs it."""
+    server = PostgresServer()
+    try:
+        migrate(server.create(TEMPLATE))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: SqliteTemplate, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated, empty SQLite database."""
+    return sqlite_template.copy(tmp_path / "portal.db")
+
+
+@pytest.fixture
+def postgresql_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a fresh, migrated, empty PostgreSQL database."""
+    name = f"test_{next(_numbers)}"
+    yield postgres_server.create(name, TEMPLATE)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def empty_sqlite_database(tmp_path: Path) -> str:
+    """The URL of a SQLite database without any table."""
+    return sqlite_url(tmp_path / "empty.db")
+
+
+@pytest.fixture
+def empty_postgresql_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a PostgreSQL database without any table."""
+    name = f"empty_{next(_numbers)}"
+    yield postgres_server.create(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated, empty database, once of each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_database")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest) -> str:
+    """The URL of a database without any table, once of each kind."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_database")
+    return url
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """Settings on that database with everything else in ``tmp_path/data``; hashing is as cheap as it can be.
+
+    Other values: ``with running(dataclasses.replace(settings, max_upload=10)) as app``.
+    """
+    own = tmp_path / "portal.toml"  # or config/local.toml of whoever runs the tests would be read
+    own.touch()
+    return load(
+        {"PORTAL_CONFIG": str(own)},
+        data=str(tmp_path / "data"),
+        database_url=database,
+        secret_key=SECRET,
+        base_url="http://localhost",
+        password_memory=8,
+        password_passes=1,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application, without a context; an exception nobody handles reaches the test."""
+    with running(settings) as app:
+        yield app
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """The application with its context pushed, for tests of the core; ``db.session`` is the test's own.
+
+    A transaction that only reads sees what was there when it began: call ``makers.release()`` before looking at what
+    somebody else (a client, a thread) wrote.
+    """
+    with app.app_context():
+        yield app

@@ -1,0 +1,509 @@
+"""Revisions: one line of them, equal to the models, each run once and wholly, none losing a row."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import uuid as uuids
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+
+from portal import schema
+from portal.errors import SchemaMismatch
+from portal.models import Base
+from tests.databases import connected
+
+ROWS = 3
+VERSIONING = "alembic_version"
+SCRIPTS = ScriptDirectory(str(schema.MIGRATIONS))
+REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
+MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
+STARTERS = 8
+
+DIGESTS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(ROWS)]
+NOWHERE: dict[str, Any] = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None}
+NO_TARGET: dict[str, Any] = {"document_id": None, "category_id": None, "pack_id": None, "version_id": None}
+NOBODY: dict[str, Any] = {"group_id": None, "user_id": None, "is_everyone": False}
+
+# What the kind of a column does not tell: the values of three rows where a CHECK wants something of them.
+# Columns an older revision does not have are left out, so this follows the newest.
+VALUES: dict[str, list[dict[str, Any]]] = {
+    "audit_events": [{"seal_seq": None}, {"seal_seq": 1}, {"seal_seq": 2}],
+    "blobs": [{"sha256": digest} for digest in DIGESTS],
+    "categories": [{"parent_id": None, "depth": 1}, {"parent_id": 1, "depth": 2}, {"parent_id": 2, "depth": 3}],
+    "documents": [{"trashed_at": None}, {"published_at": None}, {"expires_at": None}],
+    "downloads": [
+        {"state": "started", "is_confirmed": False, "closed_at": None},
+        {"state": "completed", "is_confirmed": True},
+        {"state": "aborted", "is_confirmed": False},
+    ],
+    "grants": [NOBODY | {"group_id": 1}, NOBODY | {"user_id": 2}, NOBODY | {"is_everyone": True}],
+    "one_time_tokens": [{"purpose": "setup", "user_id": None}, {"purpose": "invitation"}, {"purpose": "reset"}],
+    "share_links": [
+        NO_TARGET | {"document_id": 1, "version_id": 1},
+        NO_TARGET | {"category_id": 2, "max_downloads": None},
+        NO_TARGET | {"pack_id": 3, "used": 0},
+    ],
+    "versions": [
+        NOWHERE | {"sha256": DIGESTS[0], "blob_id": 1, "purged_at": None},
+        NOWHERE | {"sha256": DIGESTS[1], "source_id": 2, "source_path": "a", "source_mtime_ns": 2, "purged_at": None},
+        NOWHERE | {"sha256": DIGESTS[2]},
+    ],
+}  # fmt: skip
+
+Columns = dict[str, list[str]]
+"""Names of columns by table."""
+Picture = dict[str, tuple[int, str]]
+"""Rows and checksum by table."""
+
+
+PROTECTION = "TRIGGER|FUNCTION"
+POSTGRESQL_SCHEMA = """
+SELECT table_name, format('%s %s %s %s %s %s', column_name, data_type, character_maximum_length, is_nullable,
+                          column_default, is_identity)
+  FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL
+SELECT conrelid::regclass::text, format('%s %s', conname, pg_get_constraintdef(oid))
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+UNION ALL
+SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'functions', pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
+
+
+def tables_of(connection: Connection) -> list[Table]:
+    """The tables as the database has them, parents before children, without the one the revisions are kept in."""
+    found = MetaData()
+    found.reflect(connection)
+    waiting = {table.name: table for table in found.sorted_tables if table.name != VERSIONING}
+    ordered: list[Table] = []
+    while waiting:
+        ready = [table for table in waiting.values() if not (parents_of(table) & waiting.keys())]
+        assert ready, f"{sorted(waiting)} refer to each other in a circle that cannot be begun with NULL"
+        ordered += ready
+        waiting = {name: table for name, table in waiting.items() if table not in ready}
+    return ordered
+
+
+def parents_of(table: Table) -> set[str]:
+    """The other tables whose rows must be there first."""
+    keys = [key for key in table.foreign_keys if not is_closed_later(key.parent)]
+    return {key.column.table.name for key in keys} - {table.name}
+
+
+def is_closed_later(column: Column[Any]) -> bool:
+    """The one column that closes a circle: it is filled in when both tables have their rows."""
+    return (column.table.name, column.name) == ("documents", "current_version_id")
+
+
+def fill(connection: Connection) -> None:
+    """Put three rows into every table the database has, ids 1 to 3, each row referring to those of its number."""
+    tables = tables_of(connection)
+    for table in tables:
+        for number in range(1, ROWS + 1):
+            connection.execute(insert(table).values(row_of(table, number)))
+    for table in tables:
+        for column in filter(is_closed_later, table.columns):
+            connection.execute(update(table).values({column.name: table.c.id}))
+    connection.commit()
+
+
+def row_of(table: Table, number: int) -> dict[str, Any]:
+    """Values for every column but a counted id."""
+    wanted = VALUES.get(table.name, [{}] * ROWS)[number - 1]
+    columns = [column for column in table.columns if not is_counted(column) and not is_closed_later(column)]
+    return {
+        column.name: wanted[column.name] if column.name in wanted else value_of(column, number) for column in columns
+    }
+
+
+def is_counted(column: Column[Any]) -> bool:
+    """Whether the database gives the number itself."""
+    return column.name == "id" and column.primary_key
+
+
+def value_of(column: Column[Any], number: int) -> Any:
+    """A value of the column's kind, another one for each row."""
+    kind = column.type
+    if isinstance(kind, Boolean):
+        return False
+    if isinstance(kind, Integer):  # moments on SQLite, and keys to the row of the same number
+        return number
+    if isinstance(kind, DateTime):
+        return MOMENT.replace(microsecond=number)
+    if isinstance(kind, LargeBinary):
+        return unique_bytes(column, number)
+    if isinstance(kind, Uuid):
+        return uuids.UUID(bytes=unique_bytes(column, number))
+    if isinstance(kind, String):
+        return f"ü{number}{column.name}"[: kind.length]
+    return {"numbers": [number]}
+
+
+def unique_bytes(column: Column[Any], number: int) -> bytes:
+    return hashlib.sha256(f"{column}{number}".encode()).digest()[:16]
+
+
+def columns_of(connection: Connection) -> Columns:
+    """The names of the columns by table."""
+    return {table.name: sorted(table.columns.keys()) for table in tables_of(connection)}
+
+
+def rows_of(connection: Connection, columns: Columns) -> Picture:
+    """How many rows each table has, and a checksum over these columns of all of them."""
+    found: Picture = {}
+    for name, names in columns.items():
+        listed = ", ".join(f'"{column}"' for column in names)
+        rows = sorted(repr(row) for row in connection.exec_driver_sql(f'SELECT {listed} FROM "{name}"'))  # noqa: S608
+        found[name] = (len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest())
+    return found
+
+
+def schema_of(connection: Connection) -> set[str]:
+    """Everything the schema consists of, one text for each part, in no order."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql("SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        return {f"{table}: {part}" for kind, table, sql in rows if table != VERSIONING for part in parts_of(kind, sql)}
+    rows = connection.exec_driver_sql(POSTGRESQL_SCHEMA)
+    return {f"{table}: {part}" for table, part in rows if table != VERSIONING}
+
+
+def parts_of(kind: str, sql: str) -> list[str]:
+    """A statement in one spelling; that of a table in pieces, since columns and constraints may stand in any order."""
+    sql = " ".join(sql.replace('"', "").split())
+    if kind != "table":
+        return [sql]
+    _, _, rest = sql.partition("(")
+    body, _, options = rest.rpartition(")")
+    return [*(piece.strip() for piece in split_list(body)), options.strip()]
+
+
+def split_list(text: str) -> list[str]:
+    """The text at its commas, those in parentheses apart."""
+    pieces, depth, start = [], 0, 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            pieces.append(text[start:at])
+            start = at + 1
+    return [*pieces, text[start:]]
+
+
+def extended(directory: Path, body: str) -> Path:
+    """A copy of the migrations with one more revision, ``extra``, whose ``upgrade`` and ``downgrade`` are ``body``."""
+    copy = directory / "migrations"
+    shutil.copytree(schema.MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    head = f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "extra"\ndown_revision = "{schema.head()}"\n'
+    (copy / "versions" / "extra.py").write_text(head + textwrap.dedent(body))
+    return copy
+
+
+def sabotage(file: Path, line: str, instead: str) -> None:
+    """Replace what must be there exactly once."""
+    text = file.read_text()
+    assert text.count(line) == 1
+    file.write_text(text.replace(line, instead))
+
+
+def configured(url: str, scripts: Path = schema.MIGRATIONS) -> Config:
+    """The portal's configuration, with these scripts."""
+    config = schema.config(url)
+    config.set_main_option("script_location", str(scripts))
+    return config
+
+
+def bring_to_parent(config: Config, revision: str) -> str:
+    """Upgrade to the revision before this one; gives its name."""
+    parent = ScriptDirectory.from_config(config).get_revision(revision).down_revision
+    if parent is None:
+        return "base"
+    assert isinstance(parent, str), "a merge of two lines"
+    command.upgrade(config, parent)
+    return parent
+
+
+def require_kept_on_the_way_up(url: str, config: Config, revision: str) -> None:
+    """Every row that is there before the revision is there after it, with every value."""
+    bring_to_parent(config, revision)
+    with connected(url) as connection:
+        fill(connection)
+        columns = columns_of(connection)
+        before = rows_of(connection, columns)
+    command.upgrade(config, revision)
+    with connected(url) as connection:
+        assert rows_of(connection, columns) == before
+
+
+def require_kept_down_and_up(url: str, config: Config, revision: str) -> None:
+    """Down is the opposite of up, and what there is room for below comes up again unchanged."""
+    parent = bring_to_parent(config, revision)
+    with connected(url) as connection:
+        columns, below = columns_of(connection), schema_of(connection)
+    command.upgrade(config, revision)
+    with connected(url) as connection:
+        fill(connection)
+        above = schema_of(connection)
+        before = rows_of(connection, columns)
+    command.downgrade(config, parent)
+    with connected(url) as connection:
+        assert schema_of(connection) == below
+        assert rows_of(connection, columns) == before
+    command.upgrade(config, revision)
+    with connected(url) as connection:
+        assert schema_of(connection) == above
+        assert rows_of(connection, columns) == before
+
+
+def test_there_is_one_line_of_revisions() -> None:
+    assert len(SCRIPTS.get_heads()) == len(SCRIPTS.get_bases()) == 1
+    assert schema.head() == REVISIONS[-1]
+
+
+def test_every_revision_is_named_by_its_date_and_what_it_does() -> None:
+    for script in SCRIPTS.walk_revisions():
+        assert re.fullmatch(r"20\d{6}_[a-z_]+", script.revision)
+        assert Path(script.path).stem == script.revision
+        assert script.doc
+
+
+def test_the_models_equal_the_newest_revision(database: str) -> None:
+    with connected(database) as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_constraints_and_indexes_are_those_of_the_models(kind: str, request: pytest.FixtureRequest) -> None:
+    with connected(request.getfixturevalue(f"{kind}_database")) as connection:
+        migrated = {part for part in schema_of(connection) if not re.search(PROTECTION, part)}
+    with connected(request.getfixturevalue(f"empty_{kind}_database")) as connection:
+        Base.metadata.create_all(connection)
+        assert migrated == schema_of(connection)
+
+
+def test_no_table_is_left_empty_by_the_rows_that_revisions_are_tried_with(database: str) -> None:
+    with connected(database) as connection:
+        fill(connection)
+        rows = rows_of(connection, columns_of(connection))
+        assert {name: number for name, (number, _) in rows.items()} == dict.fromkeys(Base.metadata.tables, ROWS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_revision_loses_no_row_on_the_way_up(empty_database: str, revision: str) -> None:
+    require_kept_on_the_way_up(empty_database, configured(empty_database), revision)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_revision_can_be_taken_back_and_made_again(empty_database: str, revision: str) -> None:
+    require_kept_down_and_up(empty_database, configured(empty_database), revision)
+
+
+def test_migrating_again_changes_nothing(database: str) -> None:
+    with connected(database) as connection:
+        fill(connection)
+        columns, parts = columns_of(connection), schema_of(connection)
+        before = rows_of(connection, columns)
+    schema.migrate(database)
+    with connected(database) as connection:
+        assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
+
+
+REBUILD = """
+def upgrade():
+    with op.batch_alter_table("documents", recreate=RECREATE, table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.add_column(sa.Column("language", sa.String(10)))
+
+def downgrade():
+    with op.batch_alter_table("documents", recreate=RECREATE, table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.drop_column("language")
+"""
+REBUILD_ON_SQLITE = REBUILD.replace("RECREATE", '"always" if op.get_bind().dialect.name == "sqlite" else "auto"')
+
+
+def test_rebuilding_documents_loses_none_of_their_versions_and_links(empty_database: str, tmp_path: Path) -> None:
+    config = configured(empty_database, extended(tmp_path, REBUILD_ON_SQLITE))
+    require_kept_on_the_way_up(empty_database, config, "extra")
+
+
+def test_rebuilding_documents_can_be_taken_back(empty_database: str, tmp_path: Path) -> None:
+    config = configured(empty_database, extended(tmp_path, REBUILD_ON_SQLITE))
+    require_kept_down_and_up(empty_database, config, "extra")
+
+
+def test_rebuilding_documents_fails_while_foreign_keys_are_looked_at(
+    empty_sqlite_database: str, tmp_path: Path
+) -> None:
+    scripts = extended(tmp_path, REBUILD_ON_SQLITE)
+    sabotage(scripts / "env.py", "PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON")
+    config = configured(empty_sqlite_database, scripts)
+    with pytest.raises(DBAPIError, match="FOREIGN KEY"):
+        require_kept_on_the_way_up(empty_sqlite_database, config, "extra")
+
+
+def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(
+    empty_sqlite_database: str, tmp_path: Path
+) -> None:
+    config = configured(empty_sqlite_database, extended(tmp_path, REBUILD_ON_SQLITE))
+    bring_to_parent(config, "extra")
+    with connected(empty_sqlite_database) as connection:
+        fill(connection)
+        documents = next(table for table in tables_of(connection) if table.name == "documents")
+        document = remove_newest(connection, documents)
+    command.upgrade(config, "extra")
+    with connected(empty_sqlite_database) as connection:
+        assert connection.scalars(insert(documents).values(document).returning(documents.c.id)).one() > ROWS
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("a row", "op.execute('DELETE FROM sign_in_attempts WHERE id = 2')"),
+        ("a value", "op.execute(\"UPDATE packs SET title = 'other' WHERE id = 1\")"),
+        ("a column", "op.drop_column('packs', 'title')"),
+    ],
+)
+def test_a_revision_that_loses_something_is_found_out(
+    empty_database: str, tmp_path: Path, what: str, body: str
+) -> None:
+    config = configured(empty_database, extended(tmp_path, f"def upgrade():\n    {body}\n"))
+    with pytest.raises((AssertionError, DBAPIError)):
+        require_kept_on_the_way_up(empty_database, config, "extra")
+
+
+def test_a_way_down_that_leaves_something_behind_is_found_out(empty_database: str, tmp_path: Path) -> None:
+    body = "def upgrade():\n    op.create_table('extra', sa.Column('a', sa.Text()))\ndef downgrade():\n    pass\n"
+    config = configured(empty_database, extended(tmp_path, body))
+    with pytest.raises(AssertionError):
+        require_kept_down_and_up(empty_database, config, "extra")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param("raise RuntimeError('halfway')", id="an exception"),
+        pytest.param("op.execute('DELETE FROM documents')", id="rows that would refer to nothing"),
+    ],
+)
+def test_a_revision_that_fails_halfway_leaves_all_as_it_was(empty_database: str, tmp_path: Path, failure: str) -> None:
+    body = f"""
+    def upgrade():
+        op.create_table("extra", sa.Column("a", sa.Text()))
+        op.execute("INSERT INTO extra VALUES ('a')")
+        op.execute("UPDATE packs SET title = 'other'")
+        {failure}
+    """
+    config = configured(empty_database, extended(tmp_path, body))
+    bring_to_parent(config, "extra")
+    with connected(empty_database) as connection:
+        fill(connection)
+        columns, parts = columns_of(connection), schema_of(connection)
+        before = rows_of(connection, columns)
+    with pytest.raises((RuntimeError, DBAPIError)):
+        command.upgrade(config, "extra")
+    with connected(empty_database) as connection:
+        assert schema.current(connection) == schema.head()
+        assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
+
+
+STARTER = """
+import logging, sys
+from portal import schema
+logging.basicConfig(level=logging.INFO)
+print("ready", flush=True)
+sys.stdin.readline()
+schema.migrate(sys.argv[1])
+"""
+
+
+def test_eight_starters_at_once_run_each_revision_once(empty_database: str) -> None:
+    line = [sys.executable, "-c", STARTER, empty_database]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    starters = [subprocess.Popen(line, text=True, **pipes) for _ in range(STARTERS)]
+    try:
+        assert [starter.stdout.readline() for starter in starters if starter.stdout] == ["ready\n"] * STARTERS
+        for starter in starters:
+            assert starter.stdin
+            starter.stdin.write("go\n")
+            starter.stdin.flush()
+        said = [starter.communicate()[1] for starter in starters]
+    finally:
+        for starter in starters:
+            starter.kill()
+            starter.communicate()
+    assert [starter.returncode for starter in starters] == [0] * STARTERS, "\n".join(said)
+    assert "".join(said).count("Running upgrade") == len(REVISIONS)
+    schema.require_head(empty_database)
+
+
+@pytest.mark.parametrize("found", [None, "20991231_later"])
+def test_a_database_of_another_version_is_refused_with_the_command_to_run(
+    empty_database: str, found: str | None
+) -> None:
+    if found is not None:
+        schema.migrate(empty_database)
+        with connected(empty_database) as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :found"), {"found": found})
+            connection.commit()
+    with pytest.raises(SchemaMismatch, match="portal migrate"):
+        schema.require_head(empty_database)
+
+
+def test_a_migrated_database_is_accepted(database: str) -> None:
+    schema.require_head(database)
+
+
+def test_the_id_of_a_removed_row_is_never_given_again(database: str) -> None:
+    with connected(database) as connection:
+        fill(connection)
+        counted = [table for table in tables_of(connection) if "id" in table.c]
+        assert len(counted) > 10
+        for table in counted:
+            row = remove_newest(connection, table)
+            new_id = connection.scalars(insert(table).values(row).returning(table.c.id)).one()
+            assert new_id == ROWS + 1, table.name
+            connection.rollback()
+
+
+def remove_newest(connection: Connection, table: Table) -> dict[str, Any]:
+    """Remove the row with the highest id past keys and triggers; gives its other columns."""
+    if connection.dialect.name == "sqlite":
+        connection.commit()
+        connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+        connection.execute(text("DROP TRIGGER IF EXISTS audit_events_no_delete"))
+    else:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+    row = connection.execute(select(table).order_by(table.c.id.desc()).limit(1)).mappings().one()
+    connection.execute(delete(table).where(table.c.id == row["id"]))
+    return {name: value for name, value in row.items() if name != "id"}
