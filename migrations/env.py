@@ -28,7 +28,8 @@ def highest_ids(connection: Connection) -> dict[str, int]:
     """The highest id each table ever gave; SQLite makes the table of them with the first AUTOINCREMENT."""
     if not inspect(connection).has_table("sqlite_sequence"):
         return {}
-    return {name: highest for name, highest in connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")}
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence")
+    return {row.name: row.seq for row in rows}
 
 
 def keep_highest_ids(connection: Connection, before: dict[str, int]) -> None:

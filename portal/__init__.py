@@ -1,11 +1,15 @@
 """A self-hosted portal for documents: who may have which, who got what, and who has not."""
 
+from urllib.parse import urlsplit
+
 from flask import Flask
 
 from portal import settings as configuration
+from portal import views
 from portal.extensions import db
 from portal.settings import Settings, make_secret
 from portal.storage import LocalStorage
+from portal.views.cookies import cookie_config
 
 __version__ = "0.1.0"
 
@@ -19,6 +23,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         SECRET_KEY=make_secret(settings),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        TRUSTED_HOSTS=trusted_hosts(settings),
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,  # share pages send no Referer; the guard checks where a form comes from
+        **cookie_config(settings),
         CLIENT_IMAGES=settings.client_images,
         CLIENT_CSV=settings.client_csv,
         CLIENT_PDF=settings.client_pdf,
@@ -29,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     storage.prepare()
     app.extensions["portal.storage"] = storage
     db.init_app(app)
+    views.init_app(app)
     return app
 
 
@@ -39,3 +48,9 @@ def engine_options(url: str) -> dict[str, object]:
         waits = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s"
         options |= {"pool_pre_ping": True, "connect_args": {"options": waits}}
     return options
+
+
+def trusted_hosts(settings: Settings) -> list[str]:
+    """The hosts the portal answers for: that of the base URL, and loopback."""
+    named = urlsplit(settings.base_url).hostname
+    return [*([named] if named else []), "localhost", "127.0.0.1", "[::1]"]

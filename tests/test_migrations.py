@@ -18,6 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     Connection,
@@ -35,6 +36,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
 
 from portal import schema
 from portal.errors import SchemaMismatch
@@ -46,7 +48,6 @@ VERSIONING = "alembic_version"
 SCRIPTS = ScriptDirectory(str(schema.MIGRATIONS))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
-STARTERS = 8
 
 DIGESTS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(ROWS)]
 NOWHERE: dict[str, Any] = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None}
@@ -87,12 +88,11 @@ Picture = dict[str, tuple[int, str]]
 
 PROTECTION = "TRIGGER|FUNCTION"
 POSTGRESQL_SCHEMA = """
-SELECT table_name, format('%s %s %s %s %s %s', column_name, data_type, character_maximum_length, is_nullable,
-                          column_default, is_identity)
+SELECT table_name, concat_ws(' ', column_name, data_type, character_maximum_length, is_nullable, column_default)
   FROM information_schema.columns WHERE table_schema = 'public'
 UNION ALL
-SELECT conrelid::regclass::text, format('%s %s', conname, pg_get_constraintdef(oid))
-  FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+SELECT conrelid::regclass::text, concat_ws(' ', 'CONSTRAINT', conname, pg_get_constraintdef(oid))
+  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 UNION ALL
 SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL
@@ -106,7 +106,7 @@ def tables_of(connection: Connection) -> list[Table]:
     """The tables as the database has them, parents before children, without the one the revisions are kept in."""
     found = MetaData()
     found.reflect(connection)
-    waiting = {table.name: table for table in found.sorted_tables if table.name != VERSIONING}
+    waiting = {table.name: table for table in found.tables.values() if table.name != VERSIONING}
     ordered: list[Table] = []
     while waiting:
         ready = [table for table in waiting.values() if not (parents_of(table) & waiting.keys())]
@@ -154,25 +154,18 @@ def is_counted(column: Column[Any]) -> bool:
 
 
 def value_of(column: Column[Any], number: int) -> Any:
-    """A value of the column's kind, another one for each row."""
-    kind = column.type
-    if isinstance(kind, Boolean):
-        return False
-    if isinstance(kind, Integer):  # moments on SQLite, and keys to the row of the same number
-        return number
-    if isinstance(kind, DateTime):
-        return MOMENT.replace(microsecond=number)
-    if isinstance(kind, LargeBinary):
-        return unique_bytes(column, number)
-    if isinstance(kind, Uuid):
-        return uuids.UUID(bytes=unique_bytes(column, number))
-    if isinstance(kind, String):
-        return f"ü{number}{column.name}"[: kind.length]
-    return {"numbers": [number]}
-
-
-def unique_bytes(column: Column[Any], number: int) -> bytes:
-    return hashlib.sha256(f"{column}{number}".encode()).digest()[:16]
+    """A value of the column's kind, another one for each row (but booleans)."""
+    digest = hashlib.sha256(f"{column}{number}".encode()).digest()[:16]
+    values: list[tuple[type[TypeEngine[Any]], Any]] = [
+        (Boolean, False),
+        (Integer, number),  # moments on SQLite too, and keys, which refer to the row of the same number
+        (DateTime, MOMENT.replace(microsecond=number)),
+        (LargeBinary, digest),
+        (Uuid, uuids.UUID(bytes=digest)),
+        (JSON, {"numbers": [number]}),
+        (String, f"ü{number}{column.name}"[: getattr(column.type, "length", None)]),
+    ]
+    return next(value for kind, value in values if isinstance(column.type, kind))
 
 
 def columns_of(connection: Connection) -> Columns:
@@ -194,7 +187,8 @@ def schema_of(connection: Connection) -> set[str]:
     """Everything the schema consists of, one text for each part, in no order."""
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql("SELECT type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
-        return {f"{table}: {part}" for kind, table, sql in rows if table != VERSIONING for part in parts_of(kind, sql)}
+        made = [row for row in rows if row.tbl_name not in (VERSIONING, "sqlite_sequence")]
+        return {f"{table}: {part}" for kind, table, sql in made for part in parts_of(kind, sql)}
     rows = connection.exec_driver_sql(POSTGRESQL_SCHEMA)
     return {f"{table}: {part}" for table, part in rows if table != VERSIONING}
 
@@ -380,10 +374,13 @@ def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(
     with connected(empty_sqlite_database) as connection:
         fill(connection)
         documents = next(table for table in tables_of(connection) if table.name == "documents")
-        document = remove_newest(connection, documents)
+        another = insert(documents).values(row_of(documents, 1) | {"uuid": b"another", "filename": "another"})
+        connection.execute(another)
+        connection.execute(delete(documents).where(documents.c.filename == "another"))
+        connection.commit()
     command.upgrade(config, "extra")
     with connected(empty_sqlite_database) as connection:
-        assert connection.scalars(insert(documents).values(document).returning(documents.c.id)).one() > ROWS
+        assert connection.scalars(another.returning(documents.c.id)).one() == ROWS + 2
 
 
 @pytest.mark.parametrize(
@@ -417,14 +414,14 @@ def test_a_way_down_that_leaves_something_behind_is_found_out(empty_database: st
     ],
 )
 def test_a_revision_that_fails_halfway_leaves_all_as_it_was(empty_database: str, tmp_path: Path, failure: str) -> None:
-    body = f"""
+    body = """
     def upgrade():
         op.create_table("extra", sa.Column("a", sa.Text()))
         op.execute("INSERT INTO extra VALUES ('a')")
         op.execute("UPDATE packs SET title = 'other'")
-        {failure}
+        FAILURE
     """
-    config = configured(empty_database, extended(tmp_path, body))
+    config = configured(empty_database, extended(tmp_path, body.replace("FAILURE", failure)))
     bring_to_parent(config, "extra")
     with connected(empty_database) as connection:
         fill(connection)
@@ -437,33 +434,38 @@ def test_a_revision_that_fails_halfway_leaves_all_as_it_was(empty_database: str,
         assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
 
 
-STARTER = """
-import logging, sys
+# Imports once, then as many processes as asked for go at the same moment: when the last end of the pipe is closed.
+STARTERS = """
+import logging, os, sys, traceback
 from portal import schema
+
+def start():
+    try:
+        schema.migrate(sys.argv[1])
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
 logging.basicConfig(level=logging.INFO)
-print("ready", flush=True)
-sys.stdin.readline()
-schema.migrate(sys.argv[1])
+reading, writing = os.pipe()
+children = []
+for _ in range(int(sys.argv[2])):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.close(writing)
+        os.read(reading, 1)
+        start()
+os.close(writing)
+print([os.waitpid(child, 0)[1] for child in children])
 """
 
 
 def test_eight_starters_at_once_run_each_revision_once(empty_database: str) -> None:
-    line = [sys.executable, "-c", STARTER, empty_database]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    starters = [subprocess.Popen(line, text=True, **pipes) for _ in range(STARTERS)]
-    try:
-        assert [starter.stdout.readline() for starter in starters if starter.stdout] == ["ready\n"] * STARTERS
-        for starter in starters:
-            assert starter.stdin
-            starter.stdin.write("go\n")
-            starter.stdin.flush()
-        said = [starter.communicate()[1] for starter in starters]
-    finally:
-        for starter in starters:
-            starter.kill()
-            starter.communicate()
-    assert [starter.returncode for starter in starters] == [0] * STARTERS, "\n".join(said)
-    assert "".join(said).count("Running upgrade") == len(REVISIONS)
+    line = [sys.executable, "-c", STARTERS, empty_database, "8"]
+    starters = subprocess.run(line, check=True, capture_output=True, text=True, timeout=100)
+    assert starters.stdout == f"{[0] * 8}\n", starters.stderr
+    assert starters.stderr.count("Running upgrade") == len(REVISIONS)
     schema.require_head(empty_database)
 
 

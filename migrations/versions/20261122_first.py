@@ -10,10 +10,28 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 PUBLIC_ID = sa.Uuid().with_variant(sa.LargeBinary(16), "sqlite")
-TABLES = (
-    "audit_events blobs categories groups sign_in_attempts users audit_people category_aliases documents grants"
-    " memberships one_time_tokens packs sessions sources pack_items versions share_links tickets downloads"
-).split()
+TABLES = [
+    "audit_events",
+    "blobs",
+    "categories",
+    "groups",
+    "sign_in_attempts",
+    "users",
+    "audit_people",
+    "category_aliases",
+    "documents",
+    "grants",
+    "memberships",
+    "one_time_tokens",
+    "packs",
+    "sessions",
+    "sources",
+    "pack_items",
+    "versions",
+    "share_links",
+    "tickets",
+    "downloads",
+]
 TO_VERSIONS = "fk_documents_current_version_id"
 
 # The log is insert-only: only the columns of the sealer may be filled in later.
@@ -89,8 +107,8 @@ def upgrade() -> None:
         sa.Column("crc32", sa.BigInteger(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("touched_at", MOMENT, nullable=False),
-        sa.CheckConstraint("length(sha256) = 64", name="ck_blobs_sha256"),
-        sa.CheckConstraint("size >= 0", name="ck_blobs_size"),
+        sa.CheckConstraint("length(sha256) = 64", name=op.f("ck_blobs_sha256")),
+        sa.CheckConstraint("size >= 0", name=op.f("ck_blobs_size")),
         sa.PrimaryKeyConstraint("id", name="pk_blobs"),
         sa.UniqueConstraint("sha256", name="uq_blobs_sha256"),
         sqlite_autoincrement=True,
@@ -108,9 +126,9 @@ def upgrade() -> None:
         sa.Column("is_sealed", sa.Boolean(), nullable=False),
         sa.Column("document_count", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.CheckConstraint("depth BETWEEN 1 AND 64", name="ck_categories_depth"),
-        sa.CheckConstraint("document_count >= 0", name="ck_categories_document_count"),
-        sa.CheckConstraint("id <> parent_id", name="ck_categories_not_its_own_parent"),
+        sa.CheckConstraint("depth BETWEEN 1 AND 64", name=op.f("ck_categories_depth")),
+        sa.CheckConstraint("document_count >= 0", name=op.f("ck_categories_document_count")),
+        sa.CheckConstraint("id <> parent_id", name=op.f("ck_categories_not_its_own_parent")),
         sa.ForeignKeyConstraint(["parent_id"], ["categories.id"], name="fk_categories_parent_id"),
         sa.PrimaryKeyConstraint("id", name="pk_categories"),
         sa.UniqueConstraint("lineage", name="uq_categories_lineage"),
@@ -197,7 +215,7 @@ def upgrade() -> None:
         sa.Column("trashed_at", MOMENT, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("created_by_id", sa.Integer(), nullable=True),
-        sa.CheckConstraint("version_count >= 0", name="ck_documents_version_count"),
+        sa.CheckConstraint("version_count >= 0", name=op.f("ck_documents_version_count")),
         sa.ForeignKeyConstraint(["category_id"], ["categories.id"], name="fk_documents_category_id"),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_documents_created_by_id"),
         *documents_to_versions(),
@@ -238,9 +256,9 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=True),
         sa.CheckConstraint(
             "(CASE WHEN group_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN user_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN is_everyone THEN 1 ELSE 0 END) = 1",
-            name="ck_grants_one_principal",
+            name=op.f("ck_grants_one_principal"),
         ),
-        sa.CheckConstraint("permission BETWEEN 1 AND 3", name="ck_grants_permission"),
+        sa.CheckConstraint("permission BETWEEN 1 AND 3", name=op.f("ck_grants_permission")),
         sa.ForeignKeyConstraint(["category_id"], ["categories.id"], name="fk_grants_category_id"),
         sa.ForeignKeyConstraint(["granted_by_id"], ["users.id"], name="fk_grants_granted_by_id"),
         sa.ForeignKeyConstraint(["group_id"], ["groups.id"], name="fk_grants_group_id"),
@@ -296,8 +314,10 @@ def upgrade() -> None:
         sa.Column("created_by_id", sa.Integer(), nullable=True),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("used_at", MOMENT, nullable=True),
-        sa.CheckConstraint("(purpose = 'setup') = (user_id IS NULL)", name="ck_one_time_tokens_setup_has_no_user"),
-        sa.CheckConstraint("purpose IN ('setup', 'invitation', 'reset')", name="ck_one_time_tokens_purpose"),
+        sa.CheckConstraint(
+            "(purpose = 'setup') = (user_id IS NULL)", name=op.f("ck_one_time_tokens_setup_has_no_user")
+        ),
+        sa.CheckConstraint("purpose IN ('setup', 'invitation', 'reset')", name=op.f("ck_one_time_tokens_purpose")),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_one_time_tokens_created_by_id"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_one_time_tokens_user_id"),
         sa.PrimaryKeyConstraint("id", name="pk_one_time_tokens"),
@@ -353,7 +373,7 @@ def upgrade() -> None:
         sa.Column("pack_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("document_id", sa.Integer(), nullable=False),
-        sa.CheckConstraint("position >= 0", name="ck_pack_items_position"),
+        sa.CheckConstraint("position >= 0", name=op.f("ck_pack_items_position")),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_pack_items_document_id"),
         sa.ForeignKeyConstraint(["pack_id"], ["packs.id"], name="fk_pack_items_pack_id"),
         sa.PrimaryKeyConstraint("pack_id", "position", name="pk_pack_items"),
@@ -382,15 +402,15 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(CASE WHEN blob_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN source_id IS NOT NULL THEN 1 ELSE 0 END)"
             " + (CASE WHEN purged_at IS NOT NULL THEN 1 ELSE 0 END) = 1",
-            name="ck_versions_one_place",
+            name=op.f("ck_versions_one_place"),
         ),
         sa.CheckConstraint(
             "(source_id IS NULL) = (source_path IS NULL) AND (source_id IS NULL) = (source_mtime_ns IS NULL)",
-            name="ck_versions_whole_place",
+            name=op.f("ck_versions_whole_place"),
         ),
-        sa.CheckConstraint("length(sha256) = 64", name="ck_versions_sha256"),
-        sa.CheckConstraint("number >= 1", name="ck_versions_number"),
-        sa.CheckConstraint("size >= 0", name="ck_versions_size"),
+        sa.CheckConstraint("length(sha256) = 64", name=op.f("ck_versions_sha256")),
+        sa.CheckConstraint("number >= 1", name=op.f("ck_versions_number")),
+        sa.CheckConstraint("size >= 0", name=op.f("ck_versions_size")),
         sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name="fk_versions_blob_id"),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_versions_created_by_id"),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_versions_document_id"),
@@ -425,13 +445,13 @@ def upgrade() -> None:
         sa.Column("used_at", MOMENT, nullable=True),
         sa.CheckConstraint(
             "(CASE WHEN document_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN category_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN pack_id IS NOT NULL THEN 1 ELSE 0 END) = 1",
-            name="ck_share_links_one_target",
+            name=op.f("ck_share_links_one_target"),
         ),
         sa.CheckConstraint(
-            "max_downloads IS NULL OR (max_downloads >= 0 AND used <= max_downloads)", name="ck_share_links_limit"
+            "max_downloads IS NULL OR (max_downloads >= 0 AND used <= max_downloads)", name=op.f("ck_share_links_limit")
         ),
-        sa.CheckConstraint("used >= 0", name="ck_share_links_used"),
-        sa.CheckConstraint("version_id IS NULL OR document_id IS NOT NULL", name="ck_share_links_pinned_version"),
+        sa.CheckConstraint("used >= 0", name=op.f("ck_share_links_used")),
+        sa.CheckConstraint("version_id IS NULL OR document_id IS NOT NULL", name=op.f("ck_share_links_pinned_version")),
         sa.ForeignKeyConstraint(["category_id"], ["categories.id"], name="fk_share_links_category_id"),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_share_links_created_by_id"),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_share_links_document_id"),
@@ -484,11 +504,11 @@ def upgrade() -> None:
         sa.Column("started_at", MOMENT, nullable=False),
         sa.Column("active_at", MOMENT, nullable=False),
         sa.Column("closed_at", MOMENT, nullable=True),
-        sa.CheckConstraint("NOT is_confirmed OR state = 'completed'", name="ck_downloads_confirmed"),
+        sa.CheckConstraint("NOT is_confirmed OR state = 'completed'", name=op.f("ck_downloads_confirmed")),
         sa.CheckConstraint(
-            "state IN ('started', 'completed', 'aborted', 'interrupted', 'delegated')", name="ck_downloads_state"
+            "state IN ('started', 'completed', 'aborted', 'interrupted', 'delegated')", name=op.f("ck_downloads_state")
         ),
-        sa.CheckConstraint("bytes_sent >= 0", name="ck_downloads_bytes_sent"),
+        sa.CheckConstraint("bytes_sent >= 0", name=op.f("ck_downloads_bytes_sent")),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_downloads_document_id"),
         sa.ForeignKeyConstraint(["link_id"], ["share_links.id"], name="fk_downloads_link_id"),
         sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name="fk_downloads_ticket_id"),

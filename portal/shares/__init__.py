@@ -12,6 +12,7 @@ from portal.shares.links import (
     revoke_link,
     state_of,
 )
+from portal.shares.scanners import is_scanner
 from portal.shares.tickets import Opened, claim_of_link, find_ticket, note_opened, open_link, refund, reserve
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "find_link",
     "find_ticket",
     "get_link",
+    "is_scanner",
     "list_links",
     "note_opened",
     "open_link",

@@ -95,6 +95,11 @@ class TestPreparing:
         made = [root, root / "deep", root / "deep/down", root / "deep/down/blobs", root / "deep/down/tmp"]
         assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700] * 5
 
+    def test_flushes_every_new_name_into_its_directory(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        steps = record_steps(monkeypatch, root)
+        LocalStorage(root).prepare()
+        assert steps == ["flush ..", "flush ."]
+
     def test_twice_changes_and_removes_nothing(self, storage: LocalStorage, root: Path) -> None:
         keep(storage)
         (root / "tmp" / "from-somebody-else").touch()
@@ -939,6 +944,18 @@ class TestTheCheck:
             patch.setattr(os, call, fault)
             with pytest.raises(fact):
                 storage.check()
+        assert files_below(root) == []
+
+    def test_a_directory_that_cannot_be_flushed_fails(
+        self, storage: LocalStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse_directories(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "fsync", refuse_directories)
+        with pytest.raises(StorageFailed):
+            storage.check()
         assert files_below(root) == []
 
     def test_a_disk_that_gives_back_something_else_fails(

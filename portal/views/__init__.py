@@ -1,0 +1,22 @@
+"""Pages for people: thin rooms on top of the core, behind one guard."""
+
+from flask import Flask
+
+from portal.extensions import csrf
+from portal.views import auth, download, failures, guard, headers, health, pages, shares
+from portal.views.cookies import PortalSessions
+
+BLUEPRINTS = (auth.bp, download.bp, shares.bp, health.bp)
+
+
+def init_app(app: Flask) -> None:
+    """Everything a browser meets. Order matters: the guard, then CSRF, then the view."""
+    app.session_interface = PortalSessions()
+    guard.init_app(app)
+    csrf.init_app(app)
+    headers.init_app(app)
+    failures.init_app(app)
+    pages.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    guard.require_declared(app)

@@ -1,0 +1,98 @@
+"""Signing in and out, the first setup, and one-time addresses to set a password."""
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import accounts
+from portal.accounts.sessions import start_session
+from portal.errors import BadInput, NotFound, PortalError, SignInFailed, TooManyTries
+from portal.extensions import settings
+from portal.models import OneTimeToken
+from portal.views import forms
+from portal.views.cookies import give_session, take_session
+from portal.views.guard import agent, allow, find_person, network, person, safe_next
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.get("/login")
+@allow("anyone")
+def login() -> AnyResponse:
+    """The sign-in page."""
+    target = safe_next(request.args.get("next", "/"))
+    if find_person() is not None:
+        return redirect(target)
+    return _login_page(target)
+
+
+@bp.post("/login")
+@allow("anyone")
+def sign_in() -> AnyResponse:
+    """Sign in and go where the person wanted to."""
+    target = safe_next(request.form.get("next", "/"))
+    email = request.form.get("email", "")
+    try:
+        token = accounts.sign_in(email, request.form.get("password", ""), network=network(), agent=agent())
+    except (SignInFailed, TooManyTries) as problem:
+        return _login_page(target, email, problem)
+    return _entered(target, token)
+
+
+@bp.post("/logout")
+@allow("signed in")
+def logout() -> AnyResponse:
+    """End the session, here and on the server."""
+    accounts.sign_out(person())
+    response = redirect(url_for("auth.login"))
+    take_session(response, settings())
+    return response
+
+
+@bp.get("/setup/<token>")
+@allow("anyone")
+def setup(token: str) -> Response:
+    """The page of a one-time address: the first administrator, or a new password."""
+    return _setup_page(token, _require_token(token))
+
+
+@bp.post("/setup/<token>")
+@allow("anyone")
+def finish_setup(token: str) -> AnyResponse:
+    """Spend the address and sign the person in."""
+    found = _require_token(token)
+    password = request.form.get("password", "")
+    try:
+        if found.purpose == "setup":
+            user = accounts.spend_setup_token(token, forms.text("email"), forms.text("name"), password)
+        else:
+            user = accounts.spend_token(token, password)
+    except BadInput as problem:
+        return _setup_page(token, found, problem)
+    return _entered("/", start_session(user.id, network=network(), agent=agent()))
+
+
+def _require_token(token: str) -> OneTimeToken:
+    found = accounts.find_token(token)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _entered(target: str, session_token: str) -> AnyResponse:
+    response = redirect(target, 303)
+    give_session(response, settings(), session_token)
+    return response
+
+
+def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
+    page = render_template("auth/login.html", target=target, email=email, problem=problem)
+    response = Response(page, problem.status if problem else 200)
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
+
+
+def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = None) -> Response:
+    user = accounts.get_user(found.user_id) if found.user_id else None
+    page = render_template("auth/setup.html", token=token, purpose=found.purpose, user=user, problem=problem)
+    return Response(page, problem.status if problem else 200)

@@ -1,0 +1,62 @@
+"""Cookies: one opaque token for who is signed in, and for everybody else a signed one that only carries CSRF."""
+
+import hashlib
+import hmac
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.settings import Settings
+from portal.tokens import is_token
+
+
+class BoundSession(SecureCookieSession):
+    """The form secret of a signed-in person, derived from their session token: it needs no cookie of its own."""
+
+
+class PortalSessions(SecureCookieSessionInterface):
+    """Flask's session holds nothing but the secret that CSRF tokens are made with."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """For a signed-in person the secret follows from the session token, so it ends with the session."""
+        token = request.cookies.get(session_cookie(app.config["PORTAL"]), "")
+        if not is_token(token):
+            return super().open_session(app, request)
+        key = str(app.config["SECRET_KEY"]).encode()
+        secret = hmac.new(key, b"csrf-v1\0" + token.encode(), hashlib.sha256).hexdigest()
+        return BoundSession({"csrf_token": secret})
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Only guests get a cookie, and only once a page has a form for them."""
+        if not isinstance(session, BoundSession):
+            super().save_session(app, session, response)
+
+
+def session_cookie(settings: Settings) -> str:
+    """The name of the cookie with the session token; browsers keep ``__Host-`` ones to this host and to https."""
+    return "__Host-portal" if settings.is_secure else "portal"
+
+
+def cookie_config(settings: Settings) -> dict[str, Any]:
+    """What Flask needs to know about the cookie for guests."""
+    return {
+        "SESSION_COOKIE_NAME": "__Host-portal-guest" if settings.is_secure else "portal-guest",
+        "SESSION_COOKIE_PATH": "/",
+        "SESSION_COOKIE_SECURE": settings.is_secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+    }
+
+
+def give_session(response: AnyResponse, settings: Settings, token: str) -> None:
+    """Put the token of a new session into the browser."""
+    name, secure = session_cookie(settings), settings.is_secure
+    response.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def take_session(response: AnyResponse, settings: Settings) -> None:
+    """Take the token out of the browser."""
+    name, secure = session_cookie(settings), settings.is_secure
+    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")

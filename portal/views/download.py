@@ -1,0 +1,58 @@
+"""The download line for people who are signed in: documents by ref, pinned versions, and the four old doors."""
+
+from flask import Blueprint, Response
+
+from portal import catalog
+from portal.catalog import Edition, parse_id, parse_ref
+from portal.downloads import claim_of
+from portal.errors import DocumentNotFound
+from portal.extensions import release_connection
+from portal.views.delivery import deliver
+from portal.views.guard import agent, allow, person
+
+bp = Blueprint("download", __name__)
+
+DOORS = {"image": ("images", ""), "csv": ("csv", ".csv"), "pdf": ("pdf", ".pdf")}
+"""Door to its top category and the ending that may be left out."""
+
+
+@bp.get("/documents/<ref>/download")
+@allow("signed in")
+def document(ref: str) -> Response:
+    """The current version of a document."""
+    named = parse_ref(ref)
+    return _send(catalog.find_readable(person(), named) if named is not None else None)
+
+
+@bp.get("/documents/<ref>/versions/<number>/download")
+@allow("signed in")
+def version(ref: str, number: str) -> Response:
+    """One version of a document, pinned for ever."""
+    named, pinned = parse_ref(ref), parse_id(number)
+    if named is None or pinned is None:
+        raise DocumentNotFound
+    return _send(catalog.find_readable(person(), named, pinned))
+
+
+@bp.get("/get-image/<name>", defaults={"door": "image"})
+@bp.get("/get-csv/<name>", defaults={"door": "csv"})
+@bp.get("/get-pdf/<name>", defaults={"door": "pdf"})
+@allow("signed in")
+def door(door: str, name: str) -> Response:
+    """A document of one top category by filename, id or uuid."""
+    root, ending = DOORS[door]
+    return _send(catalog.find_in_door(person(), root, name, ending))
+
+
+@bp.get("/get-report/<path:path>")
+@allow("signed in")
+def report(path: str) -> Response:
+    """A document below ``reports`` by its path."""
+    return _send(catalog.find_at_path(person(), f"reports/{path}"))
+
+
+def _send(edition: Edition | None) -> Response:
+    if edition is None:
+        raise DocumentNotFound
+    release_connection()
+    return deliver(edition, claim_of(person(), agent()))

@@ -1,0 +1,103 @@
+"""Errors as pages that say what happened and what to do. Unknown and forbidden are one constant page."""
+
+import logging
+import secrets
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, render_template, request
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from portal.errors import Busy, PortalError
+
+SENTENCES = {
+    400: "The request arrived incomplete or mistyped.",
+    403: "You may not do this here.",
+    405: "This address cannot be used in this way.",
+    413: "This is larger than what may be sent here. Nothing was stored.",
+    414: "This address is too long.",
+    415: "This kind of content is not taken here.",
+    429: "That was too much at once. Wait a little, then try again.",
+    431: "The request has too many headers.",
+}
+HEADLINES = {
+    400: "This did not arrive as it should",
+    403: "This is not yours to do",
+    409: "This does not fit any more",
+    410: "This link is closed",
+    413: "This is too large",
+    415: "This type is not taken here",
+    422: "One thing to mend",
+    429: "Too much at once",
+    500: "Something went wrong on our side",
+    503: "Not just now",
+    507: "There is no space left",
+}
+FORM_EXPIRED = "This page was open too long or came from elsewhere. Open it again and send it once more."
+
+log = logging.getLogger("portal")
+
+
+def init_app(app: Flask) -> None:
+    """One handler for each family of errors; views never build an error page."""
+    app.register_error_handler(PortalError, answer_portal_error)
+    app.register_error_handler(CSRFError, answer_csrf)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(OperationalError, answer_busy)
+    app.register_error_handler(PoolTimeout, answer_busy)
+    app.register_error_handler(Exception, answer_bug)
+
+
+def answer_portal_error(problem: PortalError) -> Response:
+    """A refusal with its own sentence."""
+    if problem.status == HTTPStatus.NOT_FOUND:
+        return not_found()
+    return page(problem.status, problem.sentence, problem.retry_after)
+
+
+def answer_csrf(problem: CSRFError) -> Response:
+    """A form without the right token."""
+    return page(400, FORM_EXPIRED)
+
+
+def answer_http(problem: HTTPException) -> Response:
+    """What Flask and Werkzeug refuse themselves; redirects pass."""
+    code = problem.code or 500
+    if code < HTTPStatus.BAD_REQUEST:
+        response: Response = current_app.make_response(problem.get_response())
+        return response
+    if code == HTTPStatus.NOT_FOUND:
+        return not_found()
+    response = page(code, SENTENCES.get(code, SENTENCES[400]))
+    if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
+    return response
+
+
+def answer_busy(problem: Exception) -> Response:
+    """The database did not answer in time: nothing was changed, and trying again helps."""
+    log.warning("the database is busy: %s", type(problem).__name__)
+    return page(Busy.status, Busy.sentence, Busy.retry_after)
+
+
+def answer_bug(problem: Exception) -> Response:
+    """Whatever nobody thought of: a number for the log, and nothing else, leaves."""
+    number = secrets.token_hex(4)
+    log.error("failure %s at %s %s", number, request.method, request.endpoint, exc_info=problem)
+    return page(500, f"Nothing was changed. If it happens again, tell an administrator this number: {number}.")
+
+
+def not_found() -> Response:
+    """The one page for unknown and forbidden: the same bytes for everybody, whatever they asked for."""
+    return Response(render_template("errors/not_found.html"), 404)
+
+
+def page(status: int, sentence: str, retry_after: int | None = None) -> Response:
+    """A page with a headline for the status and the sentence."""
+    headline = HEADLINES.get(status, HEADLINES[400])
+    response = Response(render_template("errors/failure.html", headline=headline, sentence=sentence), status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

@@ -1,0 +1,169 @@
+"""The guard before every view: who asks, whether they may, and whether the request comes from our own pages.
+
+Closed by default: a view without a declared permission does not start.
+"""
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+from urllib.parse import quote, urlsplit
+
+import flask_login
+from flask import Flask, Request, current_app, g, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import access, accounts, audit
+from portal.accounts import SignedIn
+from portal.errors import Forbidden, NotFound
+from portal.extensions import login_manager, release_connection, settings, transaction
+from portal.networks import client_address, network_of
+from portal.views.cookies import session_cookie
+from portal.views.requests import PortalRequest
+
+Permission = Literal["anyone", "signed in", "publisher", "administrator"]
+View = TypeVar("View", bound=Callable[..., object])
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+BUILT_IN: dict[str, Permission] = {"static": "anyone"}
+"""Views that Flask brings along."""
+FORM_BYTES = 1024 * 1024
+FORM_ROOM = 1024 * 1024
+"""What the other fields of a form with documents may need."""
+
+_DECLARED = "portal_permission"
+_FILES = "portal_takes_files"
+
+
+def allow(permission: Permission, *, files: bool = False) -> Callable[[View], View]:
+    """Declare who may call a view, and whether its form brings documents."""
+
+    def declare(view: View) -> View:
+        setattr(view, _DECLARED, permission)
+        setattr(view, _FILES, files)
+        return view
+
+    return declare
+
+
+def permission_of(app: Flask, endpoint: str) -> Permission:
+    """Who may call an endpoint. Raises LookupError when nobody said."""
+    declared: Permission | None = getattr(app.view_functions[endpoint], _DECLARED, BUILT_IN.get(endpoint))
+    if declared is None:
+        raise LookupError(f"the view {endpoint} does not say who may call it")
+    return declared
+
+
+def require_declared(app: Flask) -> None:
+    """Refuse to start with a view that does not say who may call it."""
+    for rule in app.url_map.iter_rules():
+        permission_of(app, rule.endpoint)
+
+
+def person() -> SignedIn:
+    """The person signed in; only for views that need one."""
+    found = find_person()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find_person() -> SignedIn | None:
+    """The person signed in, or None on pages open to anyone."""
+    found = flask_login.current_user._get_current_object()
+    return found if isinstance(found, SignedIn) else None
+
+
+def network() -> str:
+    """The network the client is counted by."""
+    if "network" not in g:
+        forwarded = request.headers.get("X-Forwarded-For")
+        g.network = network_of(client_address(request.remote_addr or "", forwarded, settings().trusted_proxies))
+    found: str = g.network
+    return found
+
+
+def agent() -> str:
+    """What the client calls itself, cut to what is kept."""
+    return request.headers.get("User-Agent", "")[:300]
+
+
+def load_person(asked: Request) -> SignedIn | None:
+    """The person of the session cookie, by one query."""
+    return accounts.find_session(asked.cookies.get(session_cookie(settings()), ""), network())
+
+
+def stand_guard() -> AnyResponse | None:
+    """Before every view, and before CSRF reads the form."""
+    if request.endpoint is None or request.routing_exception is not None:
+        return None
+    _require_readable_address()
+    view = current_app.view_functions[request.endpoint]
+    permission = getattr(view, _DECLARED, BUILT_IN.get(request.endpoint, "administrator"))
+    _limit_body(takes_files=bool(getattr(view, _FILES, False)))
+    if request.method not in SAFE:
+        _require_own_page()
+    if permission == "anyone":
+        return None
+    who = find_person()
+    if who is None:
+        return to_sign_in()
+    _require_role(who, permission)
+    accounts.note_visit(who)
+    release_connection()
+    return None
+
+
+def to_sign_in() -> AnyResponse:
+    """Send somebody to the sign-in page, and back here afterwards when that is safe to repeat."""
+    wanted = request.full_path.rstrip("?") if request.method in SAFE else "/"
+    return redirect(f"{url_for('auth.login')}?next={quote(wanted, safe='/')}")
+
+
+def safe_next(target: str) -> str:
+    """``target`` if it is a path of this portal, else ``/``; browsers read a backslash as a slash and skip tabs."""
+    is_plain = target.isascii() and target.isprintable() and "\\" not in target and " " not in target
+    if not is_plain or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    parts = urlsplit(target)
+    return target if not parts.scheme and not parts.netloc else "/"
+
+
+def init_app(app: Flask) -> None:
+    """Put the guard in front; CSRF must be set up after it."""
+    app.request_class = PortalRequest
+    login_manager.session_protection = None
+    login_manager.init_app(app)
+    login_manager.request_loader(load_person)
+    app.before_request(stand_guard)
+
+
+def _require_readable_address() -> None:
+    if "\0" in request.path or any("\0" in value for value in request.args.values()):
+        raise NotFound
+
+
+def _limit_body(*, takes_files: bool) -> None:
+    if isinstance(request, PortalRequest) or hasattr(request, "takes_files"):
+        request.takes_files = takes_files
+    request.max_content_length = settings().max_upload + FORM_ROOM if takes_files else FORM_BYTES
+
+
+def _require_own_page() -> None:
+    """A form must come from our own pages. Programs send neither header; browsers always send one of the two."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise Forbidden("This form was sent from another site. Open the page here and send it again.")
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        raise Forbidden("This form was sent from another site. Open the page here and send it again.")
+
+
+def _require_role(who: SignedIn, permission: Permission) -> None:
+    is_enough = who.is_admin or permission == "signed in"
+    if permission == "publisher" and not is_enough:
+        is_enough = access.publishes_somewhere(who)
+    if not is_enough:
+        with transaction():
+            audit.record_event("access.denied", actor=who, endpoint=request.endpoint or "")
+        raise NotFound

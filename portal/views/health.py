@@ -1,0 +1,82 @@
+"""For machines: alive, ready, and figures for whoever has the token."""
+
+import hmac
+
+from flask import Blueprint, Response, current_app, request
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.errors import NotFound, PortalError
+from portal.extensions import db, settings, storage
+from portal.models import STATES, Blob, Document, Download, ShareLink, User
+from portal.views.guard import allow
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/healthz")
+@allow("anyone")
+def alive() -> Response:
+    """The process answers."""
+    return _word("ok", 200)
+
+
+@bp.get("/readyz")
+@allow("anyone")
+def ready() -> Response:
+    """Database and storage answer too; one word, whoever asks."""
+    try:
+        db.session.execute(text("SELECT 1 FROM users LIMIT 1"))
+        storage().check()
+    except (SQLAlchemyError, PortalError, OSError) as problem:
+        current_app.logger.warning("not ready: %s", type(problem).__name__)
+        return _word("degraded", 503)
+    return _word("ready", 200)
+
+
+@bp.get("/metrics")
+@allow("anyone")
+def metrics() -> Response:
+    """Figures in the format of Prometheus, for the holder of the token; for everybody else there is nothing here."""
+    token = settings().metrics_token
+    given = request.headers.get("Authorization", "")
+    if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise NotFound
+    registry = CollectorRegistry()
+    registry.register(Figures())
+    return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4; charset=utf-8")
+
+
+class Figures:
+    """Counted from the tables at the moment of asking, so that every worker says the same."""
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """One family for each figure."""
+        counts = {
+            "portal_documents": select(func.count()).select_from(Document).where(Document.trashed_at.is_(None)),
+            "portal_people": select(func.count()).select_from(User).where(User.disabled_at.is_(None)),
+            "portal_share_links": select(func.count()).select_from(ShareLink),
+            "portal_blob_bytes": select(func.coalesce(func.sum(Blob.size), 0)),
+        }
+        families = [
+            GaugeMetricFamily(name, name.removeprefix("portal_").replace("_", " "), db.session.scalars(count).one())
+            for name, count in counts.items()
+        ]
+        return [*families, self._downloads(), self._free()]
+
+    def _downloads(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily("portal_downloads", "downloads by state", labels=["state"])
+        counted = select(Download.state, func.count()).group_by(Download.state)
+        found = dict(db.session.execute(counted).tuples().all())
+        for state in STATES:
+            family.add_metric([state], found.get(state, 0))
+        return family
+
+    def _free(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily("portal_storage_free_bytes", "free space of the storage", storage().free_bytes())
+
+
+def _word(word: str, status: int) -> Response:
+    return Response(f"{word}\n", status, mimetype="text/plain")
