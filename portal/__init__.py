@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         TRUSTED_HOSTS=trusted_hosts(settings),
+        SESSION_PROTECTION=None,  # sessions are rows of ours; Flask-Login only carries the person
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,  # share pages send no Referer; the guard checks where a form comes from
         **cookie_config(settings),

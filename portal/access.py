@@ -15,7 +15,6 @@ from sqlalchemy import (
     SQLColumnExpression,
     and_,
     case,
-    false,
     func,
     literal,
     or_,
@@ -44,7 +43,9 @@ def reachable(actor: Actor) -> CTE:
 
     Grants flow down from where they were given and stop above a seal.
     """
-    down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(_granted_to(actor))
+    down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(
+        _granted_to(_me(actor))
+    )
     tree = down.cte("granted", recursive=True)
     child = aliased(Category)
     tree = tree.union(
@@ -56,8 +57,11 @@ def reachable(actor: Actor) -> CTE:
 
 def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnElement[int]:
     """The permission ``actor`` has on one category (0 for none), found by walking up to the first seal."""
-    if actor.is_admin:
-        return literal(MANAGE, Integer)
+    return literal(MANAGE, Integer) if actor.is_admin else level_of(category_id, _me(actor))
+
+
+def level_of(category_id: SQLColumnExpression[int], user_id: ColumnElement[int]) -> ColumnElement[int]:
+    """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
     start = aliased(Category)
     up = (
         select(start.id, start.parent_id, start.is_sealed)
@@ -71,7 +75,7 @@ def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnEleme
             parent.id == up.c.parent_id, up.c.is_sealed.is_(False)
         )
     )
-    granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(actor))
+    granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(user_id))
     return func.coalesce(granted.scalar_subquery(), 0)
 
 
@@ -121,11 +125,21 @@ def require_permission(actor: Actor, category_id: int, permission: int) -> None:
         raise Forbidden
 
 
+def manages_somewhere(actor: Actor) -> bool:
+    """Whether there is any category this person may manage."""
+    if actor.is_admin:
+        return True
+    mine = (_granted_to(_me(actor)), Grant.permission >= MANAGE)
+    return db.session.scalar(select(literal(1)).select_from(Grant).where(*mine).limit(1)) is not None
+
+
 def publishes_somewhere(actor: Actor) -> bool:
     """Whether there is any category this person may publish in."""
     if actor.is_admin:
         return True
-    statement = select(literal(1)).select_from(Grant).where(_granted_to(actor), Grant.permission >= PUBLISH).limit(1)
+    statement = (
+        select(literal(1)).select_from(Grant).where(_granted_to(_me(actor)), Grant.permission >= PUBLISH).limit(1)
+    )
     return db.session.scalar(statement) is not None
 
 
@@ -137,9 +151,12 @@ def shown_categories(actor: Actor) -> Select[int, int]:
     return select(reach.c.category_id, reach.c.level)
 
 
-def _granted_to(actor: Actor) -> ColumnElement[bool]:
-    if actor.user_id is None:  # a link is nobody; `= NULL` would be written as IS NULL and match every group's grant
-        return false()
-    groups = select(Membership.group_id).where(Membership.user_id == actor.user_id)
-    mine = or_(Grant.is_everyone, Grant.user_id == actor.user_id, Grant.group_id.in_(groups))
+def _me(actor: Actor) -> ColumnElement[int]:
+    # Bound as a value: plain None would be written as IS NULL, and a link, who is nobody, would match groups' grants.
+    return literal(actor.user_id, Integer)
+
+
+def _granted_to(me: ColumnElement[int]) -> ColumnElement[bool]:
+    groups = select(Membership.group_id).where(Membership.user_id == me)
+    mine = or_(and_(Grant.is_everyone, me.is_not(None)), Grant.user_id == me, Grant.group_id.in_(groups))
     return and_(mine, or_(Grant.expires_at.is_(None), Grant.expires_at > db_now()))

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -9,6 +11,25 @@ from sqlalchemy import insert, select
 from portal.actors import Actor
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Named:
+    """Somebody the log names; the name is None once it was erased."""
+
+    user_id: int | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One event with the people in it: who did it, and whom it was done to, when there are such."""
+
+    event: AuditEvent
+    who: Named | None
+    whom: Named | None
 
 
 def record_event(
@@ -53,3 +74,46 @@ def introduce(user_id: int, name: str, email: str) -> str:
     row = {"person_hash": digest, "salt": salt, "user_id": user_id, "name": name, "email": email}
     db.session.execute(insert(AuditPerson).values(row))
     return digest
+
+
+def list_events(
+    *,
+    action: str | None = None,
+    user_id: int | None = None,
+    thing: tuple[str, int] | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> tuple[list[EventRow], int | None]:
+    """The log, the newest first, with the id to go on after.
+
+    Narrowed to one action, to what one person did, or to what was done to one thing.
+    """
+    statement = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit + 1)
+    if action is not None:
+        statement = statement.where(AuditEvent.action == action)
+    if user_id is not None:
+        mine = select(AuditPerson.person_hash).where(AuditPerson.user_id == user_id)
+        statement = statement.where(AuditEvent.actor_hash == mine.scalar_subquery())
+    if thing is not None:
+        statement = statement.where(AuditEvent.object_type == thing[0], AuditEvent.object_id == thing[1])
+    if after is not None:
+        statement = statement.where(AuditEvent.id < after)
+    events = list(db.session.scalars(statement))
+    return _with_names(events[:limit]), events[limit - 1].id if len(events) > limit else None
+
+
+def _with_names(events: Iterable[AuditEvent]) -> list[EventRow]:
+    events = list(events)
+    hashes = {found for event in events for found in (event.actor_hash, event.details.get("person")) if found}
+    ids = {event.object_id for event in events if event.object_type == "user"}
+    known = select(AuditPerson).where(AuditPerson.person_hash.in_(hashes) | AuditPerson.user_id.in_(ids))
+    people = list(db.session.scalars(known))
+    by_hash = {person.person_hash: Named(person.user_id, person.name) for person in people}
+    by_id = {person.user_id: Named(person.user_id, person.name) for person in people}
+    return [EventRow(event, by_hash.get(event.actor_hash or ""), _whom(event, by_id, by_hash)) for event in events]
+
+
+def _whom(event: AuditEvent, by_id: dict[int | None, Named], by_hash: dict[str, Named]) -> Named | None:
+    if event.object_type == "user":
+        return by_id.get(event.object_id)
+    return by_hash.get(event.details.get("person") or "")

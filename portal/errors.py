@@ -6,14 +6,16 @@ class PortalError(Exception):
 
     ``status`` is the HTTP status a front door answers with, ``sentence`` what it says; a sentence given
     to the constructor replaces the one of the class. ``retry_after`` is in seconds, None when waiting does not help.
+    ``field`` is the value to mend, by the name the verbs and forms have for it; "" when it is no single one.
     """
 
     status = 500
     sentence = "Something went wrong on our side. Nothing was changed."
     retry_after: int | None = None
 
-    def __init__(self, sentence: str | None = None, *, retry_after: int | None = None) -> None:
+    def __init__(self, sentence: str | None = None, *, retry_after: int | None = None, field: str = "") -> None:
         self.sentence = sentence or type(self).sentence
+        self.field = field
         if retry_after is not None:
             self.retry_after = retry_after
         super().__init__(self.sentence)

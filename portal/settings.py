@@ -40,6 +40,7 @@ class Settings:
     name: str
     offload: str
     max_upload: int
+    trash_days: int
     allowed_types: frozenset[str]
     metrics_token: str = field(repr=False)
     session_idle_hours: int

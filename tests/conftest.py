@@ -7,7 +7,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
+from portal.extensions import db
 from portal.schema import migrate
 from portal.settings import Settings, load
 from tests.databases import TEMPLATE, PostgresServer, SqliteTemplate, sqlite_url
@@ -114,3 +116,16 @@ def context(app: Flask) -> Iterator[Flask]:
     """
     with app.app_context():
         yield app
+
+
+@pytest.fixture
+def statements(context: Flask) -> Iterator[list[str]]:
+    """Every SQL statement the application runs, as it runs it; ``clear()`` it before what is to be counted."""
+    seen: list[str] = []
+
+    def see(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", see)
+    yield seen
+    event.remove(db.engine, "before_cursor_execute", see)

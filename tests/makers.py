@@ -1,12 +1,18 @@
 """Short functions that make rows through the portal's own verbs, as the operator; each needs an application context."""
 
-from collections.abc import Iterator
+import hashlib
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from portal import create_app
 from portal.accounts import actor_of, add_group, add_user, join_group
@@ -14,14 +20,26 @@ from portal.accounts.sessions import start_session
 from portal.actors import Actor
 from portal.catalog.categories import ensure_category
 from portal.catalog.documents import Content, put_document
+from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import db, storage, transaction
-from portal.models import READ, Category, Document, Grant, Group, User, db_now
+from portal.models import READ, Category, Document, Download, Grant, Group, ShareLink, Ticket, User, Version, db_now
 from portal.settings import Settings
+from portal.shares import Terms, add_link
+
+Result = TypeVar("Result")
 
 PASSWORD = "four words without meaning"
 """Good enough for anybody: ``person("Ada", password=PASSWORD)``."""
 NETWORK = "127.0.0.0/24"
+
+
+class Browser(FlaskClient):
+    """A test client that reads an answer to its end, as a browser does; ``buffered=False`` leaves it open."""
+
+    def open(self, *args: Any, buffered: bool = True, **kwargs: Any) -> TestResponse:
+        """Send a request."""
+        return super().open(*args, buffered=buffered, **kwargs)
 
 
 @contextmanager
@@ -29,6 +47,7 @@ def running(settings: Settings) -> Iterator[Flask]:
     """An application made from ``settings`` whose connections are closed at the end."""
     app = create_app(settings)
     app.testing = True
+    app.test_client_class = Browser
     try:
         yield app
     finally:
@@ -84,7 +103,7 @@ def document(
     filename: str = "report.pdf",
     content: bytes = b"%PDF-1.7\n%tests\n",
     content_type: str = "application/pdf",
-    **columns: object,
+    **columns: Any,
 ) -> Document:
     """A published document with these bytes; the same filename with other bytes adds a version to it.
 
@@ -101,7 +120,31 @@ def document(
     return made
 
 
-def change(row: Category | Document | Grant | User, **columns: object) -> None:
+def facts_of(content: bytes = b"%PDF-1.7\n%tests\n", content_type: str = "application/pdf") -> Content:
+    """What the catalog writes down about bytes, for tests that put documents in without storing any."""
+    return Content(hashlib.sha256(content).hexdigest(), zlib.crc32(content), len(content), content_type)
+
+
+def edition(of: Document, version_id: int | None = None) -> Edition:
+    """The current version of a live document, or the one with this id."""
+    found = find_edition(of.id, version_id)
+    release()
+    assert found is not None
+    return found
+
+
+def link(
+    to: Document, *, by: User | None = None, password: str | None = None, **columns: object
+) -> tuple[ShareLink, str]:
+    """A share link, the operator's own unless ``by`` somebody, and its token; ``columns`` are set afterwards."""
+    made, token = add_link(actor_of(by) if by else None, to.id, Terms(), password=password)
+    change(made, **columns)
+    return made, token
+
+
+def change(
+    row: Category | Document | Version | Grant | User | Download | ShareLink | Ticket, **columns: object
+) -> None:
     """Set columns of a row directly, past the verbs: to move a stored moment, or to make a state without its story."""
     model = type(row)
     if columns:
@@ -131,3 +174,19 @@ def signed_in(app: Flask, user: User) -> FlaskClient:
     client = app.test_client()
     client.set_cookie("__Host-portal" if is_secure else "portal", token, secure=is_secure)
     return client
+
+
+def at_once(app: Flask, *jobs: Callable[[], Result]) -> list[Result | Exception]:
+    """What each job came to, or the exception it ended with; all begin together, each in a thread of its own."""
+    start = threading.Barrier(len(jobs), timeout=60)
+
+    def run(job: Callable[[], Result]) -> Result | Exception:
+        with app.app_context():
+            start.wait()
+            try:
+                return job()
+            except Exception as problem:
+                return problem
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))

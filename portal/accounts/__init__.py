@@ -1,6 +1,27 @@
 """People: accounts, groups, sessions, one-time addresses, passwords and the throttle on guessing."""
 
-from portal.accounts.groups import add_group, find_group, get_group, join_group, leave_group, list_groups, list_members
+from portal.accounts.groups import (
+    add_group,
+    add_members,
+    change_group,
+    find_group,
+    get_group,
+    join_group,
+    leave_group,
+    list_groups,
+    list_groups_of,
+    list_members,
+    remove_group,
+)
+from portal.accounts.invitations import invite_user, issue_address
+from portal.accounts.listing import (
+    PeoplePage,
+    count_people,
+    groups_of_each,
+    list_people,
+    open_addresses,
+    state_of_person,
+)
 from portal.accounts.passwords import check_password, hash_password, require_good_password
 from portal.accounts.people import (
     actor_of,
@@ -12,11 +33,11 @@ from portal.accounts.people import (
     find_user,
     get_user,
     has_users,
-    list_people,
     set_password,
 )
 from portal.accounts.sessions import (
     SignedIn,
+    end_all_sessions,
     end_other_sessions,
     end_session,
     find_session,
@@ -29,16 +50,21 @@ from portal.accounts.throttle import clear_try, record_try
 from portal.accounts.tokens import find_token, issue_token, spend_setup_token, spend_token
 
 __all__ = [
+    "PeoplePage",
     "SignedIn",
     "actor_of",
     "add_group",
+    "add_members",
     "add_user",
+    "change_group",
     "change_user",
     "check_password",
     "clear_try",
+    "count_people",
     "disable_user",
     "email_key",
     "enable_user",
+    "end_all_sessions",
     "end_other_sessions",
     "end_session",
     "find_group",
@@ -47,21 +73,28 @@ __all__ = [
     "find_user",
     "get_group",
     "get_user",
+    "groups_of_each",
     "has_users",
     "hash_password",
+    "invite_user",
+    "issue_address",
     "issue_token",
     "join_group",
     "leave_group",
     "list_groups",
+    "list_groups_of",
     "list_members",
     "list_people",
     "list_sessions",
     "note_visit",
+    "open_addresses",
     "record_try",
+    "remove_group",
     "require_good_password",
     "set_password",
     "sign_in",
     "sign_out",
     "spend_setup_token",
     "spend_token",
+    "state_of_person",
 ]

@@ -1,15 +1,20 @@
 """Groups: named sets of people that grants are given to."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, func, insert, select
 
 from portal import audit
-from portal.accounts.people import email_key, get_user, require_name
+from portal.accounts.people import EMAIL_LENGTH, email_key, find_user, get_user, require_name
 from portal.actors import Actor
 from portal.errors import BadInput, GroupNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
-from portal.models import Group, Membership, User
+from portal.models import Category, Grant, Group, Membership, User
 
 NAME_LENGTH = 100
+MOST_AT_ONCE = 1000
+NAMED = 10
+"""How many unknown addresses a refusal names."""
 
 
 def find_group(name: str) -> Group | None:
@@ -46,18 +51,41 @@ def list_groups_of(user_id: int) -> list[Group]:
 
 def add_group(actor: Actor | None, name: str) -> Group:
     """Add a group. Raises BadInput for a name that cannot be, NameTaken when there is one of this name."""
-    name = require_name(name)
-    if max(len(name), len(email_key(name))) > NAME_LENGTH:
-        raise BadInput(f"The name of a group has at most {NAME_LENGTH} characters.")
+    name = require_group_name(name)
     with transaction() as session:
-        lock_on(f"group:{email_key(name)}")
-        if find_group(name) is not None:
-            raise NameTaken(f"There is already a group called {name}.")
+        _require_free_name(name)
         group = Group(name=name, name_key=email_key(name))
         session.add(group)
         session.flush()
         audit.record_event("group.added", actor=actor, thing=("group", group.id), label=name)
     return group
+
+
+def change_group(actor: Actor | None, group_id: int, name: str) -> Group:
+    """Rename a group. Raises like ``add_group``, and GroupNotFound."""
+    name = require_group_name(name)
+    with transaction():
+        group = get_group(group_id)
+        if group.name_key != email_key(name):
+            _require_free_name(name)
+        group.name, group.name_key = name, email_key(name)
+        audit.record_event("group.changed", actor=actor, thing=("group", group.id), label=name)
+    return group
+
+
+def remove_group(actor: Actor | None, group_id: int) -> None:
+    """Remove a group, its grants with it; its people stay, and may see what else they were given. GroupNotFound."""
+    with transaction() as session:
+        group = get_group(group_id)
+        lock_on(f"group:{group.name_key}")
+        given = select(Grant.category_id, Category.path).join(Category, Category.id == Grant.category_id)
+        for category_id, path in session.execute(given.where(Grant.group_id == group_id)).all():
+            thing, gone = ("category", category_id), {"group": group_id, "group_name": group.name}
+            audit.record_event("grant.removed", actor=actor, thing=thing, label=path, **gone)
+        session.execute(delete(Grant).where(Grant.group_id == group_id))
+        session.execute(delete(Membership).where(Membership.group_id == group_id))
+        audit.record_event("group.removed", actor=actor, thing=("group", group_id), label=group.name)
+        session.execute(delete(Group).where(Group.id == group_id))
 
 
 def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
@@ -72,6 +100,22 @@ def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     return True
 
 
+def add_members(actor: Actor | None, group_id: int, emails: Sequence[str]) -> int:
+    """Put everybody with one of these addresses into a group, all or none; how many were not in it before.
+
+    Raises BadInput that names the addresses nobody has an account with.
+    """
+    if not emails or len(emails) > MOST_AT_ONCE:
+        raise BadInput(f"Write 1 to {MOST_AT_ONCE} addresses, one on each line.", field="emails")
+    with transaction():
+        found = [(email, find_user(email)) for email in emails]
+        unknown = [email[:EMAIL_LENGTH] for email, user in found if user is None]
+        if unknown:
+            named = ", ".join(unknown[:NAMED]) + (f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else "")
+            raise BadInput(f"Nobody was added. There is no account for {named}.", field="emails")
+        return sum(join_group(actor, group_id, user.id) for _, user in found if user is not None)
+
+
 def leave_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     """Take a person out of a group; False when they are not in it."""
     with transaction() as session:
@@ -81,6 +125,20 @@ def leave_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
         if left is not None:
             _record(actor, "group.left", group, user)
     return left is not None
+
+
+def require_group_name(name: str) -> str:
+    """The name as stored. Raises BadInput when it cannot be one."""
+    name = require_name(name)
+    if max(len(name), len(email_key(name))) > NAME_LENGTH:
+        raise BadInput(f"The name of a group has at most {NAME_LENGTH} characters.", field="name")
+    return name
+
+
+def _require_free_name(name: str) -> None:
+    lock_on(f"group:{email_key(name)}")
+    if find_group(name) is not None:
+        raise NameTaken(f"There is already a group called {name}.", field="name")
 
 
 def _record(actor: Actor | None, action: str, group: Group, user: User) -> None:

@@ -1,9 +1,8 @@
 """Accounts: added, changed, disabled; never deleted, because ledger and log name them."""
 
 import unicodedata
-from dataclasses import dataclass
 
-from sqlalchemy import delete, func, literal, or_, select, update
+from sqlalchemy import delete, literal, select, update
 
 from portal import audit
 from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
@@ -12,17 +11,8 @@ from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import AuditPerson, OneTimeToken, Session, User, db_now
 
-PAGE = 50
 EMAIL_LENGTH, NAME_LENGTH = 254, 200
 LONGEST = 1000
-
-
-@dataclass(frozen=True)
-class PeoplePage:
-    """One page of people by name; ``after`` is the id to ask the next page with, None at the end."""
-
-    people: list[User]
-    after: int | None
 
 
 def email_key(email: str) -> str:
@@ -58,23 +48,6 @@ def actor_of(user: User) -> Actor:
     return Actor(user_id=user.id, is_admin=user.is_admin)
 
 
-def list_people(query: str = "", after: int | None = None, limit: int = PAGE) -> PeoplePage:
-    """People by name, 50 a page, narrowed to those whose name or address contains ``query``."""
-    key = func.lower(User.name)
-    statement = select(User).order_by(key, User.id).limit(limit + 1)
-    if query.strip():
-        needle = email_key(query)
-        statement = statement.where(
-            or_(User.email_key.contains(needle, autoescape=True), key.contains(needle, autoescape=True))
-        )
-    last = db.session.get(User, after) if after else None
-    if last is not None:
-        last_key = func.lower(literal(last.name))
-        statement = statement.where(or_(key > last_key, (key == last_key) & (User.id > last.id)))
-    people = list(db.session.scalars(statement))
-    return PeoplePage(people[:limit], people[limit - 1].id if len(people) > limit else None)
-
-
 def add_user(
     actor: Actor | None, email: str, name: str, password: str | None = None, *, is_admin: bool = False
 ) -> User:
@@ -90,7 +63,7 @@ def add_user(
     with transaction() as session:
         lock_on(f"user:{email_key(email)}")
         if find_user(email) is not None:
-            raise NameTaken(f"{email} already has an account.")
+            raise NameTaken(f"{email} already has an account.", field="email")
         user = User(email=email, email_key=email_key(email), name=name, password_hash=hashed, is_admin=is_admin)
         session.add(user)
         session.flush()
@@ -171,7 +144,7 @@ def require_email(email: str) -> str:
     fits = local and "." in host.strip(".") and "@" not in local and email.isprintable()
     fits = fits and max(len(email), len(email_key(email))) <= EMAIL_LENGTH
     if not fits or any(character in email for character in ' ,;:<>()[]\\"'):
-        raise BadInput("This is not an e-mail address.")
+        raise BadInput("This is not an e-mail address.", field="email")
     return email
 
 
@@ -179,7 +152,7 @@ def require_name(name: str) -> str:
     """A person's name as people will see it. Raises BadInput when it is empty, too long or has control characters."""
     name = " ".join(unicodedata.normalize("NFC", name).split())
     if not name or len(name) > NAME_LENGTH or not name.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.")
+        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
     return name
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Integer, bindparam, delete, select, update
 
 from portal import audit
 from portal.accounts.passwords import check_password
@@ -11,7 +11,7 @@ from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
 from portal.actors import Actor
 from portal.errors import SignInFailed
-from portal.extensions import db, release_connection, settings, transaction
+from portal.extensions import db, release_connection, run, settings, transaction
 from portal.models import Session, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
 
@@ -21,6 +21,13 @@ SEEN_EVERY = timedelta(minutes=5)
 NEW_VISIT_AFTER = timedelta(minutes=30)
 SESSIONS_EACH = 20
 AGENT_LENGTH = 300
+
+_FIND_SESSION = (
+    select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
+    .join(User, User.id == Session.user_id)
+    .where(Session.token_hash == bindparam("token_hash"), User.disabled_at.is_(None))
+    .where(Session.expires_at > db_now(), Session.seen_at > db_later(bindparam("idle", type_=Integer)))
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,8 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
     """The person of a session token, by one query; None when it is unknown, over, or the account is disabled."""
     if not is_token(token):
         return None
-    statement = (
-        select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
-        .join(User, User.id == Session.user_id)
-        .where(Session.token_hash == token_hash(PURPOSE, token), User.disabled_at.is_(None))
-        .where(*_alive())
-    )
-    row = db.session.execute(statement).first()
+    idle = -settings().session_idle_hours * 3600
+    row = run(_FIND_SESSION, token_hash=token_hash(PURPOSE, token), idle=idle).first()
     if row is None:
         return None
     session_id, user_id, is_admin, name, email, seen_at, visited_at, now = row
@@ -161,6 +163,14 @@ def end_other_sessions(person: SignedIn) -> int:
         others = (Session.user_id == person.user_id, Session.id != person.session_id)
         ended = len(session.execute(delete(Session).where(*others).returning(Session.id)).all())
         audit.record_event("session.others_ended", actor=person, thing=("user", person.user_id or 0), count=ended)
+    return ended
+
+
+def end_all_sessions(actor: Actor, user_id: int) -> int:
+    """End every session of a person, as an administrator; how many that were. Their password stays."""
+    with transaction() as session:
+        ended = len(session.execute(delete(Session).where(Session.user_id == user_id).returning(Session.id)).all())
+        audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
     return ended
 
 

@@ -29,7 +29,18 @@ from portal.catalog.documents import (
     trash_document,
 )
 from portal.catalog.editions import Edition, find_at_path, find_edition, find_in_door, find_readable, find_ref
-from portal.catalog.grants import NAMES, PERMISSIONS, GrantRow, Principal, add_grant, list_grants, remove_grant
+from portal.catalog.grants import (
+    NAMES,
+    PERMISSIONS,
+    GrantRow,
+    Principal,
+    add_grant,
+    get_grant,
+    list_grants,
+    list_grants_of_group,
+    list_grants_of_person,
+    remove_grant,
+)
 from portal.catalog.listing import (
     Branch,
     DocumentPage,
@@ -74,12 +85,15 @@ __all__ = [
     "find_readable",
     "find_ref",
     "get_category",
+    "get_grant",
     "get_live",
     "get_version",
     "list_ancestors",
     "list_children",
     "list_documents",
     "list_grants",
+    "list_grants_of_group",
+    "list_grants_of_person",
     "list_new",
     "list_shown",
     "list_trash",

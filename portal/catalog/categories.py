@@ -1,11 +1,14 @@
 """The tree of categories: added, renamed, moved; paths and lineages follow in the same transaction."""
 
-from sqlalchemy import ColumnElement, delete, func, literal, select, update
+import re
+
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from portal import access, audit, filenames
 from portal.actors import Actor
+from portal.catalog.texts import require_text
 from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, NameTaken
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, ShareLink, SourceDirectory
@@ -13,17 +16,28 @@ from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, Shar
 DEEPEST = 64
 TREE = "category-tree"
 """What writers of the tree queue on, so that two moves cannot tie a loop."""
+LONGEST_PATH = 10_000
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def spelled(path: str) -> str:
+    """A path that somebody asks for, as the database can compare it, in NFC.
+
+    What no database takes (PostgreSQL refuses NUL, both refuse lone surrogates) becomes a control character, which
+    no stored name has.
+    """
+    return filenames.normal(UNSTORABLE.sub("\x01", path[:LONGEST_PATH]))
 
 
 def find_category(path: str) -> Category | None:
     """The category at this path, spelled exactly so."""
-    return db.session.scalar(select(Category).where(Category.path == filenames.normal(path)))
+    return db.session.scalar(select(Category).where(Category.path == spelled(path)))
 
 
 def find_moved(path: str) -> Category | None:
     """The category that once was at this path and is elsewhere now."""
     statement = select(Category).join(CategoryAlias, CategoryAlias.category_id == Category.id)
-    return db.session.scalar(statement.where(CategoryAlias.path == filenames.normal(path)))
+    return db.session.scalar(statement.where(CategoryAlias.path == spelled(path)))
 
 
 def get_category(category_id: int) -> Category:
@@ -36,8 +50,7 @@ def get_category(category_id: int) -> Category:
 
 def list_ancestors(category: Category) -> list[Category]:
     """From the root down to the category itself."""
-    ids = [int(part) for part in (category.lineage or "").strip("/").split("/")]
-    return list(db.session.scalars(select(Category).where(Category.id.in_(ids)).order_by(Category.depth)))
+    return list(db.session.scalars(select(Category).where(Category.id.in_(_ids(category))).order_by(Category.depth)))
 
 
 def list_children(category_id: int | None) -> list[Category]:
@@ -57,8 +70,9 @@ def ensure_category(actor: Actor | None, path: str) -> Category:
     if found is not None:
         return found
     with transaction():
+        lock_on(TREE)
         category: Category | None = None
-        for name in path.split("/"):
+        for name in map(require_category_name, path.split("/")):
             parent_id = category.id if category else None
             category = _find_child(parent_id, name) or add_category(actor, parent_id, name)
     if category is None:
@@ -73,7 +87,7 @@ def add_category(
 
     Raises BadInput for a name that cannot be, NameTaken when the parent has one of this name.
     """
-    name = require_category_name(name)
+    name, description = require_category_name(name), require_text(description)
     with transaction() as session:
         lock_on(TREE)
         _require_manage(actor, parent_id)
@@ -95,7 +109,7 @@ def add_category(
 
 def change_category(actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool) -> Category:
     """Rename, describe, seal or unseal. Old paths go on leading here."""
-    name = require_category_name(name)
+    name, description = require_category_name(name), require_text(description)
     with transaction() as session:
         lock_on(TREE)
         _require_manage(actor, category_id)
@@ -104,7 +118,7 @@ def change_category(actor: Actor | None, category_id: int, *, name: str, descrip
             _refuse_source(category, "renamed")
             parent = get_category(category.parent_id) if category.parent_id else None
             _repath(category, parent, name)
-        category.description = description.strip()
+        category.description = description
         sealing = category.is_sealed != is_sealed
         category.is_sealed = is_sealed
         session.flush()
@@ -140,6 +154,8 @@ def remove_category(actor: Actor | None, category_id: int) -> None:
     """Remove an empty category with its grants. Raises Conflict while anything is in it or refers to it."""
     with transaction() as session:
         lock_on(TREE)
+        lock_shelves(category_id)
+        lock_on(f"grants:{category_id}")
         _require_manage(actor, category_id)
         category = get_category(category_id)
         for model, column in (
@@ -156,6 +172,12 @@ def remove_category(actor: Actor | None, category_id: int) -> None:
         session.execute(delete(Category).where(Category.id == category_id))
 
 
+def lock_shelves(*category_ids: int) -> None:
+    """Let one writer at a time at the documents of these categories; by id, so that no two wait for each other."""
+    for category_id in sorted(set(category_ids)):
+        lock_on(f"documents:{category_id}")
+
+
 def within(category: Category) -> ColumnElement[bool]:
     """The condition that a category is this one or below it; by ids, so that ``reports`` is not ``reports2``."""
     return Category.lineage.startswith(category.lineage or "/", autoescape=True)
@@ -166,13 +188,17 @@ def require_category_name(name: str) -> str:
     name = filenames.normal(name)
     problem = filenames.category_name_problem(name)
     if problem is not None:
-        raise BadInput(problem)
+        raise BadInput(problem, field="name")
     return name
+
+
+def _ids(category: Category) -> list[int]:
+    return [int(part) for part in (category.lineage or "").strip("/").split("/")]
 
 
 def _find_child(parent_id: int | None, name: str) -> Category | None:
     parent = Category.parent_id.is_(None) if parent_id is None else Category.parent_id == parent_id
-    return db.session.scalar(select(Category).where(parent, Category.name == filenames.normal(name)))
+    return db.session.scalar(select(Category).where(parent, Category.name == name))
 
 
 def _require_manage(actor: Actor | None, category_id: int | None) -> None:
@@ -185,12 +211,13 @@ def _require_manage(actor: Actor | None, category_id: int | None) -> None:
 
 def _require_free_path(path: str, name: str) -> None:
     if find_category(path) is not None:
-        raise NameTaken(f"There is already a category called {name} here.")
+        raise NameTaken(f"There is already a category called {name} here.", field="name")
 
 
 def _refuse_source(category: Category, what: str) -> None:
-    is_source = select(literal(1)).where(SourceDirectory.category_id == Category.id).correlate(Category).exists()
-    if db.session.scalar(select(Category.id).where(within(category), is_source).limit(1)):
+    """What a directory shows is called as it is on disk: its category, those below it, and those its path goes through."""
+    shown = select(SourceDirectory.id).join(Category, Category.id == SourceDirectory.category_id)
+    if db.session.scalar(shown.where(or_(within(category), Category.id.in_(_ids(category)))).limit(1)):
         raise Conflict(f"This category shows a directory in place and cannot be {what}.")
 
 

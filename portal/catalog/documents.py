@@ -113,16 +113,16 @@ def change_document(
     """Change what is said about a document. Raises NameTaken when a neighbour has the filename."""
     title, filename = require_title(title), filenames.clean(filename)
     if published_at and expires_at and expires_at <= published_at:
-        raise BadInput("A document cannot expire before it is published.")
+        raise BadInput("A document cannot expire before it is published.", field="expires_at")
     with transaction():
         document = get_live(document_id)
         lock_on(f"documents:{document.category_id}")
         _require(actor, document.category_id, PUBLISH)
         other = _find_live(document.category_id, filename)
         if other is not None and other.id != document_id:
-            raise NameTaken(f"There is already a document called {filename} here.")
+            raise NameTaken(f"There is already a document called {filename} here.", field="filename")
         document.title, document.filename = title, filename
-        document.description = require_text(description)
+        document.description = require_text(description, "description")
         document.published_at, document.expires_at = published_at, expires_at
         document.search_text = search.text_of(title, filename)
         _record(actor, "document.changed", document)
@@ -199,15 +199,15 @@ def require_title(title: str) -> str:
     """The title as stored. Raises BadInput when it is empty, too long or has control characters."""
     title = " ".join(unicodedata.normalize("NFC", title).split())
     if not title or len(title) > TITLE_LENGTH or not _is_clean(title):
-        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.")
+        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.", field="title")
     return title
 
 
-def require_text(text: str) -> str:
-    """A description or note as stored, line breaks kept. Raises BadInput when it is too long."""
+def require_text(text: str, field: str) -> str:
+    """A description, note or message as stored, line breaks kept. Raises BadInput when it is too long."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
     if len(text) > TEXT_LENGTH or not _is_clean(text.replace("\n", "").replace("\t", "")):
-        raise BadInput(f"A text has at most {TEXT_LENGTH} characters that can be seen.")
+        raise BadInput(f"A text has at most {TEXT_LENGTH:,} characters that can be seen.", field=field)
     return text
 
 
@@ -251,7 +251,7 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
         category_id=category.id,
         title=title,
         filename=filename,
-        description=require_text(facts.description),
+        description=require_text(facts.description, "description"),
         search_text=search.text_of(title, filename),
         published_at=None if facts.is_draft else facts.published_at or now,
         created_by_id=actor.user_id if actor else None,
@@ -287,7 +287,7 @@ def _attach(actor: Actor | None, document: Document, filename: str, content: Con
         document_id=document.id,
         number=document.version_count + 1,
         filename=filename,
-        note=require_text(note),
+        note=require_text(note, "note"),
         content_type=content.content_type,
         size=content.size,
         sha256=content.sha256,

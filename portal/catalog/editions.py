@@ -5,17 +5,17 @@ import uuid as uuids
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, literal, select
 
 from portal import access, filenames
 from portal.actors import Actor
 from portal.catalog.categories import within
 from portal.catalog.refs import Ref, parse_ref
-from portal.extensions import db
-from portal.models import Category, Document, SourceDirectory, Version
+from portal.extensions import db, run
+from portal.models import MANAGE, Category, Document, SourceDirectory, Version
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition 
 
     Unknown and forbidden are the same empty result of the same query.
     """
-    named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
-    level = access.level_at(Document.category_id, actor)
-    return _first(_editions(number).where(named, access.visible(level)))
+    statement = _find_readable(actor.is_admin, isinstance(ref, int), number is not None)
+    row = run(statement, ref=ref, user_id=actor.user_id, number=number).first()
+    return _edition(row) if row is not None else None
 
 
 def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | None:
@@ -116,6 +116,16 @@ def find_ref(text: str) -> Document | None:
     return db.session.scalar(statement.where(Document.trashed_at.is_(None)))
 
 
+@cache
+def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Select[*tuple[Any, ...]]:
+    """The statement of the download line, built once for each of its eight forms."""
+    named = Document.id == bindparam("ref") if is_id else Document.uuid == bindparam("ref")
+    anybody = access.level_of(Document.category_id, bindparam("user_id", type_=Integer))
+    level = literal(MANAGE, Integer) if is_admin else anybody
+    number = bindparam("number", type_=Integer) if is_pinned else None
+    return _editions(number).where(named, access.visible(level), Version.purged_at.is_(None))
+
+
 def _select() -> Select[*tuple[Any, ...]]:
     return select(
         Document.id,
@@ -137,7 +147,7 @@ def _select() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _editions(number: int | None) -> Select[*tuple[Any, ...]]:
+def _editions(number: ColumnElement[int] | None) -> Select[*tuple[Any, ...]]:
     version = Version.id == Document.current_version_id
     if number is not None:
         version = (Version.document_id == Document.id) & (Version.number == number)

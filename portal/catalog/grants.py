@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 
 from portal import access, audit
 from portal.accounts import get_group, get_user
@@ -11,7 +11,7 @@ from portal.actors import Actor
 from portal.catalog.categories import get_category
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
-from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, User
+from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User
 
 PERMISSIONS = {"read": READ, "publish": PUBLISH, "manage": MANAGE}
 NAMES = {number: name for name, number in PERMISSIONS.items()}
@@ -85,13 +85,36 @@ def list_grants(category: Category) -> list[GrantRow]:
     while step is not None:
         ids.append(step.id)
         step = db.session.get(Category, step.parent_id) if step.parent_id and not step.is_sealed else None
+    return sorted(_rows(Grant.category_id.in_(ids)), key=lambda row: (row.category.depth, row.grant.id))
+
+
+def list_grants_of_group(group_id: int) -> list[GrantRow]:
+    """What a group was given, by category."""
+    return _rows(Grant.group_id == group_id)
+
+
+def list_grants_of_person(user_id: int) -> list[GrantRow]:
+    """What counts for a person, by category: their own grants, those of their groups, those for everyone."""
+    groups = select(Membership.group_id).where(Membership.user_id == user_id)
+    return _rows(or_(Grant.user_id == user_id, Grant.group_id.in_(groups), Grant.is_everyone))
+
+
+def get_grant(category_id: int, grant_id: int) -> GrantRow:
+    """One grant given on this very category. Raises GrantNotFound."""
+    found = _rows(and_(Grant.id == grant_id, Grant.category_id == category_id))
+    if not found:
+        raise GrantNotFound
+    return found[0]
+
+
+def _rows(condition: ColumnElement[bool]) -> list[GrantRow]:
     statement = (
         select(Grant, Category, Group, User)
         .join(Category, Category.id == Grant.category_id)
         .outerjoin(Group, Group.id == Grant.group_id)
         .outerjoin(User, User.id == Grant.user_id)
-        .where(Grant.category_id.in_(ids))
-        .order_by(Category.depth, Grant.id)
+        .where(condition)
+        .order_by(Category.path, Grant.id)
     )
     return [GrantRow(grant, where, group, user) for grant, where, group, user in db.session.execute(statement)]
 
@@ -130,6 +153,7 @@ def _record(actor: Actor | None, action: str, category: Category, grant: Grant) 
         label=category.path,
         permission=NAMES[grant.permission],
         group=grant.group_id,
+        group_name=get_group(grant.group_id).name if grant.group_id else None,
         person=audit.person_hash(grant.user_id) if grant.user_id else None,
         everyone=grant.is_everyone,
     )

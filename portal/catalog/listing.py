@@ -18,7 +18,7 @@ from portal.models import MANAGE, PUBLISH, Category, Document, Download, User, V
 from portal.models.base import EPOCH, MICROSECOND
 
 PAGE = 50
-CURSOR = re.compile(r"([0-9]{1,18})-([1-9][0-9]{0,9})", re.ASCII)
+CURSOR = re.compile(r"(-?[0-9]{1,18})-([1-9][0-9]{0,9})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[Do
     return [row for row in page.rows if row.state in ("new", "old")]
 
 
-def list_trash(actor: Actor, limit: int = PAGE) -> list[tuple[Document, Category]]:
-    """Documents in the trash the person could bring back, the last trashed first."""
+def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> list[tuple[Document, Category]]:
+    """Documents in the trash the person could bring back, the last trashed first; ``after`` is the id to go on with."""
     purged = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
     statement = (
         select(Document, Category)
@@ -137,6 +137,10 @@ def list_trash(actor: Actor, limit: int = PAGE) -> list[tuple[Document, Category
         .order_by(Document.trashed_at.desc(), Document.id.desc())
         .limit(limit)
     )
+    last = db.session.get(Document, after) if after is not None else None
+    if last is not None and last.trashed_at is not None:
+        same = and_(Document.trashed_at == last.trashed_at, Document.id < last.id)
+        statement = statement.where(or_(Document.trashed_at < last.trashed_at, same))
     if not actor.is_admin:
         reach = access.reachable(actor)
         statement = statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)

@@ -1,7 +1,7 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
 from portal.downloads.ledger import Claim, claim_of, sweep
-from portal.downloads.listing import DownloadRow, list_downloads
+from portal.downloads.listing import DownloadRow, count_downloads, list_downloads
 from portal.downloads.sending import Sending, open_bytes, open_for_download
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "DownloadRow",
     "Sending",
     "claim_of",
+    "count_downloads",
     "list_downloads",
     "open_bytes",
     "open_for_download",

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from portal.actors import Actor
 from portal.catalog import Edition
 from portal.errors import TooManyTransfers
-from portal.extensions import db, settings, transaction
+from portal.extensions import db, run, settings, transaction
 from portal.models import Download, db_later, db_now
 from portal.ranges import covers, merge, without
 
@@ -53,6 +56,30 @@ class Entry:
     id: int
     is_late: bool = False
     is_scattered: bool = False
+
+
+class _Last(NamedTuple):
+    """What the newest row of an actor and version says: open, alive within a day, or completed just now."""
+
+    id: int
+    intervals: list[list[int]]
+    is_open: bool
+    is_alive: bool
+    is_late: bool
+
+
+_FIND_LAST = (
+    select(
+        Download.id,
+        Download.intervals,
+        Download.closed_at.is_(None),
+        Download.active_at > db_later(-JOIN_SECONDS),
+        and_(Download.state == "completed", Download.closed_at > db_later(-LATE_SECONDS)),
+    )
+    .where(Download.actor_key == bindparam("key"), Download.version_id == bindparam("version"))
+    .order_by(Download.id.desc())
+    .limit(1)
+)
 
 
 def claim_of(actor: Actor, agent: str) -> Claim:
@@ -162,21 +189,10 @@ def _begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals)
     return entry
 
 
-def _find_last(claim: Claim, edition: Edition) -> Row[int, list[list[int]], bool, bool, bool] | None:
-    """The newest row of this actor and version: whether it is open, alive within a day, or completed just now."""
-    statement = (
-        select(
-            Download.id,
-            Download.intervals,
-            Download.closed_at.is_(None).label("is_open"),
-            (Download.active_at > db_later(-JOIN_SECONDS)).label("is_alive"),
-            ((Download.state == "completed") & (Download.closed_at > db_later(-LATE_SECONDS))).label("is_late"),
-        )
-        .where(Download.actor_key == claim.key, Download.version_id == edition.version_id)
-        .order_by(Download.id.desc())
-        .limit(1)
-    )
-    return db.session.execute(statement).first()
+def _find_last(claim: Claim, edition: Edition) -> _Last | None:
+    """The newest row of this actor and version."""
+    row = run(_FIND_LAST, key=claim.key, version=edition.version_id).first()
+    return _Last(*row) if row is not None else None
 
 
 def _take_back(entry: Entry, refused: Intervals, reopened: dict[str, object]) -> None:
@@ -196,21 +212,30 @@ def _take_back(entry: Entry, refused: Intervals, reopened: dict[str, object]) ->
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
     is_complete = bool(handed or not edition.size) and covers(merge(handed), edition.size)
-    row = {
-        "actor_key": claim.key,
-        "user_id": claim.user_id,
-        "link_id": claim.link_id,
-        "ticket_id": claim.ticket_id,
-        "network": claim.network,
-        "agent": claim.agent[:AGENT_LENGTH],
-        "document_id": edition.document_id,
-        "version_id": edition.version_id,
-        "state": "completed" if is_complete else "started",
-        "intervals": merge(handed),
-        "bytes_sent": sum(stop - start for start, stop in handed),
-        "closed_at": db_now() if is_complete else None,
-    }
-    return Entry(db.session.scalars(insert(Download).values(row).returning(Download.id)).one())
+    row = run(
+        _insert_statement(is_complete),
+        actor_key=claim.key,
+        user_id=claim.user_id,
+        link_id=claim.link_id,
+        ticket_id=claim.ticket_id,
+        network=claim.network,
+        agent=claim.agent[:AGENT_LENGTH],
+        document_id=edition.document_id,
+        version_id=edition.version_id,
+        intervals=merge(handed),
+        bytes_sent=sum(stop - start for start, stop in handed),
+    )
+    return Entry(row.scalar_one())
+
+
+@cache
+def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
+    """Built once: the hot path pays for running it, not for writing it."""
+    given = "actor_key user_id link_id ticket_id network agent document_id version_id intervals bytes_sent".split()
+    values: dict[str, object] = {name: bindparam(name) for name in given}
+    values["state"] = "completed" if is_complete else "started"
+    values["closed_at"] = db_now() if is_complete else None
+    return insert(Download).values(values).returning(Download.id)
 
 
 def _rejoin(entry: Entry, claim: Claim) -> None:

@@ -114,8 +114,8 @@ class Document(Base):
         ForeignKey("versions.id", name="fk_documents_current_version_id", use_alter=True)
     )
     version_count: Mapped[int] = mapped_column(default=0)
-    published_at: Mapped[datetime | None] = mapped_column(insert_default=db_now())
-    """None for a draft; in the future for one that is scheduled."""
+    published_at: Mapped[datetime | None]
+    """None for a draft; in the future for one that is scheduled. Without a default, which would replace a given None."""
     expires_at: Mapped[datetime | None]
     trashed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())

@@ -221,24 +221,26 @@ def _require_publisher(actor: Actor | None, document: Document) -> None:
 def _checked(terms: Terms) -> Terms:
     label = " ".join(terms.label.split())
     if len(label) > LABEL_LENGTH or not (label.isprintable()):
-        raise BadInput(f"A label has at most {LABEL_LENGTH} characters that can be seen.")
+        raise BadInput(f"A label has at most {LABEL_LENGTH} characters that can be seen.", field="label")
     if terms.max_downloads is not None and not 1 <= terms.max_downloads <= MOST_DOWNLOADS:
-        raise BadInput(f"A limit is a number from 1 to {MOST_DOWNLOADS:,}; leave it empty for none.")
-    return Terms(label, require_text(terms.message), terms.expires_at, terms.max_downloads)
+        raise BadInput(
+            f"A limit is a number from 1 to {MOST_DOWNLOADS:,}; leave it empty for none.", field="max_downloads"
+        )
+    return Terms(label, require_text(terms.message, "message"), terms.expires_at, terms.max_downloads)
 
 
 def _require_future(expires_at: datetime | None) -> None:
     if expires_at is not None and not db.session.scalar(
         select(literal(expires_at, ShareLink.expires_at.type) > db_now())
     ):
-        raise BadInput("A link must expire in the future.")
+        raise BadInput("A link must expire in the future.", field="expires_at")
 
 
 def _hash(password: str | None) -> str | None:
     if not password:
         return None
     if len(password) not in PASSWORD_LENGTH:
-        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.")
+        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.", field="password")
     return hash_password(password)
 
 

@@ -117,6 +117,19 @@ class LocalStorage:
             raise ContentUnavailable
         return opened
 
+    def stat(self, sha256: str) -> os.stat_result | None:
+        """What lstat(2) says of whatever lies where the blob of this key belongs; None when nothing does.
+
+        Raises StorageFailed when the way there is barred, ContentUnavailable for what is no key.
+        """
+        names = _shelf(sha256)
+        with storage_faults():
+            try:
+                with held(open_directory(self._blobs, *names)) as shelf:
+                    return os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+
     def exists(self, sha256: str, size: int) -> bool:
         """Whether ``open`` would give a handle."""
         try:

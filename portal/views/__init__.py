@@ -3,10 +3,10 @@
 from flask import Flask
 
 from portal.extensions import csrf
-from portal.views import auth, download, failures, guard, headers, health, pages, shares
+from portal.views import account, auth, browse, documents, download, failures, guard, headers, health, pages, shares
 from portal.views.cookies import PortalSessions
 
-BLUEPRINTS = (auth.bp, download.bp, shares.bp, health.bp)
+BLUEPRINTS = (auth.bp, account.bp, browse.bp, documents.bp, download.bp, shares.bp, health.bp)
 
 
 def init_app(app: Flask) -> None:

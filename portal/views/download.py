@@ -6,7 +6,6 @@ from portal import catalog
 from portal.catalog import Edition, parse_id, parse_ref
 from portal.downloads import claim_of
 from portal.errors import DocumentNotFound
-from portal.extensions import release_connection
 from portal.views.delivery import deliver
 from portal.views.guard import agent, allow, person
 
@@ -54,5 +53,4 @@ def report(path: str) -> Response:
 def _send(edition: Edition | None) -> Response:
     if edition is None:
         raise DocumentNotFound
-    release_connection()
     return deliver(edition, claim_of(person(), agent()))

@@ -1,5 +1,7 @@
-"""What people typed, as values: each helper raises BadInput with a sentence when it cannot be one."""
+"""What people typed, as values: each helper raises BadInput with the field and a sentence when it cannot be one."""
 
+import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from flask import request
@@ -7,12 +9,30 @@ from flask import request
 from portal.catalog import parse_id
 from portal.errors import BadInput, NotFound
 
+MOST_CHARACTERS = 20_000
+"""More than any text may have; bounded before it is normalised, which takes quadratic time."""
+
 
 def text(name: str, default: str = "") -> str:
-    """A text field, line breaks kept. Raises BadInput for characters that no text has."""
+    """A text field, line breaks kept. Raises BadInput for characters that no text has, and for far too many."""
     value = request.form.get(name, default)
+    if len(value) > MOST_CHARACTERS:
+        raise BadInput(f"A text has at most {MOST_CHARACTERS:,} characters here.", field=name)
     if any(character < " " and character not in "\r\n\t" for character in value):
-        raise BadInput("A text holds characters that cannot be seen. Type it again.")
+        raise BadInput("A text holds characters that cannot be seen. Type it again.", field=name)
+    return value
+
+
+def words(name: str) -> list[str]:
+    """What stands between blanks, line breaks, commas and semicolons: a list of addresses as people paste it."""
+    return [word for word in re.split(r"[\s,;]+", text(name)) if word]
+
+
+def choice(name: str, offered: Collection[str]) -> str:
+    """One of the values that were offered. Raises BadInput for any other."""
+    value = text(name)
+    if value not in offered:
+        raise BadInput("Choose one of what is offered here.", field=name)
     return value
 
 
@@ -28,7 +48,7 @@ def number(name: str) -> int | None:
         return None
     parsed = parse_id(value)
     if parsed is None:
-        raise BadInput(f"{value!r} is not a whole number above zero.")
+        raise BadInput("This is not a whole number above zero.", field=name)
     return parsed
 
 
@@ -36,8 +56,16 @@ def identifier(name: str) -> int:
     """The id a choice stands for. Raises BadInput when nothing was chosen."""
     found = number(name)
     if found is None:
-        raise BadInput("Something has to be chosen here.")
+        raise BadInput("Something has to be chosen here.", field=name)
     return found
+
+
+def identifiers(name: str) -> list[int]:
+    """The ids of every ticked box of this name."""
+    found = [parse_id(value) for value in request.form.getlist(name)]
+    if None in found:
+        raise BadInput("Choose among what is offered here.", field=name)
+    return [number for number in found if number is not None]
 
 
 def moment(name: str) -> datetime | None:
@@ -47,9 +75,9 @@ def moment(name: str) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError as problem:
-        raise BadInput(f"{value!r} is not a date.") from problem
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as problem:
+        raise BadInput("This is not a date and time.", field=name) from problem
 
 
 def path_id(value: str) -> int:

@@ -98,7 +98,8 @@ def stand_guard() -> AnyResponse | None:
     _require_readable_address()
     view = current_app.view_functions[request.endpoint]
     permission = getattr(view, _DECLARED, BUILT_IN.get(request.endpoint, "administrator"))
-    _limit_body(takes_files=bool(getattr(view, _FILES, False)))
+    takes_files = bool(getattr(view, _FILES, False))
+    _limit_body(takes_files=takes_files)
     if request.method not in SAFE:
         _require_own_page()
     if permission == "anyone":
@@ -108,7 +109,8 @@ def stand_guard() -> AnyResponse | None:
         return to_sign_in()
     _require_role(who, permission)
     accounts.note_visit(who)
-    release_connection()
+    if takes_files:
+        release_connection()  # the body may take hours to come
     return None
 
 
@@ -130,7 +132,6 @@ def safe_next(target: str) -> str:
 def init_app(app: Flask) -> None:
     """Put the guard in front; CSRF must be set up after it."""
     app.request_class = PortalRequest
-    login_manager.session_protection = None
     login_manager.init_app(app)
     login_manager.request_loader(load_person)
     app.before_request(stand_guard)

@@ -1,16 +1,24 @@
 """What every page shows and how it says sizes, moments and types."""
 
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask, Response, render_template, request, url_for
 from markupsafe import Markup, escape
 
 from portal import access, catalog, filenames
+from portal.catalog import Branch
 from portal.extensions import settings
 from portal.models import Category
 from portal.views.guard import find_person, person
 
+STATIC = Path(__file__).resolve().parent.parent / "static"
+YEAR = 31_536_000
 KIB = 1024
 UNITS = ("bytes", "KB", "MB", "GB", "TB")
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
@@ -20,18 +28,69 @@ FULL_MONTHS = (
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
 
 
+NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+SHEETS = {
+    "letter": {"doc", "docx", "eml", "htm", "html", "md", "msg", "odt", "pdf", "rtf", "tex", "txt"},
+    "sheet": {"csv", "ods", "tsv", "xls", "xlsb", "xlsm", "xlsx"},
+    "pile": {"7z", "gz", "rar", "tar", "tar.bz2", "tar.gz", "tar.xz", "xz", "zip"},
+    "picture": {"avif", "bmp", "gif", "heic", "jpeg", "jpg", "png", "svg", "tif", "tiff", "webp"},
+    "slides": {"key", "odp", "ppt", "pptx"},
+    "code": {"geojson", "ics", "json", "vcf", "xml", "yaml", "yml"},
+}
+"""The little sheet that stands for a type, one symbol each in static/thumbs.svg, and the endings it is for."""
+
+
 def init_app(app: Flask) -> None:
     """Filters and values for the templates."""
-    app.jinja_env.filters.update(size=size, day=day, moment=full_moment, kind=kind, breakable=breakable, iso=iso)
+    env = app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
+    env.filters.update(size=size, day=day, moment=full_moment, date=date, weekday=weekday, iso=iso)
+    env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked)
+    env.filters.update(counted=counted, plural=plural, initials=initials)
+    env.tests.update(future=is_future)
+    env.globals.update(asset=asset)
     app.context_processor(common)
+    app.after_request(keep_static)
 
 
 def render(template: str, *, category: Category | None = None, **values: Any) -> str:
-    """A page inside the frame: with the tree of the person at its side, open at ``category``."""
+    """A page inside the frame: with the tree of the person at its side, open at ``category``.
+
+    ``trail`` leads through what the person may see of the tree down to the category: it is the breadcrumb, and its last
+    branch says what they may do there.
+    """
     who = person()
     tree = catalog.tree(who, category)
     is_publisher = access.publishes_somewhere(who)
-    return render_template(template, tree=tree, category=category, is_publisher=is_publisher, **values)
+    place = {"tree": tree, "trail": trail_to(tree, category), "category": category, "is_publisher": is_publisher}
+    return render_template(template, **place, **values)
+
+
+def trail_to(tree: Iterable[Branch], category: Category | None) -> list[Branch]:
+    """From a branch at the top down to the one of ``category``; empty when it is not in the tree."""
+    if category is None:
+        return []
+    for branch in tree:
+        if branch.category.id == category.id:
+            return [branch]
+        below = trail_to(branch.children, category)
+        if below:
+            return [branch, *below]
+    return []
+
+
+def asset(name: str) -> str:
+    """The address of a static file, which changes with its content, so that browsers may keep it for ever."""
+    return url_for("static", filename=name, v=_fingerprints()[name])
+
+
+def keep_static(response: Response) -> Response:
+    """What was asked for by its fingerprint never changes; anything else static is asked for again each time."""
+    if request.endpoint == "static":
+        current = _fingerprints().get((request.view_args or {})["filename"], "")
+        if current and request.args.get("v") == current:
+            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
 
 
 def common() -> dict[str, Any]:
@@ -75,6 +134,40 @@ def full_moment(moment: datetime | None) -> Markup:
     return _time(moment, words)
 
 
+def date(moment: datetime | None, now: datetime | None = None) -> Markup:
+    """``12 November``, with the year when it is another one; for sentences."""
+    if moment is None:
+        return Markup("")
+    year = "" if moment.year == (now or datetime.now(UTC)).year else f" {moment.year}"
+    return _time(moment, f"{moment.day} {FULL_MONTHS[moment.month - 1]}{year}")
+
+
+def weekday(moment: datetime) -> Markup:
+    """``Thursday, 12 November``."""
+    return Markup("{}, {}").format(DAYS[moment.weekday()], date(moment))
+
+
+def is_future(moment: datetime | None) -> bool:
+    """Whether a moment is still to come; for words only, the database's clock decides about rights."""
+    return moment is not None and moment > datetime.now(UTC)
+
+
+def counted(count: int) -> str:
+    """A number as it stands in a sentence: in words up to twelve, then in figures."""
+    return NUMBERS[count] if 0 <= count < len(NUMBERS) else f"{count:,}"
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """The word that goes with a number."""
+    return one if count == 1 else many
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word of a name, for where there is no room for all of it."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
 def iso(moment: datetime | None) -> str:
     """The value of a ``datetime-local`` field."""
     return moment.strftime("%Y-%m-%dT%H:%M") if moment else ""
@@ -91,6 +184,58 @@ def breakable(name: str) -> Markup:
     for sign in "_-@.":
         text = text.replace(sign, f"{sign}<wbr>")
     return Markup(text)  # noqa: S704 - escaped above
+
+
+def sheet(filename: str) -> str:
+    """Which little sheet stands for the type of a document."""
+    ending = filenames.extension(filename).lstrip(".")
+    return next((name for name, endings in SHEETS.items() if ending in endings), "plain")
+
+
+def marked(text: str, words: Sequence[str]) -> Markup:
+    """A text with the words that were looked for marked, and breakable where nothing is.
+
+    ``words`` are as ``search.words_of`` gives them. Each character is folded by itself to know where it came from; what
+    is only found across combining characters stays unmarked.
+    """
+    spans = _found(text, words)
+    pieces, end = [], 0
+    for start, stop in spans:
+        pieces += [breakable(text[end:start]), Markup("<mark>{}</mark>").format(text[start:stop])]
+        end = stop
+    return Markup("").join([*pieces, breakable(text[end:])])
+
+
+def _found(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Where the words stand in the text: sorted ``(start, stop)`` that do not touch each other."""
+    folds = [unicodedata.normalize("NFKC", character).casefold() for character in text]
+    origin = [place for place, fold in enumerate(folds) for _ in fold]
+    folded = "".join(folds)
+    hits = {place for word in words for place in _places(folded, word)}
+    return _runs(sorted({origin[place] for place in hits}))
+
+
+def _places(folded: str, word: str) -> Iterable[int]:
+    start = folded.find(word)
+    while start >= 0:
+        yield from range(start, start + len(word))
+        start = folded.find(word, start + 1)
+
+
+def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
+    runs: list[tuple[int, int]] = []
+    for place in places:
+        if runs and runs[-1][1] == place:
+            runs[-1] = (runs[-1][0], place + 1)
+        else:
+            runs.append((place, place + 1))
+    return runs
+
+
+@cache
+def _fingerprints() -> dict[str, str]:
+    files = (path for path in STATIC.rglob("*") if path.is_file())
+    return {path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
 
 
 def _time(moment: datetime, words: str) -> Markup:

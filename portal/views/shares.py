@@ -5,7 +5,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import shares
 from portal.errors import ContentUnavailable, ShareGone, ShareNotFound, SharePasswordWrong
-from portal.extensions import release_connection
 from portal.shares import Opened
 from portal.views import forms
 from portal.views.delivery import deliver
@@ -23,8 +22,7 @@ def landing(token: str) -> Response:
     except ShareGone as gone:
         return _closed(gone)
     if opened.is_open and _wants_bytes():
-        release_connection()
-        return deliver(opened.edition, shares.claim_of_link(opened.link.id, network(), agent()))
+            return deliver(opened.edition, shares.claim_of_link(opened.link.id, network(), agent()))
     if request.method == "GET" and not shares.is_scanner(agent()):
         shares.note_opened(opened.link.id)
     return _page(token, opened)
@@ -55,7 +53,6 @@ def ticket(token: str) -> Response:
     if found is None:
         raise ShareNotFound
     edition, claim = found
-    release_connection()
     try:
         return deliver(edition, claim)
     except ContentUnavailable:

@@ -1,0 +1,38 @@
+"""Invitations: an account, its groups and the one-time address to set a password at, all or nothing."""
+
+from collections.abc import Iterable
+
+from portal.accounts.groups import join_group
+from portal.accounts.people import add_user, get_user
+from portal.accounts.tokens import issue_token
+from portal.actors import Actor
+from portal.errors import Conflict
+from portal.extensions import transaction
+from portal.models import User
+
+
+def invite_user(
+    actor: Actor | None, email: str, name: str, *, is_admin: bool = False, group_ids: Iterable[int] = ()
+) -> tuple[User, str]:
+    """Add an account in these groups, and the token of its invitation, which nobody can see again.
+
+    Raises like ``add_user``, and GroupNotFound.
+    """
+    with transaction():
+        user = add_user(actor, email, name, is_admin=is_admin)
+        for group_id in group_ids:
+            join_group(actor, group_id, user.id)
+        token = issue_token(actor, "invitation", user.id)
+    return user, token
+
+
+def issue_address(actor: Actor | None, user_id: int) -> str:
+    """The token of a new one-time address: an invitation for who never set a password, else one to set a new one.
+
+    Older ones stop working. Raises Conflict for a disabled account, where it would open nothing.
+    """
+    with transaction():
+        user = get_user(user_id)
+        if user.disabled_at is not None:
+            raise Conflict("This account is disabled. Enable it first, then make an address.")
+        return issue_token(actor, "reset" if user.password_hash else "invitation", user_id)

@@ -1,0 +1,42 @@
+"""Absolute addresses, for what is read outside of a page: mails and the lines commands print. Pure."""
+
+import ipaddress
+from urllib.parse import quote, urlsplit
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+HTTP_PORT = 80
+
+
+def default_base_url(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> str:
+    """The origin people reach a server at when nobody named another: IPv6 in brackets, port 80 left out (RFC 6454)."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}" if port == HTTP_PORT else f"http://{name}:{port}"
+
+
+def absolute(base_url: str, path: str) -> str:
+    """The address of a path, which begins with a slash and is given as people read it, not yet percent-encoded."""
+    return (base_url or default_base_url()) + quote(path)
+
+
+def setup_address(base_url: str, token: str) -> str:
+    """Where a one-time token is spent: the first setup, an invitation, a new password."""
+    return absolute(base_url, f"/setup/{token}")
+
+
+def share_address(base_url: str, token: str) -> str:
+    """The page of a share link."""
+    return absolute(base_url, f"/s/{token}")
+
+
+def is_private(base_url: str) -> bool:
+    """Whether nobody on the way can read along: https, or http that does not leave this machine."""
+    parts = urlsplit(base_url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

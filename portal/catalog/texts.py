@@ -1,0 +1,37 @@
+"""What people write about things: titles and texts, as they are stored."""
+
+import unicodedata
+
+from portal.errors import BadInput
+
+TITLE_LENGTH = 300
+TEXT_LENGTH = 10_000
+
+
+def require_title(title: str) -> str:
+    """The title as stored, on one line. Raises BadInput when it is empty, too long or has control characters."""
+    title = " ".join(title.split())
+    if not title or not _fits(title, TITLE_LENGTH):
+        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.")
+    return _normal(title)
+
+
+def require_text(text: str) -> str:
+    """A description or note as stored, line breaks kept. Raises BadInput when it is too long."""
+    text = text.replace("\r\n", "\n").strip()
+    if not _fits(text.replace("\n", " ").replace("\t", " "), TEXT_LENGTH):
+        raise BadInput(f"A text has at most {TEXT_LENGTH:,} characters that can be seen.")
+    return _normal(text)
+
+
+def _fits(text: str, most: int) -> bool:
+    """Counted before normalising, which takes quadratic time, and after it, for some characters become several."""
+    return len(text) <= most and len(_normal(text)) <= most and _is_clean(text)
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_clean(text: str) -> bool:
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)

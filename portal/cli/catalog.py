@@ -1,0 +1,137 @@
+"""Categories, grants, and documents by the directory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from sqlalchemy import ColumnElement, collate, select
+
+from portal import catalog
+from portal.catalog import PERMISSIONS, Principal
+from portal.cli.failures import Refusal
+from portal.cli.inputs import get_category, get_group, get_user, path_of
+from portal.cli.installation import opened
+from portal.cli.output import as_json, counted, print_json, print_json_array, progress, say, size_text
+from portal.extensions import db
+from portal.models import Category, Document, Version
+from portal.uploads import Report, import_directory, index_directory
+
+BLOCK = 1000
+"""Rows a long list reads from the database at a time."""
+
+
+@click.group("category")
+def add_category() -> None:
+    """Add categories."""
+
+
+@add_category.command("add")
+@click.argument("path")
+def add_path(path: str) -> None:
+    """Add the category at PATH, such as reports/2018, with every missing one above it."""
+    with opened():
+        category = catalog.ensure_category(None, path_of(path))
+        click.echo(f"{category.path} is a category now.")
+
+
+@click.command("grant")
+@click.argument("path")
+@click.option("--group", "group_name", metavar="GROUP", help="To everybody in this group.")
+@click.option("--user", "email", metavar="EMAIL", help="To this person.")
+@click.option("--everyone", is_flag=True, help="To everybody who is signed in.")
+@click.option(
+    "--permission", type=click.Choice(list(PERMISSIONS)), default="read", show_default=True, help="What they may do."
+)
+def add_grant(path: str, group_name: str | None, email: str | None, everyone: bool, permission: str) -> None:
+    """Let a group, a person or everyone read, publish in or manage PATH and what is below it."""
+    if sum((group_name is not None, email is not None, everyone)) != 1:
+        raise click.UsageError("Give exactly one of --group, --user and --everyone.")
+    with opened():
+        category = get_category(path)
+        principal, who = _principal(group_name, email)
+        catalog.add_grant(None, category.id, principal, permission)
+        click.echo(f"{who} may {permission} in {category.path}.")
+
+
+@click.command("import")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--into", required=True, metavar="PATH", help="The category that takes the contents; made when missing.")
+@click.option(
+    "--in-place", is_flag=True, help="Copy nothing: index the directory where it is, and serve it from there."
+)
+@as_json
+def import_documents(directory: Path, into: str, in_place: bool, as_json: bool) -> None:
+    """Take in the contents of DIR: subfolders become categories, files documents.
+
+    A second run takes in only what is new or changed. Dot names, links and special files are left out.
+    """
+    take_in = index_directory if in_place else import_directory
+    with opened(), progress("Indexing" if in_place else "Importing") as tell:
+        report = take_in(None, directory, path_of(into), progress=tell)
+    if as_json:
+        print_json(vars(report))
+    else:
+        click.echo(_summary(report, path_of(into)))
+    for problem in report.problems:
+        say(problem)
+    if report.problems:
+        raise click.exceptions.Exit(1)
+
+
+@click.command("list")
+@click.argument("path", default="")
+@as_json
+def list_documents(path: str, as_json: bool) -> None:
+    """List every document at and below PATH, or all there are, ordered by path."""
+    with opened():
+        rows = _rows(get_category(path) if path_of(path) else None)
+        if as_json:
+            print_json_array(rows)
+            return
+        for row in rows:
+            click.echo(f"{row['id']:>8}  v{row['version']:<3} {size_text(row['size']):>12}  {row['path']}")
+
+
+def _principal(group_name: str | None, email: str | None) -> tuple[Principal, str]:
+    if group_name is not None:
+        group = get_group(group_name)
+        return Principal(group_id=group.id), group.name
+    if email is not None:
+        user = get_user(email)
+        return Principal(user_id=user.id), user.name
+    return Principal(is_everyone=True), "Everyone"
+
+
+def _summary(report: Report, into: str) -> str:
+    total = report.added + report.versioned + report.unchanged
+    parts = [f"{report.added:,} added", counted(report.versioned, "new version", "new versions")]
+    parts.append(f"{report.unchanged:,} unchanged")
+    if report.vanished:
+        parts.append(f"{report.vanished:,} gone from disk and now in the trash")
+    if report.skipped:
+        parts.append(f"{report.skipped:,} skipped")
+    if report.problems:
+        parts.append(f"{len(report.problems):,} not taken")
+    return f"{into}: {counted(total, 'document', 'documents')}: {', '.join(parts)}."
+
+
+def _rows(category: Category | None) -> Iterator[dict[str, object]]:
+    """Every live document at and below a category, read in blocks, by the order of code points in its path."""
+    path = Category.path + "/" + Document.filename
+    statement = (
+        select(Document.id, Document.uuid, path, Document.filename, Version.size, Version.sha256, Version.number)
+        .join(Category, Category.id == Document.category_id)
+        .join(Version, Version.id == Document.current_version_id)
+        .where(Document.trashed_at.is_(None))
+        .order_by(_by_code_point(path))
+    )
+    if category is not None:
+        statement = statement.where(catalog.within(category))
+    for row in db.session.execute(statement, execution_options={"yield_per": BLOCK}):
+        values = (row[0], str(row[1]), *row[2:])
+        yield dict(zip(("id", "uuid", "path", "filename", "size", "sha256", "version"), values, strict=True))
+
+
+def _by_code_point(path: ColumnElement[str]) -> ColumnElement[str]:
+    """An order that is the same on every database, whatever language it was set up for."""
+    return collate(path, "C" if db.engine.dialect.name == "postgresql" else "BINARY")

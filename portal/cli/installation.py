@@ -1,0 +1,45 @@
+"""The installation a command works on: its settings, its schema checked, its application open."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import make_url
+
+from portal import create_app, schema, settings
+from portal.errors import SchemaMismatch
+from portal.extensions import db
+from portal.settings import Settings
+
+
+@contextmanager
+def opened(chosen: Settings | None = None) -> Iterator[Flask]:
+    """The application of the settings in force, or of those given, with its context pushed.
+
+    Raises SettingsProblem, and SchemaMismatch before anything is created; every connection is closed at the end.
+    """
+    chosen = chosen or settings.load()
+    require_schema(chosen.database_url)
+    app = create_app(chosen)
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            close_connections(app)
+
+
+def require_schema(url: str) -> None:
+    """Raise SchemaMismatch unless the database is there and fits; a SQLite file that is missing is not made."""
+    parts = make_url(url)
+    if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").exists():
+        raise SchemaMismatch
+    schema.require_head(url)
+
+
+def close_connections(app: Flask) -> None:
+    """Close what the pools hold; a connection still in use is closed when it comes back."""
+    with app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()

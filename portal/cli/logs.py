@@ -1,0 +1,97 @@
+"""What the server writes down: one line per request, and messages; no token readable, no line forged.
+
+The access log goes to stdout, messages go to stderr.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from portal import settings
+from portal.networks import client_address, network_of
+from portal.tokens import mask
+
+if TYPE_CHECKING:
+    from gunicorn.http import Request
+    from gunicorn.http.wsgi import Response
+
+UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
+"""Characters that mean the same percent-encoded or not (RFC 3986, 6.2.2.2), so that no token hides behind them."""
+SECRET_PATH = re.compile(r"""((?:/|%(?:25)*2F)(?:s|t|setup)(?:/|%(?:25)*2F))([^/?&#\s"']{7,})""", re.IGNORECASE)
+"""The addresses that open something, also inside a query string."""
+TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+"""The shape of every secret the portal hands out, wherever it stands."""
+
+
+class Log(Logger):
+    """gunicorn's logger, saying less and saying it safely."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set up once more at each reload: the proxies that are believed may have changed."""
+        super().setup(cfg)
+        self._trusted = settings.load().trusted_proxies
+        for handler in self.error_log.handlers:
+            handler.setFormatter(Messages())
+
+    def access(self, resp: "Response", req: "Request", environ: Mapping[str, Any], request_time: timedelta) -> None:
+        """Write the line of one request, after its last byte or its failure."""
+        peer, forwarded = str(environ.get("REMOTE_ADDR", "")), environ.get("HTTP_X_FORWARDED_FOR")
+        network = network_of(client_address(peer, forwarded, self._trusted))
+        status = str(resp.status).partition(" ")[0]
+        self.access_log.info("%s", access_line(environ, network, status, resp.sent, request_time))
+
+
+class Messages(logging.Formatter):
+    """Messages for operators: moment, level, words; tokens masked, one line each but for a trace."""
+
+    converter = time.gmtime
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
+        """The first line."""
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
+        """The trace below it."""
+        return "\n".join(one_line(line) for line in super().formatException(ei).splitlines())
+
+
+def send_messages_to_stderr() -> None:
+    """Let everything but gunicorn, which has handlers of its own, log through ``Messages`` from warnings on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(Messages())
+    logging.getLogger().addHandler(handler)
+
+
+def access_line(environ: Mapping[str, Any], network: str, status: str, size: int, took: timedelta) -> str:
+    """Moment, client network, method, path with query, status, bytes, milliseconds, user agent in quotes."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    method, path = environ.get("REQUEST_METHOD", "-"), environ.get("RAW_URI", "-")
+    agent = str(environ.get("HTTP_USER_AGENT", "")).replace("\\", "\\\\").replace('"', '\\"')
+    milliseconds = round(took / timedelta(milliseconds=1))
+    return one_line(f'{moment} {network} {method} {path} {status} {size} {milliseconds}ms "{agent}"')
+
+
+def one_line(text: str) -> str:
+    """The text with its tokens masked after six characters and everything that cannot be seen escaped."""
+    text = masked(text)
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def masked(text: str) -> str:
+    """The text with only the first six characters of each token."""
+    text = UNRESERVED.sub(lambda found: chr(int(found[1], 16)), text)
+    text = SECRET_PATH.sub(lambda found: found[1] + mask(found[2]), text)
+    return TOKEN.sub(lambda found: mask(found[0]), text)
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

@@ -1,0 +1,72 @@
+"""How commands say things: sentences and columns for people, JSON for programs, progress on a terminal's stderr."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line, in ASCII, so that no terminal's encoding can spoil it."""
+    click.echo(json.dumps(value))
+
+
+def print_json_array(rows: Iterable[dict[str, object]]) -> None:
+    """One JSON array, a row per line, printed as the rows come: a long list needs no memory."""
+    separator = "["
+    for row in rows:
+        click.echo(separator + json.dumps(row), nl=False)
+        separator = ",\n "
+    click.echo("[]" if separator == "[" else "]")
+
+
+def print_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns below their names, as wide as they need to be: nothing is cut."""
+    lines = [names, *rows]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(names))]
+    for line in lines:
+        cells = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def size_text(size: int) -> str:
+    """A size for people, in powers of 1,000."""
+    return decimal(size)
+
+
+def moment_text(moment: datetime | None) -> str:
+    """A moment for people, in UTC to the minute; a dash for none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "-"
+
+
+def moment_json(moment: datetime | None) -> str | None:
+    """A moment for programs: ISO 8601 with its zone."""
+    return moment.isoformat() if moment else None
+
+
+def counted(number: int, one: str, several: str) -> str:
+    """A number with its noun: 1 document, 1,200 documents."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def say(sentence: str) -> None:
+    """A remark for the person at the terminal, beside what the command prints."""
+    click.echo(sentence, err=True)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while something long runs, told how many are done and of how many; nothing off a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,138 @@
+"""People and groups. Passwords come on standard input or are set by the person; they never stand in a command."""
+
+import click
+
+from portal import accounts
+from portal.addresses import default_base_url, setup_address
+from portal.cli.inputs import get_group, get_user, read_password
+from portal.cli.installation import opened
+from portal.cli.output import as_json, counted, moment_json, moment_text, print_columns, print_json_array, say
+from portal.extensions import settings
+from portal.models import User
+
+PAGE = 500
+
+password_stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+
+
+@click.group
+def user() -> None:
+    """Add people, give them one-time addresses, list them."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--name", required=True, help="What the person is called.")
+@click.option("--admin", is_flag=True, help="May do everything.")
+@password_stdin
+def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
+    """Add a person. Without a password, print a one-time address where they set one."""
+    password = read_password() if password_stdin else None
+    with opened():
+        added = accounts.add_user(None, email, name, password, is_admin=admin)
+        if password is None:
+            _print_address(added, "invitation")
+        else:
+            click.echo(f"{added.name} has an account now: {added.email}")
+
+
+@user.command("reset")
+@click.argument("email")
+def reset_user(email: str) -> None:
+    """Print a one-time address where a person sets a new password. Until then the old one works."""
+    with opened():
+        _print_address(get_user(email), "reset")
+
+
+@user.command("list")
+@as_json
+def list_users(as_json: bool) -> None:
+    """List everybody with an account, by name."""
+    with opened():
+        people = _all_people()
+    if as_json:
+        print_json_array(_person(one) for one in people)
+        return
+    rows = [(one.name, one.email, _role(one), _standing(one), moment_text(one.seen_at)) for one in people]
+    print_columns(("Name", "Address", "Role", "Account", "Last here"), rows)
+
+
+@click.group
+def group() -> None:
+    """Add groups and put people into them."""
+
+
+@group.command("add")
+@click.argument("name")
+def add_group(name: str) -> None:
+    """Add a group, to give permissions to several people at once."""
+    with opened():
+        added = accounts.add_group(None, name)
+        click.echo(f"{added.name} is a group now.")
+
+
+@group.command("join")
+@click.argument("group_name", metavar="GROUP")
+@click.argument("email")
+def join_group(group_name: str, email: str) -> None:
+    """Put a person into a group."""
+    with opened():
+        found, person = get_group(group_name), get_user(email)
+        joined = accounts.join_group(None, found.id, person.id)
+        click.echo(f"{person.name} is in {found.name}{'' if joined else ' already'}.")
+
+
+@group.command("list")
+@as_json
+def list_groups(as_json: bool) -> None:
+    """List the groups with how many people are in each."""
+    with opened():
+        groups = accounts.list_groups()
+    if as_json:
+        print_json_array({"id": one.id, "name": one.name, "members": count} for one, count in groups)
+        return
+    print_columns(("Group", "Members"), [(one.name, counted(count, "person", "people")) for one, count in groups])
+
+
+def _print_address(person: User, purpose: str) -> None:
+    base_url = settings().base_url
+    click.echo(setup_address(base_url, accounts.issue_token(None, purpose, person.id)))
+    warn_of_default(base_url)
+
+
+def warn_of_default(base_url: str) -> None:
+    """Say where a printed address leads when no setting says where the portal is."""
+    if not base_url:
+        say(f"PORTAL_BASE_URL is not set: this address is right if the portal is at {default_base_url()}.")
+
+
+def _all_people() -> list[User]:
+    page = accounts.list_people(limit=PAGE)
+    people = page.people
+    while page.after is not None:
+        page = accounts.list_people(after=page.after, limit=PAGE)
+        people = people + page.people
+    return people
+
+
+def _person(one: User) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "uuid": str(one.uuid),
+        "email": one.email,
+        "name": one.name,
+        "is_admin": one.is_admin,
+        "has_password": one.password_hash is not None,
+        "disabled_at": moment_json(one.disabled_at),
+        "seen_at": moment_json(one.seen_at),
+    }
+
+
+def _role(one: User) -> str:
+    return "administrator" if one.is_admin else ""
+
+
+def _standing(one: User) -> str:
+    if one.disabled_at is not None:
+        return "disabled"
+    return "open" if one.password_hash is not None else "invited"

@@ -1,0 +1,179 @@
+"""`portal serve`: gunicorn in this process, with threads enough for slow clients."""
+
+import errno
+import os
+import resource
+import socket
+from collections.abc import Callable
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from portal import accounts, create_app, downloads, settings, uploads
+from portal.addresses import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    default_base_url,
+    is_loopback,
+    is_private,
+    setup_address,
+)
+from portal.cli.failures import Refusal
+from portal.cli.installation import close_connections, opened
+from portal.cli.logs import Log, send_messages_to_stderr
+from portal.cli.output import progress, say
+from portal.errors import PortalError
+from portal.settings import Settings
+
+THREADS = 600
+"""A slow reader holds a thread for as long as it reads; 500 of them must not keep anybody else waiting."""
+CONNECTIONS = 4000
+OPEN_FILES = 16384
+"""Connections, with the files and databases behind them; a worker that cannot open one more would end."""
+SILENT_SECONDS = 300
+"""A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
+
+
+class Server(BaseApplication):
+    """gunicorn with settings of ours alone: no command line, no file and no environment of its own.
+
+    Each worker makes the application for itself (no ``preload_app``): no connection, lock or pool that was opened
+    before the fork can be shared by mistake, and a reload reads the settings anew. The modules are shared all the same.
+    """
+
+    def __init__(self, options: dict[str, object]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the options; gunicorn's defaults stand for the rest."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """The application of one worker, with the settings in force."""
+        return create_app()
+
+    def close(self) -> None:
+        """Close the databases of a worker that ends, so that SQLite tidies up its journal."""
+        if isinstance(self.callable, Flask):
+            close_connections(self.callable)
+
+
+@click.command("serve")
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes any.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(1, CONNECTIONS - 1), default=THREADS, show_default=True, help="In each.")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the portal until it is told to stop (SIGTERM waits up to 30 seconds for downloads)."""
+    run(host, port, workers=workers, threads=threads)
+
+
+def run(host: str, port: int, *, workers: int = 1, threads: int = THREADS) -> None:
+    """Listen, prepare, serve; returns by SystemExit. Raises PortalError and Refusal before anything is served."""
+    with bind(host, port) as listener:
+        address = default_base_url(host, listener.getsockname()[1])
+        chosen = _with_base_url(address)
+        prepare(chosen)
+        _warn_if_readable(host, chosen.base_url)
+        send_messages_to_stderr()
+        _allow_open_files()
+        server = Server(options(listener.detach(), workers, threads, lambda: _announce(address)))
+    server.run()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not listening yet: so the port is known, and nobody waits for a refused start."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as problem:
+        taken = problem.errno == errno.EADDRINUSE
+        reason = "the port is taken; choose another with --port" if taken else problem.strerror
+        raise Refusal(f"Cannot listen on {host}:{port}: {reason}.") from problem
+    return listener
+
+
+def prepare(chosen: Settings) -> None:
+    """What is done once before anybody is served: sources looked through, broken transfers closed, setup offered."""
+    with opened(chosen):
+        is_alone = chosen.database_url.startswith("sqlite")
+        downloads.sweep(0 if is_alone else SILENT_SECONDS)
+        for path, directory in chosen.sources.items():
+            _rescan(path, directory)
+        if not accounts.has_users():
+            token = accounts.issue_token(None, "setup")
+            click.echo(f"Setup: {setup_address(chosen.base_url, token)}")
+
+
+def options(descriptor: int, workers: int, threads: int, announce: Callable[[], None]) -> dict[str, object]:
+    """The settings of gunicorn. A heartbeat is the loop's own, whatever the threads do: no download is too long."""
+    return {
+        "bind": f"fd://{descriptor}",
+        "worker_class": "gthread",
+        "workers": workers,
+        "threads": threads,
+        "worker_connections": CONNECTIONS,
+        "keepalive": 30,
+        "timeout": 120,
+        "graceful_timeout": 30,
+        "limit_request_line": 4094,
+        "limit_request_fields": 100,
+        "limit_request_field_size": 8190,
+        "control_socket_disable": True,
+        "forwarded_allow_ips": "",  # the portal reads X-Forwarded-* itself, from proxies it was told about
+        "secure_scheme_headers": {},
+        "preload_app": False,
+        "proc_name": "portal",
+        "accesslog": "-",
+        "errorlog": "-",
+        "loglevel": "warning",
+        "logger_class": Log,
+        "when_ready": lambda _: announce(),
+        "worker_exit": lambda _, worker: worker.app.close(),
+    }
+
+
+def _with_base_url(address: str) -> Settings:
+    """The settings, with the address of this server for a base URL that is not set; workers read the environment."""
+    chosen = settings.load()
+    if chosen.base_url:
+        return chosen
+    os.environ["PORTAL_BASE_URL"] = address
+    return settings.load()
+
+
+def _warn_if_readable(host: str, base_url: str) -> None:
+    if not is_private(base_url) or (base_url.startswith("http:") and not is_loopback(host)):
+        say(f"Passwords and documents travel unencrypted by {base_url}. Put a proxy with TLS in front of the portal.")
+
+
+def _rescan(path: str, directory: os.PathLike[str]) -> None:
+    """Look a source through again; one that cannot be read does not keep the rest from being served."""
+    try:
+        with progress(f"Looking through {path}") as tell:
+            report = uploads.index_directory(None, directory, path, progress=tell)
+    except PortalError as problem:
+        say(f"{path}: {problem.sentence}")
+        return
+    for problem in report.problems:
+        say(problem)
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _announce(address: str) -> None:
+    click.echo(f"Listening at {address}")

@@ -1,0 +1,108 @@
+/* What a page can do beyond plain HTML: nothing here is needed, so every control it brings is hidden until it runs. */
+
+const root = document.documentElement;
+const night = matchMedia("(prefers-color-scheme: dark)");
+
+/* Kept colours come first: this file blocks rendering, so that a page never turns from light to dark before one's eyes. */
+function keptTheme() {
+  try {
+    return localStorage.getItem("theme");
+  } catch {
+    return null;   // storage may be switched off
+  }
+}
+
+function keepTheme(theme) {
+  root.dataset.theme = theme;
+  try {
+    localStorage.setItem("theme", theme);
+  } catch { /* then it holds for this page */ }
+}
+
+if (["light", "dark"].includes(keptTheme())) root.dataset.theme = keptTheme();
+
+function isDark() {
+  return root.dataset.theme ? root.dataset.theme === "dark" : night.matches;
+}
+
+function offerTheme(button) {
+  const name = () => { button.textContent = isDark() ? "Light colours" : "Dark colours"; };
+  button.addEventListener("click", () => { keepTheme(isDark() ? "light" : "dark"); name(); });
+  night.addEventListener("change", name);
+  name();
+  button.hidden = false;
+}
+
+/* One polite voice for what happened. It is there before it speaks, or nobody would hear it. */
+const voice = document.createElement("div");
+voice.setAttribute("role", "status");
+
+function say(sentence) {
+  const toast = document.createElement("div");
+  toast.className = "toast";
+  toast.append(Object.assign(document.createElement("p"), { textContent: sentence }));
+  voice.replaceChildren(toast);
+  const leave = () => { if (toast.matches(":hover")) setTimeout(leave, 1000); else toast.remove(); };
+  setTimeout(leave, 8000);
+}
+
+async function copy(button) {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    say("Copied.");
+  } catch {
+    say("The browser does not let us copy. Mark the text and copy it yourself.");
+  }
+}
+
+function offerCopy(button) {
+  if (!navigator.clipboard) return;   // plain http on another machine
+  button.addEventListener("click", () => copy(button));
+  button.hidden = false;
+}
+
+function offerToShow(button) {
+  const input = document.getElementById(button.dataset.shows);
+  button.addEventListener("click", () => {
+    const isShown = input.type === "text";
+    input.type = isShown ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!isShown));
+  });
+  input.form?.addEventListener("submit", () => { input.type = "password"; });
+  button.hidden = false;
+}
+
+function isTyping(target) {
+  return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+}
+
+function onKey(event) {
+  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (event.key === "/" && plain && !isTyping(event.target)) {
+    const search = document.querySelector("[data-search]");
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
+  } else if (event.key === "Escape") {
+    closeMenus(null);
+  }
+}
+
+/* The two folding menus of the header close like menus: by Escape, and by looking elsewhere. */
+function closeMenus(target) {
+  for (const menu of document.querySelectorAll(".top details[open]")) {
+    if (target && menu.contains(target)) continue;
+    if (!target && menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    menu.open = false;
+  }
+}
+
+function start() {
+  document.body.append(voice);
+  document.querySelectorAll("[data-theme-button]").forEach(offerTheme);
+  document.querySelectorAll("[data-copy]").forEach(offerCopy);
+  document.querySelectorAll("[data-shows]").forEach(offerToShow);
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("click", (event) => closeMenus(event.target));
+}
+
+/* A module runs once the page is parsed; nothing to wait for. */
+start();

@@ -1,0 +1,110 @@
+"""What a person sees and changes of their own account: name and address, the password, where they are signed in."""
+
+import re
+
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import accounts
+from portal.accounts import SignedIn
+from portal.errors import BadInput, Forbidden, NotFound, PortalError, TooManyTries
+from portal.extensions import release_connection, settings
+from portal.views.forms import path_id
+from portal.views.guard import allow, network, person
+from portal.views.pages import render
+
+bp = Blueprint("account", __name__)
+
+QUARTER = 15 * 60
+WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
+BROWSERS = {
+    "Edge": r"Edg(e|A|iOS)?/",
+    "Opera": r"OPR/|Opera",
+    "Samsung Internet": r"SamsungBrowser/",
+    "Firefox": r"Firefox/|FxiOS/",
+    "Chrome": r"Chrom(e|ium)/|CriOS/",
+    "Safari": r"Safari/",
+    "curl": r"^curl/",
+    "wget": r"^Wget",
+}
+SYSTEMS = {
+    "iPhone": r"iPhone",
+    "iPad": r"iPad",
+    "Android": r"Android",
+    "Windows": r"Windows",
+    "ChromeOS": r"CrOS",
+    "Mac": r"Macintosh|Mac OS X",
+    "Linux": r"Linux|X11",
+}
+"""In this order: each pattern is also found in what those above it call themselves."""
+
+
+@bp.get("/account")
+@allow("signed in")
+def show() -> Response:
+    """The account of the person signed in."""
+    return _page()
+
+
+@bp.post("/account/password")
+@allow("signed in")
+def change_password() -> AnyResponse:
+    """Set a new password for whoever knows the one in force; every other session ends."""
+    who = person()
+    try:
+        _change_password(who, request.form.get("current", ""), request.form.get("password", ""))
+    except (Forbidden, BadInput, TooManyTries) as problem:
+        return _page(problem)
+    return redirect(url_for("account.show", done="password"), 303)
+
+
+@bp.post("/account/sessions/<session_id>/end")
+@allow("signed in")
+def end_session(session_id: str) -> AnyResponse:
+    """Sign one other browser out."""
+    if not accounts.end_session(person(), path_id(session_id)):
+        raise NotFound
+    return redirect(url_for("account.show", done="session"), 303)
+
+
+@bp.post("/account/sessions/end-others")
+@allow("signed in")
+def end_others() -> AnyResponse:
+    """Sign every browser out but this one."""
+    accounts.end_other_sessions(person())
+    return redirect(url_for("account.show", done="sessions"), 303)
+
+
+def device(agent: str) -> str:
+    """What people call the program and the machine that a User-Agent names: ``Firefox on Linux``."""
+    browser = _first(BROWSERS, agent) or "Another program"
+    system = _first(SYSTEMS, agent)
+    return f"{browser} on {system}" if system else browser
+
+
+def _first(patterns: dict[str, str], agent: str) -> str | None:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, agent)), None)
+
+
+def _change_password(who: SignedIn, current: str, password: str) -> None:
+    """Tries are counted before any hashing, as at sign-in: a session left open must not be a way to guess."""
+    if who.user_id is None:
+        raise NotFound
+    tries = accounts.record_try((f"password:{who.user_id}:{network()}", settings().login_tries, QUARTER))
+    stored = accounts.get_user(who.user_id).password_hash
+    release_connection()
+    if not accounts.check_password(stored, current):
+        raise Forbidden(WRONG_PASSWORD)
+    accounts.clear_try(tries)
+    accounts.set_password(who, who.user_id, password, keep_session=who.session_id)
+
+
+def _page(problem: PortalError | None = None) -> Response:
+    who = person()
+    sessions = [(row, device(row.agent)) for row in accounts.list_sessions(who.user_id or 0)]
+    done = request.args.get("done")
+    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem, done=done)
+    response = Response(page, problem.status if problem else 200)
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response

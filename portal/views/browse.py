@@ -1,0 +1,120 @@
+"""What a person may read: what is new for them, everything, one category, and what has the words they look for."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import access, catalog, search
+from portal.accounts import SignedIn
+from portal.catalog import DocumentPage, DocumentRow
+from portal.errors import CategoryNotFound
+from portal.models import READ
+from portal.views.guard import allow, person
+from portal.views.pages import render
+
+bp = Blueprint("browse", __name__)
+
+NEW, EARLIER, DRAFTS = 25, 12, 12
+"""How many rows the sections of the home page show at most."""
+
+
+@bp.get("/")
+@allow("signed in")
+def home() -> str:
+    """What came since the last visit, then what was there before; publishers also see what is not out."""
+    who = person()
+    pending = catalog.list_unpublished(who, limit=DRAFTS)
+    fresh = _fresh(who)
+    shown = {row.id for row in fresh.rows}
+    newest = _out(who, catalog.list_documents(who, limit=NEW + EARLIER).rows)
+    earlier = [row for row in newest if row.id not in shown][:EARLIER]
+    return render("browse/home.html", fresh=fresh, earlier=earlier, pending=pending, since=who.visited_at)
+
+
+@bp.get("/documents")
+@allow("signed in")
+def documents() -> str:
+    """Every document the person may read, newest first."""
+    who, after = person(), _after()
+    page = _marked(who, catalog.list_documents(who, after=after))
+    return render("browse/documents.html", page=page, after=after, next_page=_next(page, "browse.documents"))
+
+
+@bp.get("/categories/<path:path>")
+@allow("signed in")
+def category(path: str) -> AnyResponse | str:
+    """One category: what is below it and what is in it. Where it once was, its old address leads on."""
+    who, after = person(), _after()
+    found = catalog.find_category(path)
+    if found is None:
+        return _moved(who, path)
+    access.require_permission(who, found.id, READ)
+    page = _marked(who, catalog.list_documents(who, category=found, directly=True, after=after))
+    return render(
+        "browse/category.html",
+        category=found,
+        page=replace(page, rows=_out(who, page.rows)),
+        pending=[] if after else catalog.list_unpublished(who, found),
+        after=after,
+        next_page=_next(page, "browse.category", path=found.path),
+    )
+
+
+@bp.get("/search")
+@allow("signed in")
+def search_page() -> str:
+    """Documents with every word in title or filename; what was asked for stands in the address."""
+    who, after = person(), _after()
+    query = " ".join(request.args.get("q", "")[: search.MOST_CHARACTERS].split())
+    words = search.words_of(query)
+    page = _marked(who, catalog.list_documents(who, words=words, after=after)) if words else DocumentPage([], None)
+    next_page = _next(page, "browse.search_page", q=query)
+    return render("browse/search.html", query=query, words=words, page=page, after=after, next_page=next_page)
+
+
+def _fresh(who: SignedIn) -> DocumentPage:
+    """What was published since the last visit and the person does not have yet; nothing is new on a first visit."""
+    if who.visited_at is None:
+        return DocumentPage([], None)
+    page = catalog.list_documents(who, since=who.visited_at, limit=NEW)
+    return replace(page, rows=[row for row in _out(who, page.rows) if row.state in ("new", "old")])
+
+
+def _out(who: SignedIn, rows: Iterable[DocumentRow]) -> list[DocumentRow]:
+    """Those whose time has come and is not over: publishers see the others in a list of their own."""
+    return [row for row in rows if _is_out(row, who.checked_at)]
+
+
+def _is_out(row: DocumentRow, now: datetime | None) -> bool:
+    if now is None or row.published_at is None:
+        return False
+    return row.published_at <= now and (row.expires_at is None or row.expires_at > now)
+
+
+def _marked(who: SignedIn, page: DocumentPage) -> DocumentPage:
+    """The page with what came since the last visit marked as new."""
+    return replace(page, rows=[replace(row, is_new=_is_new(row, who.visited_at)) for row in page.rows])
+
+
+def _is_new(row: DocumentRow, since: datetime | None) -> bool:
+    return since is not None and row.published_at is not None and row.published_at > since
+
+
+def _moved(who: SignedIn, path: str) -> AnyResponse:
+    """On to where the category of this old path is now, if the person may know."""
+    moved = catalog.find_moved(path)
+    if moved is None:
+        raise CategoryNotFound
+    access.require_permission(who, moved.id, READ)
+    return redirect(url_for("browse.category", path=moved.path), 301)
+
+
+def _after() -> str | None:
+    return request.args.get("after") or None
+
+
+def _next(page: DocumentPage, endpoint: str, **values: str) -> str | None:
+    return url_for(endpoint, after=page.after, **values) if page.after else None

@@ -1,0 +1,51 @@
+"""A limit is never exceeded (P4): many clients, many processes, one download."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import func, select
+
+from portal import shares
+from portal.extensions import db
+from portal.models import Download, ShareLink, Ticket
+from portal.settings import Settings
+from portal.shares import Terms
+from tests import makers
+from tests.servers import Caller, Server, serving
+
+pytestmark = pytest.mark.faults
+
+CLIENTS, WORKERS, ROUNDS = 50, 4, 20
+CONTENT = b"only once"
+
+
+def race(server: Server, token: str) -> list[int]:
+    """Fifty clients, each with the page open, press the button at the same moment; the statuses they get."""
+    callers = [Caller(server.port) for _ in range(CLIENTS)]
+    forms = [caller.form_token(f"/s/{token}") for caller in callers]
+    barrier = Barrier(CLIENTS)
+
+    def press(caller: Caller, form: str) -> int:
+        barrier.wait(30)
+        return caller.post(f"/s/{token}/download", {"csrf_token": form}).status
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        return list(pool.map(press, callers, forms))
+
+
+@pytest.mark.timeout(300)
+def test_one_download_is_granted_once_whatever_the_number_of_clients_and_processes(settings: Settings) -> None:
+    with makers.running(settings) as app, app.app_context():
+        document = makers.document(makers.category("reports"), "once.txt", CONTENT, "text/plain")
+        tokens = [shares.add_link(None, document.id, Terms(max_downloads=1))[1] for _ in range(ROUNDS)]
+
+    with serving(settings, "--workers", str(WORKERS)) as server:
+        answers = [race(server, token) for token in tokens]
+
+    assert [statuses.count(303) for statuses in answers] == [1] * ROUNDS
+    assert {status for statuses in answers for status in statuses} == {303, 410}
+    with makers.running(settings) as app, app.app_context():
+        assert db.session.scalars(select(func.sum(ShareLink.used))).one() == ROUNDS
+        assert db.session.scalars(select(func.count()).select_from(Ticket)).one() == ROUNDS
+        assert db.session.scalars(select(func.count()).select_from(Download)).one() == 0, "nobody fetched yet"

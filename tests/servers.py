@@ -1,0 +1,146 @@
+"""A real ``portal serve`` for tests: started on a free port, spoken to over a socket, ended by its own pid."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from urllib.parse import urlencode
+
+from portal.settings import Settings
+
+START_SECONDS = 60
+FORM = "application/x-www-form-urlencoded"
+TOKEN = re.compile(rb'name="csrf_token"[^>]*value="([^"]+)"')
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment a command needs to work on the same installation as ``settings``."""
+    own = {
+        "PORTAL_CONFIG": str(settings.data.parent / "portal.toml"),
+        "PORTAL_DATA": str(settings.data),
+        "PORTAL_STORAGE": str(settings.storage),
+        "PORTAL_DATABASE_URL": settings.database_url,
+        "PORTAL_SECRET_KEY": settings.secret_key,
+        "PORTAL_PASSWORD_MEMORY": str(settings.password_memory),
+        "PORTAL_PASSWORD_PASSES": str(settings.password_passes),
+        "PORTAL_MAX_UPLOAD": str(settings.max_upload),
+        "PYTHONUNBUFFERED": "1",
+    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+    return clean | own
+
+
+@dataclass
+class Server:
+    """A running portal; ``output`` is everything it has printed so far."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def output(self) -> str:
+        """What the server printed."""
+        return self.log.read_text()
+
+    def kill(self) -> None:
+        """End it and its workers at once, as a power cut would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def serving(settings: Settings, *arguments: str, extra: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """``portal serve`` on a free port of loopback, with its own process group."""
+    log = settings.data.parent / f"serve-{os.urandom(4).hex()}.log"
+    command = [sys.executable, "-m", "portal.cli", "serve", "--port", "0", "--threads", "64", *arguments]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command,
+            env=environment(settings) | dict(extra or {}),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+        )
+    try:
+        yield Server(process, _await_port(process, log), log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _await_port(process: subprocess.Popen[bytes], log: Path) -> int:
+    for _ in range(START_SECONDS * 20):
+        found = re.search(r"Listening at http://[^:]+:(\d+)", log.read_text())
+        if found:
+            return int(found[1])
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+
+
+@dataclass
+class Answer:
+    """One whole answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Caller:
+    """A client over a real socket, with its cookies."""
+
+    port: int
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """GET an address of the server."""
+        return self.send("GET", path, b"", headers)
+
+    def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Answer:
+        """POST a form."""
+        return self.send("POST", path, urlencode(fields).encode(), {"Content-Type": FORM, **headers})
+
+    def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a request and read the whole answer, keeping its cookies."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+            own = {"Cookie": cookie} if cookie else {}
+            connection.request(method, path, body or None, {**own, **headers})
+            response = connection.getresponse()
+            answer = Answer(response.status, dict(response.getheaders()), response.read())
+            self._keep_cookies(response)
+            return answer
+        finally:
+            connection.close()
+
+    def form_token(self, path: str) -> str:
+        """The CSRF token of the first form on a page."""
+        page = self.get(path)
+        found = TOKEN.search(page.body)
+        assert found is not None, f"{path} answered {page.status} without a form"
+        return found[1].decode()
+
+    def _keep_cookies(self, response: HTTPResponse) -> None:
+        for line in response.headers.get_all("Set-Cookie") or []:
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies[name] = value

@@ -1,0 +1,380 @@
+"""The download line over HTTP: who gets which bytes, with which headers, and what the ledger says afterwards."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass, replace
+
+import flask
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from portal.catalog import trash_document
+from portal.extensions import db
+from portal.models import Document, Download, User, Version
+from portal.settings import Settings
+from portal.storage import BLOCK
+from portal.views import delivery
+from tests import makers
+
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
+
+
+@dataclass
+class House:
+    """One document a reader may have and a stranger may not."""
+
+    app: Flask
+    document_id: int
+    uuid: uuid.UUID
+    reader: FlaskClient
+    stranger: FlaskClient
+    reader_id: int
+
+    def rows(self) -> list[Download]:
+        """The ledger now."""
+        with self.app.app_context():
+            return list(db.session.scalars(select(Download).order_by(Download.id)))
+
+
+@pytest.fixture
+def house(app: Flask) -> House:
+    with app.app_context():
+        reader, stranger = makers.person("Reader"), makers.person("Stranger")
+        shelf = makers.category("pdf/annual")
+        makers.grant(shelf, user=reader)
+        document = makers.document(shelf, "Jahresbericht – 2025.pdf", PDF)
+        made = (document.id, document.uuid, reader.id)
+        people = makers.signed_in(app, reader), makers.signed_in(app, stranger)
+    return House(app, made[0], made[1], people[0], people[1], made[2])
+
+
+def test_a_reader_gets_the_bytes_with_every_header(house: House) -> None:
+    answer = house.reader.get(f"/documents/{house.uuid}/download")
+
+    assert answer.data == PDF
+    digest = hashlib.sha256(PDF).hexdigest()
+    headers = dict(answer.headers)
+    headers.pop("Last-Modified")
+    headers.pop("Repr-Digest")
+    assert headers == {
+        "Content-Type": "application/pdf",
+        "Content-Length": str(len(PDF)),
+        "Content-Disposition": "attachment; filename=\"Jahresbericht 2025.pdf\"; "
+        "filename*=UTF-8''Jahresbericht%20%E2%80%93%202025.pdf",
+        "ETag": f'"sha256-{digest}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, no-cache",
+        "Content-Security-Policy": "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+        "Referrer-Policy": "no-referrer",
+        "Vary": "Cookie, Authorization",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def test_a_small_download_is_one_completed_row(house: House) -> None:
+    house.reader.get(f"/documents/{house.document_id}/download")
+
+    (row,) = house.rows()
+    assert (row.state, row.bytes_sent, row.intervals) == ("completed", len(PDF), [[0, len(PDF)]])
+    assert (row.user_id, row.actor_key) == (house.reader_id, f"u:{house.reader_id}")
+
+
+def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: House) -> None:
+    content = bytes(BLOCK * 3 + 5)
+    with app.app_context():
+        large = makers.document(makers.category("pdf/annual"), "large.bin", content, "application/octet-stream")
+        large_id = large.id
+
+    assert house.reader.get(f"/documents/{large_id}/download").data == content
+
+    (row,) = house.rows()
+    assert (row.state, row.is_confirmed, row.bytes_sent) == ("completed", True, len(content))
+
+
+def test_a_download_that_breaks_off_is_aborted_and_can_be_resumed(app: Flask, house: House) -> None:
+    content = bytes(range(256)) * (BLOCK // 64)
+    with app.app_context():
+        large_id = makers.document(makers.category("pdf/annual"), "large.bin", content).id
+    answer = house.reader.get(f"/documents/{large_id}/download", buffered=False)
+    blocks = answer.iter_encoded()
+    first, second = next(blocks), next(blocks)
+    answer.close()
+
+    assert (house.rows()[0].state, house.rows()[0].intervals) == ("aborted", [[0, BLOCK]])
+    rest = house.reader.get(f"/documents/{large_id}/download", headers={"Range": f"bytes={BLOCK}-"})
+    assert rest.status_code == 206
+    assert first + rest.data == content
+    assert second == content[BLOCK : 2 * BLOCK]
+    (row,) = house.rows()
+    assert row.state == "completed"
+
+
+def test_the_answer_to_head_writes_and_opens_nothing(house: House) -> None:
+    answer = house.reader.head(f"/documents/{house.uuid}/download")
+
+    assert (answer.status_code, answer.headers["Content-Length"], answer.data) == (200, str(len(PDF)), b"")
+    assert house.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-None-Match": '"sha256-%s"' % hashlib.sha256(PDF).hexdigest()}, 304),
+        ({"If-Match": '"other"'}, 412),
+        ({"Range": f"bytes={len(PDF)}-"}, 416),
+    ],
+)
+def test_conditions_end_before_anything_is_written(house: House, headers: dict[str, str], status: int) -> None:
+    answer = house.reader.get(f"/documents/{house.uuid}/download", headers=headers)
+
+    assert (answer.status_code, answer.data) == (status, b"")
+    assert answer.headers["ETag"].startswith('"sha256-')
+    assert house.rows() == []
+
+
+def test_one_range_is_a_slice(house: House) -> None:
+    answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": "bytes=9-18"})
+
+    assert (answer.status_code, answer.data) == (206, PDF[9:19])
+    assert answer.headers["Content-Range"] == f"bytes 9-18/{len(PDF)}"
+
+
+def test_several_ranges_are_parts_of_one_body(house: House) -> None:
+    answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": "bytes=0-3,10-13"})
+
+    assert answer.status_code == 206
+    assert answer.headers["Content-Type"].startswith("multipart/byteranges; boundary=")
+    assert int(answer.headers["Content-Length"]) == len(answer.data)
+    assert PDF[0:4] in answer.data
+    assert f"Content-Range: bytes 10-13/{len(PDF)}".encode() in answer.data
+
+
+def test_all_pieces_together_are_one_completed_download(house: House) -> None:
+    for start in range(0, len(PDF), 300):
+        house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": f"bytes={start}-{start + 299}"})
+
+    (row,) = house.rows()
+    assert (row.state, row.intervals) == ("completed", [[0, len(PDF)]])
+
+
+def test_an_empty_document_is_a_whole_download(app: Flask, house: House) -> None:
+    with app.app_context():
+        empty_id = makers.document(makers.category("pdf/annual"), "empty.txt", b"", "text/plain").id
+
+    answer = house.reader.get(f"/documents/{empty_id}/download")
+
+    assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", "0")
+    assert house.rows()[0].state == "completed"
+
+
+def test_unknown_and_forbidden_are_the_same_bytes(house: House) -> None:
+    unknown = house.stranger.get(f"/documents/{uuid.uuid4()}/download")
+    forbidden = house.stranger.get(f"/documents/{house.uuid}/download")
+
+    assert forbidden.status_code == 404
+    assert forbidden.data == unknown.data
+    assert list(forbidden.headers) == list(unknown.headers)
+    assert "Set-Cookie" not in forbidden.headers
+
+
+def test_a_right_taken_back_is_gone_on_the_next_request(app: Flask, house: House) -> None:
+    assert house.reader.get(f"/documents/{house.uuid}/download").status_code == 200
+    with app.app_context():
+        trash_document(None, house.document_id)
+
+    assert house.reader.get(f"/documents/{house.uuid}/download").status_code == 404
+
+
+def test_a_conditional_request_without_the_right_is_a_404(house: House) -> None:
+    etag = {"If-None-Match": '"sha256-%s"' % hashlib.sha256(PDF).hexdigest()}
+
+    assert house.stranger.get(f"/documents/{house.uuid}/download", headers=etag).status_code == 404
+
+
+def test_an_anonymous_browser_is_sent_to_the_sign_in_page(house: House) -> None:
+    answer = house.app.test_client().get(f"/documents/{house.uuid}/download")
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/login?next=/documents/{house.uuid}/download"
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["01", "+1", "%D9%A1", "%EF%BC%91", "1_0", "0x1", "1.0", "-1", "0", "2147483648", "9" * 19, "9" * 400, "1%00", "..%2f1"],
+)
+def test_an_id_has_one_spelling(house: House, ref: str) -> None:
+    assert house.reader.get(f"/documents/{ref}/download").status_code == 404
+
+
+def test_a_uuid_has_one_spelling(house: House) -> None:
+    text = str(house.uuid)
+    spellings = [text.upper(), text.replace("-", ""), f"{{{text}}}", f"urn:uuid:{text}"]
+
+    assert [house.reader.get(f"/documents/{ref}/download").status_code for ref in spellings] == [404] * 4
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "999999", "1e3", "null", "latest;1", "01"])
+def test_a_version_number_has_one_spelling(house: House, number: str) -> None:
+    assert house.reader.get(f"/documents/{house.uuid}/versions/{number}/download").status_code == 404
+
+
+def test_an_old_version_stays_with_its_number(app: Flask, house: House) -> None:
+    with app.app_context():
+        makers.document(makers.category("pdf/annual"), "Jahresbericht – 2025.pdf", b"%PDF-2 newer")
+
+    assert house.reader.get(f"/documents/{house.uuid}/versions/1/download").data == PDF
+    assert house.reader.get(f"/documents/{house.uuid}/download").data == b"%PDF-2 newer"
+
+
+@pytest.mark.parametrize("what", ["filename", "stem", "id", "uuid"])
+def test_a_door_knows_a_document_by_filename_stem_id_and_uuid(app: Flask, house: House, what: str) -> None:
+    with app.app_context():
+        shelf = makers.category("pdf")
+        makers.grant(shelf, user=db.session.get_one(User, house.reader_id))
+        document = makers.document(shelf, "letter.pdf", b"%PDF-letter")
+        names = {"filename": "letter.pdf", "stem": "letter", "id": document.id, "uuid": document.uuid}
+
+    assert house.reader.get(f"/get-pdf/{names[what]}").data == b"%PDF-letter"
+
+
+def test_a_door_finds_ids_anywhere_below_but_names_only_directly_in_it(house: House) -> None:
+    assert house.reader.get(f"/get-pdf/{house.document_id}").data == PDF
+    assert house.reader.get("/get-pdf/Jahresbericht – 2025.pdf").status_code == 404
+
+
+def test_a_filename_wins_over_an_id(app: Flask, house: House) -> None:
+    with app.app_context():
+        shelf = makers.category("pdf")
+        makers.grant(shelf, everyone=True)
+        makers.document(shelf, str(house.document_id), b"named like an id", "application/octet-stream")
+
+    assert house.reader.get(f"/get-pdf/{house.document_id}").data == b"named like an id"
+
+
+def test_the_report_door_takes_paths(app: Flask, house: House) -> None:
+    with app.app_context():
+        shelf = makers.category("reports/2013/feb/weather")
+        makers.grant(shelf, everyone=True)
+        makers.document(shelf, "weather_report.csv", b"day,rain\n1,2\n", "text/csv")
+
+    answer = house.reader.get("/get-report/2013/feb/weather/weather_report.csv")
+
+    assert answer.data == b"day,rain\n1,2\n"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/get-report/../../etc/passwd",
+        "/get-report/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/get-report/%252e%252e%252fetc",
+        "/get-report/..%5c..%5cwin.ini",
+        "/get-report//etc/passwd",
+        "/get-report/2013%00/x",
+        "/get-pdf/..",
+        "/get-pdf/%2e%2e",
+        "/get-image/..%5c..%5cportal.db",
+        "/get-csv/C:%5CWindows%5Cwin.ini",
+        "/get-csv/file:%2f%2f%2fetc%2fpasswd",
+        "/get-image/%ff%fe",
+    ],
+)
+def test_no_door_leads_outside(house: House, path: str) -> None:
+    answer = house.reader.get(path, follow_redirects=True)
+
+    assert answer.status_code == 404
+
+
+def test_every_local_byte_path_goes_through_send_from_directory(
+    app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def counted(directory: str, path: str, **options: object) -> flask.Response:
+        calls.append(path)
+        return flask.send_from_directory(directory, path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(delivery, "send_from_directory", counted)
+    paths = [
+        f"/documents/{house.uuid}/download",
+        f"/documents/{house.uuid}/versions/1/download",
+        f"/get-pdf/{house.document_id}",
+    ]
+    for path in paths:
+        assert house.reader.get(path).status_code == 200
+
+    assert len(calls) == len(paths)
+
+
+def test_a_document_does_not_run_in_a_page(house: House) -> None:
+    answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Sec-Fetch-Dest": "script"})
+
+    assert answer.status_code == 403
+
+
+def test_damaged_bytes_are_refused_with_a_sentence_and_no_completed_row(app: Flask, house: House, settings: Settings) -> None:
+    digest = hashlib.sha256(PDF).hexdigest()
+    blob = settings.storage / "blobs" / digest[:2] / digest[2:4] / digest
+    blob.write_bytes(PDF[:-1])
+
+    answer = house.reader.get(f"/documents/{house.uuid}/download")
+
+    assert answer.status_code == 503
+    assert b"cannot be given out just now" in answer.data
+    assert [row.state for row in house.rows()] == []
+
+
+def test_a_blob_replaced_by_a_link_is_not_followed(house: House, settings: Settings) -> None:
+    digest = hashlib.sha256(PDF).hexdigest()
+    blob = settings.storage / "blobs" / digest[:2] / digest[2:4] / digest
+    blob.unlink()
+    blob.symlink_to("/etc/passwd")
+
+    answer = house.reader.get(f"/documents/{house.uuid}/download")
+
+    assert answer.status_code == 503
+    assert b"root:" not in answer.data
+
+
+def test_a_key_changed_in_the_database_opens_nothing(app: Flask, house: House) -> None:
+    with app.app_context():
+        version = db.session.scalars(select(Version)).one()
+        makers.change(version, sha256="../../../../etc/passwd".ljust(64, "x"))  # type: ignore[arg-type]
+
+    answer = house.reader.get(f"/documents/{house.uuid}/download")
+
+    assert answer.status_code == 503
+    assert house.rows() == []
+
+
+def test_transfers_at_once_are_limited(settings: Settings) -> None:
+    with makers.running(replace(settings, transfers_each=1)) as app:
+        with app.app_context():
+            reader = makers.person("Reader")
+            shelf = makers.category("pdf")
+            makers.grant(shelf, user=reader)
+            first = makers.document(shelf, "a.bin", bytes(2 * BLOCK))
+            second = makers.document(shelf, "b.bin", bytes(2 * BLOCK) + b"1")
+            ids = [first.id, second.id]
+            client = makers.signed_in(app, reader)
+        running = client.get(f"/documents/{ids[0]}/download", buffered=False)
+        next(iter(running.iter_encoded()))
+
+        refused = client.get(f"/documents/{ids[1]}/download")
+
+        running.close()
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+
+
+def test_nobody_reads_a_draft_by_its_number(app: Flask, house: House) -> None:
+    with app.app_context():
+        makers.change(db.session.get_one(Document, house.document_id), published_at=None)
+
+    assert house.reader.get(f"/documents/{house.document_id}/download").status_code == 404
