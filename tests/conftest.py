@@ -11,14 +11,13 @@ from sqlalchemy import event
 
 from portal.extensions import db
 from portal.schema import migrate
-from portal.settings import Settings, load
+from portal.settings import Settings
 from tests.databases import TEMPLATE, PostgresServer, SqliteTemplate, sqlite_url
-from tests.makers import running
+from tests.makers import running, settings_for
 
 hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
-SECRET = "a secret of the tests that nobody else has"
 _numbers = count(1)
 
 
@@ -83,21 +82,14 @@ def empty_database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
-    """Settings on that database with everything else in ``tmp_path/data``; hashing is as cheap as it can be.
+    """The settings of an installation, once on each database."""
+    return settings_for(database, tmp_path)
 
-    Other values: ``with running(dataclasses.replace(settings, max_upload=10)) as app``.
-    """
-    own = tmp_path / "portal.toml"  # or config/local.toml of whoever runs the tests would be read
-    own.touch()
-    return load(
-        {"PORTAL_CONFIG": str(own)},
-        data=str(tmp_path / "data"),
-        database_url=database,
-        secret_key=SECRET,
-        base_url="http://localhost",
-        password_memory=8,
-        password_passes=1,
-    )
+
+@pytest.fixture
+def sqlite_settings(sqlite_database: str, tmp_path: Path) -> Settings:
+    """The settings of an installation on SQLite, for tests that do not depend on the database."""
+    return settings_for(sqlite_database, tmp_path)
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 from werkzeug.test import TestResponse
 
 from portal import create_app
@@ -23,15 +24,34 @@ from portal.catalog.documents import Content, put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import db, storage, transaction
-from portal.models import READ, Category, Document, Download, Grant, Group, ShareLink, Ticket, User, Version, db_now
-from portal.settings import Settings
+from portal.models import READ, Base, Category, Document, Grant, Group, ShareLink, User, db_now
+from portal.settings import Settings, load
 from portal.shares import Terms, add_link
 
 Result = TypeVar("Result")
 
 PASSWORD = "four words without meaning"
 """Good enough for anybody: ``person("Ada", password=PASSWORD)``."""
+SECRET = "a secret of the tests that nobody else has"
 NETWORK = "127.0.0.0/24"
+
+
+def settings_for(database: str, directory: Path) -> Settings:
+    """Settings on that database with everything else below ``directory``; hashing is as cheap as it can be.
+
+    Other values: ``with running(dataclasses.replace(settings, max_upload=10)) as app``.
+    """
+    own = directory / "portal.toml"  # or config/local.toml of whoever runs the tests would be read
+    own.touch()
+    return load(
+        {"PORTAL_CONFIG": str(own)},
+        data=str(directory / "data"),
+        database_url=database,
+        secret_key=SECRET,
+        base_url="http://localhost",
+        password_memory=8,
+        password_passes=1,
+    )
 
 
 class Browser(FlaskClient):
@@ -120,7 +140,7 @@ def document(
     return made
 
 
-def facts_of(content: bytes = b"%PDF-1.7\n%tests\n", content_type: str = "application/pdf") -> Content:
+def content_of(content: bytes = b"%PDF-1.7\n%tests\n", content_type: str = "application/pdf") -> Content:
     """What the catalog writes down about bytes, for tests that put documents in without storing any."""
     return Content(hashlib.sha256(content).hexdigest(), zlib.crc32(content), len(content), content_type)
 
@@ -142,14 +162,13 @@ def link(
     return made, token
 
 
-def change(
-    row: Category | Document | Version | Grant | User | Download | ShareLink | Ticket, **columns: object
-) -> None:
+def change(row: Base, **columns: object) -> None:
     """Set columns of a row directly, past the verbs: to move a stored moment, or to make a state without its story."""
-    model = type(row)
+    table, identity = inspect(type(row)).local_table, inspect(row).identity
+    assert identity is not None
     if columns:
         with transaction() as session:
-            session.execute(update(model).where(model.id == row.id).values(columns))
+            session.execute(update(type(row)).where(table.c.id == identity[0]).values(columns))
     db.session.refresh(row)
     release()
 

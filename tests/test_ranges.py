@@ -22,6 +22,7 @@ from portal.ranges import (
     multipart_length,
     multipart_tail,
     unsatisfied,
+    without,
 )
 
 SIZE = 1000
@@ -599,3 +600,13 @@ def test_merging_is_blind_to_order(both: tuple[list[tuple[int, int]], list[tuple
 @example([], 0)
 def test_a_document_is_covered_when_every_byte_is(pairs: list[tuple[int, int]], size: int) -> None:
     assert covers(pairs, size) == (set(range(size)) <= bytes_in(pairs))
+
+
+@given(intervals, st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6))
+@settings(max_examples=400, deadline=None)
+def test_what_is_cut_out_is_gone_and_nothing_else(pairs: list[tuple[int, int]], cuts: list[tuple[int, int]]) -> None:
+    gaps = [(start, start + length) for start, length in cuts]
+    left = without(pairs, gaps)
+    assert bytes_in(left) == bytes_in(pairs) - bytes_in(gaps)
+    assert all(start < stop for start, stop in left)
+    assert all(one[1] < other[0] for one, other in pairwise(left))

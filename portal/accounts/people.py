@@ -22,7 +22,8 @@ def email_key(email: str) -> str:
     can compare it: PostgreSQL refuses NUL and both refuse lone surrogates.
     """
     bounded = email[:LONGEST].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    return unicodedata.normalize("NFKC", bounded).strip().casefold()
+    folded = unicodedata.normalize("NFKC", bounded).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()  # folding takes some letters apart again
 
 
 def has_users() -> bool:

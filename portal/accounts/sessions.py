@@ -10,7 +10,7 @@ from portal.accounts.passwords import check_password
 from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
 from portal.actors import Actor
-from portal.errors import SignInFailed
+from portal.errors import Busy, SignInFailed
 from portal.extensions import db, release_connection, run, settings, transaction
 from portal.models import Session, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
@@ -102,7 +102,12 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
     user = db.session.scalar(select(User).where(User.email_key == email_key(email)))
     stored = user.password_hash if user is not None and user.disabled_at is None else None
     release_connection()  # none is held while the hash is computed
-    if not check_password(stored, password) or user is None or stored is None:
+    try:
+        is_right = check_password(stored, password)
+    except Busy:
+        clear_try(tries)  # nothing was guessed
+        raise
+    if not is_right or user is None or stored is None:
         _record_failure(user, network)
         raise SignInFailed
     clear_try(tries)

@@ -87,7 +87,7 @@ def add_category(
 
     Raises BadInput for a name that cannot be, NameTaken when the parent has one of this name.
     """
-    name, description = require_category_name(name), require_text(description)
+    name, description = require_category_name(name), require_text(description, "description")
     with transaction() as session:
         lock_on(TREE)
         _require_manage(actor, parent_id)
@@ -109,7 +109,7 @@ def add_category(
 
 def change_category(actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool) -> Category:
     """Rename, describe, seal or unseal. Old paths go on leading here."""
-    name, description = require_category_name(name), require_text(description)
+    name, description = require_category_name(name), require_text(description, "description")
     with transaction() as session:
         lock_on(TREE)
         _require_manage(actor, category_id)
@@ -215,7 +215,7 @@ def _require_free_path(path: str, name: str) -> None:
 
 
 def _refuse_source(category: Category, what: str) -> None:
-    """What a directory shows is called as it is on disk: its category, those below it, and those its path goes through."""
+    """What a directory shows has the names it has on disk, and settings name its category by its path."""
     shown = select(SourceDirectory.id).join(Category, Category.id == SourceDirectory.category_id)
     if db.session.scalar(shown.where(or_(within(category), Category.id.in_(_ids(category)))).limit(1)):
         raise Conflict(f"This category shows a directory in place and cannot be {what}.")

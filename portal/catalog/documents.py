@@ -1,7 +1,7 @@
 """Documents and their versions: put in, changed, moved, trashed and brought back."""
 
-import unicodedata
 import uuid as uuids
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -10,13 +10,11 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
-from portal.catalog.categories import get_category
+from portal.catalog.categories import get_category, lock_shelves
+from portal.catalog.texts import require_text, require_title
 from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
 from portal.models import PUBLISH, Blob, Category, Document, Version, db_now
-
-TITLE_LENGTH = 300
-TEXT_LENGTH = 10_000
 
 OnConflict = Literal["version", "rename", "refuse"]
 Kind = Literal["added", "versioned", "unchanged"]
@@ -70,29 +68,35 @@ def put_document(
     """Add a document, or a version of the live one of this name.
 
     Same name and same bytes: nothing to do. Same name and other bytes: as ``on_conflict`` says. Needs ``publish``;
-    raises NameTaken for ``refuse``.
+    raises NameTaken for ``refuse``. Whoever puts in several in one transaction calls ``stand_in_line`` first.
     """
     facts = facts or Facts()
     filename = filenames.clean(filename)
     with transaction():
-        lock_on(f"documents:{category_id}")
+        lock_shelves(category_id)
         category = _require(actor, category_id, PUBLISH)
         existing = _find_live(category_id, filename)
-        if existing is not None and on_conflict == "refuse":
-            raise NameTaken(f"There is already a document called {filename} here.")
-        if existing is not None and on_conflict == "version":
+        if existing is None:
+            return _put_new(actor, category, filename, content, facts)
+        if on_conflict == "version" or _has(existing, content):
             return _put_version(actor, existing, filename, content, facts.note)
-        if existing is not None:
-            filename = _free_filename(category_id, filename)
-        return _put_new(actor, category, filename, content, facts)
+        if on_conflict == "refuse":
+            raise NameTaken(f"There is already a document called {filename} here.")
+        return _put_new(actor, category, _free_filename(category_id, filename), content, facts)
+
+
+def stand_in_line(category_ids: Iterable[int], contents: Iterable[Content]) -> None:
+    """Wait once for all that a transaction is going to write, in one order, so that no two wait for each other."""
+    lock_shelves(*category_ids)
+    for sha256 in sorted({content.sha256 for content in contents}):
+        lock_on(f"blob:{sha256}")
 
 
 def add_version(actor: Actor | None, document_id: int, filename: str, content: Content, note: str = "") -> Outcome:
     """A new version of a document, whose filename stays; ``unchanged`` when the bytes are those it has."""
+    filename = filenames.clean(filename)
     with transaction():
-        document = get_live(document_id)
-        _require(actor, document.category_id, PUBLISH)
-        lock_on(f"documents:{document.category_id}")
+        document = _hold_live(actor, document_id)
         if filenames.extension(filename) != filenames.extension(document.filename):
             filename = _fit_extension(document, filename)
         else:
@@ -112,17 +116,16 @@ def change_document(
 ) -> Document:
     """Change what is said about a document. Raises NameTaken when a neighbour has the filename."""
     title, filename = require_title(title), filenames.clean(filename)
+    description = require_text(description, "description")
     if published_at and expires_at and expires_at <= published_at:
         raise BadInput("A document cannot expire before it is published.", field="expires_at")
     with transaction():
-        document = get_live(document_id)
-        lock_on(f"documents:{document.category_id}")
-        _require(actor, document.category_id, PUBLISH)
+        document = _hold_live(actor, document_id)
         other = _find_live(document.category_id, filename)
         if other is not None and other.id != document_id:
             raise NameTaken(f"There is already a document called {filename} here.", field="filename")
         document.title, document.filename = title, filename
-        document.description = require_text(description, "description")
+        document.description = description
         document.published_at, document.expires_at = published_at, expires_at
         document.search_text = search.text_of(title, filename)
         _record(actor, "document.changed", document)
@@ -132,29 +135,23 @@ def change_document(
 def move_document(actor: Actor | None, document_id: int, category_id: int) -> Document:
     """Shelve a document elsewhere; links and tickets follow it, for they know its id. Needs ``publish`` on both."""
     with transaction():
-        document = get_live(document_id)
-        source, target = document.category_id, category_id
-        for locked in sorted({source, target}):
-            lock_on(f"documents:{locked}")
-        _require(actor, source, PUBLISH)
-        _require(actor, target, PUBLISH)
-        if source == target:
+        document = _hold_live(actor, document_id, category_id)
+        _require(actor, category_id, PUBLISH)
+        if document.category_id == category_id:
             return document
-        if _find_live(target, document.filename) is not None:
+        if _find_live(category_id, document.filename) is not None:
             raise NameTaken(f"There is already a document called {document.filename} there.")
-        document.category_id = target
-        _count(source, -1)
-        _count(target, +1)
-        _record(actor, "document.moved", document, category=target)
+        _count(document.category_id, -1)
+        _count(category_id, +1)
+        document.category_id = category_id
+        _record(actor, "document.moved", document, category=category_id)
     return document
 
 
 def trash_document(actor: Actor | None, document_id: int) -> None:
     """Put a document into the trash: gone for readers at once, its name free again, its bytes kept."""
     with transaction() as session:
-        document = get_live(document_id)
-        lock_on(f"documents:{document.category_id}")
-        _require(actor, document.category_id, PUBLISH)
+        document = _hold_live(actor, document_id)
         document.trashed_at = session.scalars(select(db_now())).one()
         _count(document.category_id, -1)
         _record(actor, "document.trashed", document)
@@ -163,11 +160,10 @@ def trash_document(actor: Actor | None, document_id: int) -> None:
 def restore_document(actor: Actor | None, document_id: int) -> Document:
     """Bring a document back from the trash; under another filename when its own was taken meanwhile."""
     with transaction():
-        document = db.session.get(Document, document_id)
-        if document is None or document.trashed_at is None:
+        document = _hold(document_id)
+        may = actor is None or access.permission_on(actor, document.category_id) >= PUBLISH
+        if document.trashed_at is None or not may:
             raise DocumentNotFound
-        _require(actor, document.category_id, PUBLISH)
-        lock_on(f"documents:{document.category_id}")
         if document.current_version_id is None or get_version(document.current_version_id).purged_at is not None:
             raise Conflict("The bytes of this document were removed; it cannot come back.")
         if _find_live(document.category_id, document.filename) is not None:
@@ -195,24 +191,42 @@ def get_version(version_id: int) -> Version:
     return version
 
 
-def require_title(title: str) -> str:
-    """The title as stored. Raises BadInput when it is empty, too long or has control characters."""
-    title = " ".join(unicodedata.normalize("NFC", title).split())
-    if not title or len(title) > TITLE_LENGTH or not _is_clean(title):
-        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.", field="title")
-    return title
+def require_publisher(actor: Actor | None, document: Document) -> None:
+    """Raise DocumentNotFound when the document is not theirs to see, Forbidden when they may only read it."""
+    if actor is not None:
+        access.require_read(actor, document.id)
+        access.require_permission(actor, document.category_id, PUBLISH)
 
 
-def require_text(text: str, field: str) -> str:
-    """A description, note or message as stored, line breaks kept. Raises BadInput when it is too long."""
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
-    if len(text) > TEXT_LENGTH or not _is_clean(text.replace("\n", "").replace("\t", "")):
-        raise BadInput(f"A text has at most {TEXT_LENGTH:,} characters that can be seen.", field=field)
-    return text
+def numbered(filename: str, number: int) -> str:
+    """``report (2).pdf`` for ``report.pdf``; of a long name the stem gives way, so that the number is never cut off."""
+    cut = len(filename) - len(filenames.extension(filename))
+    stem, ending = filename[:cut], f" ({number}){filename[cut:]}"
+    room = filenames.MAX_BYTES - len(ending.encode())
+    return filenames.clean(stem.encode()[:room].decode(errors="ignore").rstrip(" .\u200c\u200d") + ending)
 
 
-def _is_clean(text: str) -> bool:
-    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
+def _hold(document_id: int, *shelves: int) -> Document:
+    """The document as it is once nobody else can write to it, to where it is shelved, or to more ``shelves``.
+
+    First the document, so that it stays where it is; only then is it known where that is. Raises DocumentNotFound.
+    """
+    session = db.session()
+    lock_on(f"document:{document_id}")
+    shelf = session.scalar(select(Document.category_id).where(Document.id == document_id))
+    if shelf is None:
+        raise DocumentNotFound
+    lock_shelves(shelf, *shelves)
+    return session.get_one(Document, document_id, populate_existing=True)
+
+
+def _hold_live(actor: Actor | None, document_id: int, *shelves: int) -> Document:
+    """The same for a document that is not in the trash, for somebody who may publish it."""
+    document = _hold(document_id, *shelves)
+    if document.trashed_at is not None:
+        raise DocumentNotFound
+    require_publisher(actor, document)
+    return document
 
 
 def _require(actor: Actor | None, category_id: int, permission: int) -> Category:
@@ -227,18 +241,17 @@ def _find_live(category_id: int, filename: str) -> Document | None:
 
 
 def _free_filename(category_id: int, filename: str) -> str:
-    ending = filenames.extension(filename)
-    stem = filename[: len(filename) - len(ending)]
     number = 2
-    while _find_live(category_id, f"{stem} ({number}){ending}") is not None:
+    while _find_live(category_id, numbered(filename, number)) is not None:
         number += 1
-    return f"{stem} ({number}){ending}"
+    return numbered(filename, number)
 
 
 def _fit_extension(document: Document, filename: str) -> str:
     """A version of another type gets the document's name with its own ending, if that is free."""
     ending = filenames.extension(document.filename)
-    renamed = document.filename[: len(document.filename) - len(ending)] + filenames.extension(filename)
+    stem = document.filename[: len(document.filename) - len(ending)]
+    renamed = filenames.clean(stem + filenames.extension(filename))
     other = _find_live(document.category_id, renamed)
     return _free_filename(document.category_id, renamed) if other and other.id != document.id else renamed
 
@@ -264,10 +277,14 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     return _outcome(document, "added")
 
 
+def _has(document: Document, content: Content) -> bool:
+    """Whether these are the bytes of its current version."""
+    return document.current_version_id is not None and get_version(document.current_version_id).sha256 == content.sha256
+
+
 def _put_version(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> Outcome:
-    current = get_version(document.current_version_id) if document.current_version_id else None
-    if current is not None and current.sha256 == content.sha256:
-        _follow_source(current, content)
+    if _has(document, content):
+        _follow_source(document, content)
         return _outcome(document, "unchanged")
     document.filename = filename
     document.search_text = search.text_of(document.title, filename)
@@ -276,8 +293,9 @@ def _put_version(actor: Actor | None, document: Document, filename: str, content
     return _outcome(document, "versioned")
 
 
-def _follow_source(version: Version, content: Content) -> None:
+def _follow_source(document: Document, content: Content) -> None:
     """The same bytes, touched or renamed on disk: the version's place in the source follows."""
+    version = get_version(document.current_version_id or 0)
     if version.source_id is not None and content.source_id is not None:
         version.source_path, version.source_mtime_ns = content.source_path, content.source_mtime_ns
 

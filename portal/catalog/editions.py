@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, literal, select
 
-from portal import access, filenames
+from portal import access
 from portal.actors import Actor
-from portal.catalog.categories import within
+from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
 from portal.extensions import db, run
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
@@ -75,7 +75,7 @@ def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | N
         return None
     visible = access.visible(access.level_at(Document.category_id, actor))
     for filename in (name, name + ending) if ending else (name,):
-        here = (Document.category_id == category.id, Document.filename == filenames.normal(filename))
+        here = (Document.category_id == category.id, Document.filename == spelled(filename))
         found = _first(_editions(None).where(*here, visible))
         if found is not None:
             return found
@@ -89,7 +89,7 @@ def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | N
 
 def find_at_path(actor: Actor, path: str) -> Edition | None:
     """What ``actor`` may download at a category path plus filename, such as ``reports/2018/feb/weather.csv``."""
-    shelf, _, filename = filenames.normal(path).rpartition("/")
+    shelf, _, filename = spelled(path).rpartition("/")
     visible = access.visible(access.level_at(Document.category_id, actor))
     statement = _editions(None).join(Category, Category.id == Document.category_id)
     return _first(statement.where(Category.path == shelf, Document.filename == filename, visible))
@@ -108,7 +108,7 @@ def find_ref(text: str) -> Document | None:
     """The live document an operator means: an id, a uuid, or a path."""
     ref = parse_ref(text)
     if ref is None:
-        shelf, _, filename = filenames.normal(text).rpartition("/")
+        shelf, _, filename = spelled(text).rpartition("/")
         statement = select(Document).join(Category, Category.id == Document.category_id)
         statement = statement.where(Category.path == shelf, Document.filename == filename)
     else:
@@ -123,7 +123,7 @@ def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Select[*tupl
     anybody = access.level_of(Document.category_id, bindparam("user_id", type_=Integer))
     level = literal(MANAGE, Integer) if is_admin else anybody
     number = bindparam("number", type_=Integer) if is_pinned else None
-    return _editions(number).where(named, access.visible(level), Version.purged_at.is_(None))
+    return _editions(number).where(named, access.visible(level))
 
 
 def _select() -> Select[*tuple[Any, ...]]:
@@ -152,7 +152,8 @@ def _editions(number: ColumnElement[int] | None) -> Select[*tuple[Any, ...]]:
     if number is not None:
         version = (Version.document_id == Document.id) & (Version.number == number)
     statement = _select().join(Version, version)
-    return statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    return statement.where(Version.purged_at.is_(None))
 
 
 def _first(statement: Select[*tuple[Any, ...]]) -> Edition | None:

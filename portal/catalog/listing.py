@@ -167,8 +167,8 @@ def tree(actor: Actor, current: Category | None = None) -> list[Branch]:
 
     A category whose parent the person may not see stands at the top, labelled with its whole path.
     """
-    shown = access.shown_categories(actor).subquery()
-    parents = access.shown_categories(actor).subquery()
+    shown = access.shown_categories(actor).cte("shown")
+    parents = shown.alias("parents")
     open_ids = [int(part) for part in (current.lineage or "").strip("/").split("/")] if current else []
     topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(parents.c.category_id)))
     statement = (
@@ -202,7 +202,7 @@ def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:
         .where(Download.user_id == actor.user_id, Download.state == "completed", Download.document_id.in_(ids))
         .group_by(Download.document_id)
     )
-    return dict(db.session.execute(statement).tuples().all())
+    return dict(db.session.execute(statement).all())
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

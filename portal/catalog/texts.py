@@ -12,15 +12,15 @@ def require_title(title: str) -> str:
     """The title as stored, on one line. Raises BadInput when it is empty, too long or has control characters."""
     title = " ".join(title.split())
     if not title or not _fits(title, TITLE_LENGTH):
-        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.")
+        raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.", field="title")
     return _normal(title)
 
 
-def require_text(text: str) -> str:
-    """A description or note as stored, line breaks kept. Raises BadInput when it is too long."""
+def require_text(text: str, field: str) -> str:
+    """A description, note or message as stored, line breaks kept. Raises BadInput when it is too long."""
     text = text.replace("\r\n", "\n").strip()
     if not _fits(text.replace("\n", " ").replace("\t", " "), TEXT_LENGTH):
-        raise BadInput(f"A text has at most {TEXT_LENGTH:,} characters that can be seen.")
+        raise BadInput(f"A text has at most {TEXT_LENGTH:,} characters that can be seen.", field=field)
     return _normal(text)
 
 

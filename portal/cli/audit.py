@@ -83,7 +83,9 @@ def _problem(findings: Findings, *, may_have_gaps: bool) -> str | None:
 def _report(findings: Findings) -> str:
     lines = [f"{counted(findings.events, 'event', 'events')}, the last one number {findings.last_id:,}."]
     if findings.missing:
-        lines.append(f"{findings.missing:,} numbers have no row, as PostgreSQL leaves them when a change is taken back.")
+        lines.append(
+            f"{findings.missing:,} numbers have no row, as PostgreSQL leaves them when a change is taken back."
+        )
     else:
         lines.append("None is missing.")
     if findings.events:

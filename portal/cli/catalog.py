@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import ColumnElement, collate, select
 
 from portal import catalog
 from portal.catalog import PERMISSIONS, Principal
-from portal.cli.failures import Refusal
 from portal.cli.inputs import get_category, get_group, get_user, path_of
 from portal.cli.installation import opened
 from portal.cli.output import as_json, counted, print_json, print_json_array, progress, say, size_text
@@ -115,7 +115,7 @@ def _summary(report: Report, into: str) -> str:
     return f"{into}: {counted(total, 'document', 'documents')}: {', '.join(parts)}."
 
 
-def _rows(category: Category | None) -> Iterator[dict[str, object]]:
+def _rows(category: Category | None) -> Iterator[dict[str, Any]]:
     """Every live document at and below a category, read in blocks, by the order of code points in its path."""
     path = Category.path + "/" + Document.filename
     statement = (

@@ -4,6 +4,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
 
 from portal import accounts, catalog
 from portal.errors import BadInput, CategoryNotFound, DocumentNotFound, GroupNotFound, UserNotFound

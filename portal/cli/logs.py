@@ -50,16 +50,15 @@ class Log(Logger):
 class Messages(logging.Formatter):
     """Messages for operators: moment, level, words; tokens masked, one line each but for a trace."""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """The first line."""
         return one_line(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
+    def formatException(self, ei: Any) -> str:
         """The trace below it."""
         return "\n".join(one_line(line) for line in super().formatException(ei).splitlines())
 

@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from flask import Flask
@@ -51,7 +52,7 @@ class Server(BaseApplication):
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Flask:  # type: ignore[override]  # the stubs know WSGI by its bare signature
         """The application of one worker, with the settings in force."""
         return create_app()
 
@@ -61,9 +62,15 @@ class Server(BaseApplication):
             close_connections(self.callable)
 
 
+host_option = click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes any free one."
+)
+
+
 @click.command("serve")
-@click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes any.")
+@host_option
+@port_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1, CONNECTIONS - 1), default=THREADS, show_default=True, help="In each.")
 def serve(host: str, port: int, workers: int, threads: int) -> None:
@@ -71,12 +78,19 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     run(host, port, workers=workers, threads=threads)
 
 
-def run(host: str, port: int, *, workers: int = 1, threads: int = THREADS) -> None:
-    """Listen, prepare, serve; returns by SystemExit. Raises PortalError and Refusal before anything is served."""
+def run(
+    host: str, port: int, *, workers: int = 1, threads: int = THREADS, greet: Callable[[str], None] | None = None
+) -> None:
+    """Listen, prepare, ``greet`` with the base URL, serve; ends by SystemExit.
+
+    Raises PortalError and Refusal before anything is served.
+    """
     with bind(host, port) as listener:
         address = default_base_url(host, listener.getsockname()[1])
         chosen = _with_base_url(address)
         prepare(chosen)
+        if greet is not None:
+            greet(chosen.base_url)
         _warn_if_readable(host, chosen.base_url)
         send_messages_to_stderr()
         _allow_open_files()
@@ -156,13 +170,13 @@ def _warn_if_readable(host: str, base_url: str) -> None:
         say(f"Passwords and documents travel unencrypted by {base_url}. Put a proxy with TLS in front of the portal.")
 
 
-def _rescan(path: str, directory: os.PathLike[str]) -> None:
+def _rescan(path: str, directory: Path) -> None:
     """Look a source through again; one that cannot be read does not keep the rest from being served."""
     try:
         with progress(f"Looking through {path}") as tell:
             report = uploads.index_directory(None, directory, path, progress=tell)
-    except PortalError as problem:
-        say(f"{path}: {problem.sentence}")
+    except PortalError as refusal:
+        say(f"{path}: {refusal.sentence}")
         return
     for problem in report.problems:
         say(problem)

@@ -1,4 +1,6 @@
 import click
+
+
 @click.command
 def verify() -> None: ...
 @click.command

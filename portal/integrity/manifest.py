@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from portal.integrity.archive import BackupUnusable
 
@@ -39,19 +40,24 @@ class Manifest:
         """Read strictly; raises BackupUnusable, and says so when a newer program made it."""
         try:
             found = json.loads(text)
-            if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+            if found["format"] > FORMAT:
                 raise BackupUnusable("This backup was made by a newer version of the portal. Update this one first.")
             manifest = cls(**found)
-            is_sound = manifest._is_sound()
-        except (ValueError, TypeError, AttributeError, RecursionError) as problem:
+            is_sound = _is_sound(found)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as problem:
             raise BackupUnusable from problem
         if not is_sound:
             raise BackupUnusable
         return manifest
 
-    def _is_sound(self) -> bool:
-        """Whether every value is of its kind, which JSON does not promise."""
-        lists = (self.damaged, self.sources)
-        texts = (self.program, self.made_at, self.kind, self.revision, self.database_sha256, *sum(lists, []))
-        numbers = (self.format, self.database_size, self.blobs, self.blob_bytes, *self.counts.values())
-        return all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers)
+
+def _is_sound(found: dict[str, Any]) -> bool:
+    """Whether every value is of its kind, which JSON does not promise."""
+    lists = [found[name] for name in ("damaged", "sources")]
+    texts = [found[name] for name in ("program", "made_at", "kind", "revision", "database_sha256")]
+    numbers = [found[name] for name in ("format", "database_size", "blobs", "blob_bytes")]
+    return (
+        all(isinstance(each, list) and all(isinstance(text, str) for text in each) for each in lists)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in [*numbers, *found["counts"].values()])
+    )

@@ -1,12 +1,15 @@
 """What all work on the whole stock shares: rows in pages, bytes with their checksums, and who knows a key."""
 
 import hashlib
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 from sqlalchemy import Row, Select, SQLColumnExpression, select, text
 
@@ -98,3 +101,12 @@ def take_time() -> None:
     """Let the statements of this transaction take longer than those of a request may."""
     if db.engine.dialect.name == "postgresql":
         db.session.execute(text("SET LOCAL statement_timeout = 0"))
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file for writing, 0600 whatever the umask."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w+b") as file:
+        os.fchmod(descriptor, 0o600)
+        yield file

@@ -16,11 +16,11 @@ def database_problems() -> Iterator[str]:
     """What SQLite finds wrong with its own file. PostgreSQL keeps its constraints itself; see its pg_amcheck."""
     if db.engine.dialect.name != "sqlite":
         return
-    for (found,) in db.session.execute(text("PRAGMA integrity_check")):
+    for found in db.session.scalars(text("PRAGMA integrity_check")):
         if found != "ok":
             yield f"The database file is damaged: {found}."
-    for table, row, parent, _ in db.session.execute(text("PRAGMA foreign_key_check")):
-        yield f"Row {row} of {table} refers to a row of {parent} that is not there."
+    for found in db.session.execute(text("PRAGMA foreign_key_check")).mappings():
+        yield f"Row {found['rowid']} of {found['table']} refers to a row of {found['parent']} that is not there."
 
 
 def category_problems() -> Iterator[str]:
@@ -74,6 +74,6 @@ def search_problems() -> Iterator[str]:
     """What words are looked up in, against the same made anew from title and filename."""
     statement = select(Document.id, Document.title, Document.filename, Document.search_text)
     for page in in_pages(statement, Document.id):
-        for document, title, filename, stored in page:
-            if stored != search.text_of(title, filename):
-                yield f"Document {document} is not found by the words of its title and filename."
+        for row in page:
+            if row.search_text != search.text_of(row.title, row.filename):
+                yield f"Document {row.id} is not found by the words of its title and filename."

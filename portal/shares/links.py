@@ -9,7 +9,8 @@ from portal import access, audit
 from portal.accounts import hash_password
 from portal.actors import Actor
 from portal.catalog import get_live
-from portal.catalog.documents import require_text
+from portal.catalog.documents import require_publisher
+from portal.catalog.texts import require_text
 from portal.errors import BadInput, ShareNotFound
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
@@ -54,7 +55,7 @@ def add_link(
     token = make_token()
     with transaction() as session:
         document = get_live(document_id)
-        _require_publisher(actor, document)
+        require_publisher(actor, document)
         _require_future(terms.expires_at)
         link = ShareLink(
             token_hash=token_hash(PURPOSE, token),
@@ -121,6 +122,15 @@ def find_link(token: str) -> ShareLink | None:
 def get_link(actor: Actor, link_id: int) -> tuple[ShareLink, Document]:
     """A link the person may change, with its document. Raises ShareNotFound."""
     return _get_for_change(actor, link_id)
+
+
+def get_row(actor: Actor, link_id: int) -> LinkRow:
+    """One link as a list shows it, for who may publish its document. Raises ShareNotFound."""
+    found = db.session.execute(_rows(actor).where(ShareLink.id == link_id)).first()
+    if found is None:
+        raise ShareNotFound
+    link, title, author, now = found
+    return LinkRow(link, title, author, state_of(link, now))
 
 
 def list_links(
@@ -210,12 +220,6 @@ def _get_for_change(actor: Actor | None, link_id: int) -> tuple[ShareLink, Docum
     if actor is not None and access.permission_on(actor, document.category_id) < PUBLISH:
         raise ShareNotFound
     return link, document
-
-
-def _require_publisher(actor: Actor | None, document: Document) -> None:
-    if actor is not None:
-        access.require_read(actor, document.id)
-        access.require_permission(actor, document.category_id, PUBLISH)
 
 
 def _checked(terms: Terms) -> Terms:

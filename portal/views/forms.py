@@ -9,6 +9,8 @@ from flask import request
 from portal.catalog import parse_id
 from portal.errors import BadInput, NotFound
 
+FIELD = "%Y-%m-%dT%H:%M"
+"""What a ``datetime-local`` field holds."""
 MOST_CHARACTERS = 20_000
 """More than any text may have; bounded before it is normalised, which takes quadratic time."""
 
@@ -68,11 +70,14 @@ def identifiers(name: str) -> list[int]:
     return [number for number in found if number is not None]
 
 
-def moment(name: str) -> datetime | None:
-    """A date and time of a ``datetime-local`` or ``date`` field, read as UTC; None for an empty one."""
+def moment(name: str, stored: datetime | None = None) -> datetime | None:
+    """A date and time of a ``datetime-local`` or ``date`` field, read as UTC; None for an empty one.
+
+    A field left as it was gives the ``stored`` moment, with the seconds it cannot show.
+    """
     value = text(name).strip()
-    if not value:
-        return None
+    if not value or (stored is not None and value == stored.strftime(FIELD)):
+        return stored if value else None
     try:
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)

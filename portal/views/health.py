@@ -69,7 +69,7 @@ class Figures:
     def _downloads(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("portal_downloads", "downloads by state", labels=["state"])
         counted = select(Download.state, func.count()).group_by(Download.state)
-        found = dict(db.session.execute(counted).tuples().all())
+        found = dict(db.session.execute(counted).all())
         for state in STATES:
             family.add_metric([state], found.get(state, 0))
         return family

@@ -130,7 +130,7 @@ def full_moment(moment: datetime | None) -> Markup:
     """``Tuesday, 17 November 2026, 14:20``, in UTC, inside a ``time`` element."""
     if moment is None:
         return Markup("")
-    words = f"{DAYS[moment.weekday()]}, {moment.day} {FULL_MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M}"
+    words = f"{DAYS[moment.weekday()]}, {_unbroken(moment)} {moment.year}, {moment:%H:%M}"
     return _time(moment, words)
 
 
@@ -139,7 +139,7 @@ def date(moment: datetime | None, now: datetime | None = None) -> Markup:
     if moment is None:
         return Markup("")
     year = "" if moment.year == (now or datetime.now(UTC)).year else f" {moment.year}"
-    return _time(moment, f"{moment.day} {FULL_MONTHS[moment.month - 1]}{year}")
+    return _time(moment, f"{_unbroken(moment)}{year}")
 
 
 def weekday(moment: datetime) -> Markup:
@@ -179,9 +179,9 @@ def kind(filename: str) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may be broken after ``_``, ``-``, ``@`` and ``.``, so that it is never cut."""
+    """A name that may be broken after ``_``, ``-`` and ``@``, so that it is never cut."""
     text = str(escape(name))
-    for sign in "_-@.":
+    for sign in "_-@":
         text = text.replace(sign, f"{sign}<wbr>")
     return Markup(text)  # noqa: S704 - escaped above
 
@@ -236,6 +236,11 @@ def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
 def _fingerprints() -> dict[str, str]:
     files = (path for path in STATIC.rglob("*") if path.is_file())
     return {path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
+
+
+def _unbroken(moment: datetime) -> str:
+    """Day and month, which belong together at the end of a line."""
+    return f"{moment.day}\u00a0{FULL_MONTHS[moment.month - 1]}"
 
 
 def _time(moment: datetime, words: str) -> Markup:

@@ -239,7 +239,7 @@ def test_a_document_put_in_while_its_category_is_removed_is_in_or_refused(contex
         category_id = makers.category(f"fading{turn}").id
         put, removed = makers.at_once(
             context,
-            lambda to=category_id: put_document(None, to, "a.pdf", makers.facts_of()).number,  # type: ignore[misc]
+            lambda to=category_id: put_document(None, to, "a.pdf", makers.content_of()).number,  # type: ignore[misc]
             lambda to=category_id: remove_category(None, to),  # type: ignore[misc]
         )
 
@@ -362,7 +362,7 @@ def test_a_category_with_a_child_stays() -> None:
 
 def test_a_category_with_a_document_in_the_trash_stays() -> None:
     category = makers.category("a")
-    trash_document(None, put_document(None, category.id, "x.pdf", makers.facts_of()).document_id)
+    trash_document(None, put_document(None, category.id, "x.pdf", makers.content_of()).document_id)
 
     with pytest.raises(Conflict, match="trash"):
         remove_category(None, category.id)

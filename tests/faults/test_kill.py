@@ -1,4 +1,4 @@
-"""kill -9 at every step of an upload and of an import: nothing acknowledged is lost, nothing half is left (P1, P2, P3)."""
+"""kill -9 at every step of an upload and of an import: nothing acknowledged is lost, nothing half is left (P1, P2)."""
 
 import random
 import signal
@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from portal import integrity, uploads
 from portal.extensions import db, storage
 from portal.models import AuditEvent, Document, Version
-from portal.settings import Settings, load
+from portal.settings import Settings
 from tests import makers
 from tests.faults.uploader import CONTENT
 from tests.servers import environment
@@ -29,16 +29,7 @@ SEEDS = 40
 
 def install(database: str, directory: Path) -> Settings:
     """An installation with one publisher and a category to upload to."""
-    own = directory / "portal.toml"
-    own.touch()
-    chosen = load(
-        {"PORTAL_CONFIG": str(own)},
-        data=str(directory / "data"),
-        database_url=database,
-        secret_key="a secret of the fault tests, long enough",
-        base_url="http://localhost",
-        password_memory=8,
-    )
+    chosen = makers.settings_for(database, directory)
     with makers.running(chosen) as app, app.app_context():
         makers.person("Ada", is_admin=True)
         makers.category("inbox")

@@ -12,7 +12,7 @@ from portal.models import Download, ShareLink, Ticket
 from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
-from tests.servers import Caller, Server, serving
+from tests.servers import Caller, serving
 
 pytestmark = pytest.mark.faults
 
@@ -20,10 +20,8 @@ CLIENTS, WORKERS, ROUNDS = 50, 4, 20
 CONTENT = b"only once"
 
 
-def race(server: Server, token: str) -> list[int]:
-    """Fifty clients, each with the page open, press the button at the same moment; the statuses they get."""
-    callers = [Caller(server.port) for _ in range(CLIENTS)]
-    forms = [caller.form_token(f"/s/{token}") for caller in callers]
+def race(callers: list[Caller], forms: list[str], token: str) -> list[int]:
+    """Every client presses the button of one link at the same moment; the statuses they get."""
     barrier = Barrier(CLIENTS)
 
     def press(caller: Caller, form: str) -> int:
@@ -41,7 +39,9 @@ def test_one_download_is_granted_once_whatever_the_number_of_clients_and_process
         tokens = [shares.add_link(None, document.id, Terms(max_downloads=1))[1] for _ in range(ROUNDS)]
 
     with serving(settings, "--workers", str(WORKERS)) as server:
-        answers = [race(server, token) for token in tokens]
+        callers = [Caller(server.port) for _ in range(CLIENTS)]
+        forms = [caller.form_token(f"/s/{tokens[0]}") for caller in callers]
+        answers = [race(callers, forms, token) for token in tokens]
 
     assert [statuses.count(303) for statuses in answers] == [1] * ROUNDS
     assert {status for statuses in answers for status in statuses} == {303, 410}

@@ -14,8 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from portal import create_app, uploads
-from portal.catalog import documents
+from portal import audit, create_app, uploads
 from portal.extensions import db
 from portal.models import User
 from portal.storage import Incoming, LocalStorage, local
@@ -60,7 +59,7 @@ def arm(step: str, nth: int) -> None:
         "U8": (LocalStorage, "keep_all", False),  # directories flushed
         "U9": (storing, "put_document", False),  # rows inserted
         "I9": (importing, "put_document", False),
-        "C9": (documents.audit, "record_event", False),  # the log written too
+        "C9": (audit, "record_event", False),  # the log written too
         "U10": (session, "commit", False),  # committed
         "U11": (sys.modules[__name__], "acknowledge", True),  # answered, not yet heard
         "U12": (sys.modules[__name__], "acknowledge", False),

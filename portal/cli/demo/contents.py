@@ -1,0 +1,354 @@
+"""What stands in the documents of the demonstration. The figures add up. Pure."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from portal.cli.demo.papers import Body, Row, csv_table, pdf
+
+HOUSE = "Ferreira & Lindholm"
+BAKERY, INSTRUMENTS = "Cedar Bakery", "Watanabe Instruments"
+STAFF = (("Yusuf Demir", 3_100), ("Hanna Korhonen", 2_900), ("Mateo Silva", 2_400), ("Aoife Byrne", 1_300))
+CIRCULAR = "A circular for all clients"
+
+
+def annual_accounts(client: str, year: int, stock: int) -> bytes:
+    """Two pages: profit and loss, what there is, notes; ``stock`` is what second editions correct."""
+    scale = 1 if client == BAKERY else 3
+    profit_and_loss = {
+        "Turnover": 842_600 * scale,
+        "Cost of materials": -301_480 * scale,
+        "Staff": -318_900 * scale,
+        "Rent and energy": -96_210 * scale,
+        "Depreciation": -28_450 * scale,
+        "Other costs": -41_300 * scale,
+    }
+    assets = {
+        "Equipment and fittings": 186_300 * scale,
+        "Stock": stock,
+        "Owed by customers": 24_160 * scale,
+        "Cash at bank": 73_920 * scale,
+    }
+    body: Body = [
+        "Profit and loss:",
+        "",
+        *_rows(profit_and_loss, "Profit before tax"),
+        "",
+        "What the company has:",
+        "",
+        *_rows(assets, "Total assets"),
+        "",
+        "Notes:",
+        "",
+        "1. The accounts follow the going concern principle. Figures are in euro, rounded to ten.",
+        f"2. Stock was counted on 31 December and stands at cost: {_money(stock)}.",
+        "3. Machines are written off over eight years, fittings over ten.",
+        "4. Nothing happened after the balance sheet date that would change these figures.",
+        "",
+        "We have prepared these accounts from your books and from what you told us. Please tell us within two weeks "
+        "if anything in them surprises you; after that we file them.",
+        "",
+        "Ingrid Lindholm",
+    ]
+    return pdf(HOUSE, f"Annual accounts {year}", f"{client} · for the year that ended on 31 December {year}", body)
+
+
+def payslips(month: date) -> bytes:
+    """What four people earned in a month."""
+    body: list[str | Row] = []
+    for name, gross in STAFF:
+        parts = {"Gross pay": gross, "Income tax": -gross * 16 // 100, "Social insurance": -gross * 19 // 100}
+        body += [f"{name}:", "", *_rows(parts, "Paid out"), ""]
+    body.append("Paid into each account on the last working day of the month. Keep payslips for as long as you work.")
+    return pdf(HOUSE, f"Payslips {month:%B %Y}", f"{BAKERY} · four people", body)
+
+
+def payroll_journal() -> bytes:
+    """The same month as it stands in the books."""
+    gross = sum(pay for _, pay in STAFF)
+    tax, insurance = gross * 16 // 100, gross * 19 // 100
+    rows = [
+        ("4120", "Wages", gross, ""),
+        ("4130", "Social insurance, employer", insurance, ""),
+        ("1740", "Wages to pay", "", gross - tax - insurance),
+        ("1741", "Income tax to pay", "", tax),
+        ("1742", "Social insurance to pay", "", 2 * insurance),
+    ]
+    return csv_table(("Account", "Name", "Debit", "Credit"), rows)
+
+
+def trial_balance() -> bytes:
+    """Debit equals credit."""
+    rows = [
+        ("0420", "Ovens and machines", 142_300, 0),
+        ("0650", "Shop fittings", 44_000, 0),
+        ("0970", "Loans", 0, 156_620),
+        ("1200", "Bank", 73_920, 0),
+        ("1400", "Owed by customers", 24_160, 0),
+        ("1600", "Owed to suppliers", 0, 38_470),
+        ("2000", "Capital", 0, 50_000),
+        ("3970", "Stock", 16_970, 0),
+        ("9000", "Profit of the year", 0, 56_260),
+    ]
+    return csv_table(("Account", "Name", "Debit", "Credit"), rows)
+
+
+def fixed_assets(year: int) -> bytes:
+    """Machines and the like, with their years of use."""
+    rows = [
+        ("M-01", "Deck oven", year, 8, 61_500),
+        ("M-02", "Spiral mixer", year - 3, 8, 14_800),
+        ("F-01", "Counter and shelves", year - 5, 10, 39_400),
+        ("V-01", "Delivery van, electric", year - 1, 6, 36_900),
+    ]
+    return csv_table(("Number", "What", "Bought", "Years", "Cost"), rows)
+
+
+def vat_return(client: str, quarter: str, sales: int, purchases: int) -> bytes:
+    """One page, amounts in euro."""
+    body: Body = [
+        "Sales, purchases and the tax on them:",
+        "",
+        Row("Sales without tax", (_money(sales),)),
+        Row("Purchases without tax", (_money(purchases),)),
+        "",
+        *_rows({"Tax on sales": sales // 5, "Tax on purchases": -(purchases // 5)}, "To pay"),
+        "",
+        "The return was filed electronically. The amount is collected on the 28th; nothing is left for you to do.",
+    ]
+    return pdf(HOUSE, f"VAT return {quarter}", client, body)
+
+
+def tax_computation(year: int) -> bytes:
+    """From the profit in the accounts to the tax."""
+    steps = {
+        "Profit in the accounts": 56_260,
+        "Entertainment, half of it": 1_140,
+        "Fines": 90,
+        "Loss brought forward": -7_400,
+    }
+    body: Body = [
+        *_rows(steps, "Taxable profit"),
+        "",
+        Row("Tax at 25 percent", (_money(sum(steps.values()) // 4),)),
+        "",
+        "Advance payments are taken off before the rest falls due. The assessment takes about ten weeks.",
+    ]
+    return pdf(HOUSE, f"Tax computation {year}", BAKERY, body)
+
+
+def engagement_letter() -> bytes:
+    """What the office does, needs and costs."""
+    body: Body = [
+        "Dear Leila Haddad,",
+        "",
+        f"thank you for choosing us. This letter says what we do for {BAKERY}, what we need and what it costs.",
+        "",
+        "What we do:",
+        "",
+        "Every month the payroll, every quarter the VAT return, every year the accounts and the tax computation. We "
+        "answer questions within one working day and tell you about deadlines before they come.",
+        "",
+        "What we need:",
+        "",
+        "Your receipts by the fifth of the month, photographed or on paper, and a word when something unusual "
+        "happens: a new lease, a new colleague, a machine sold.",
+        "",
+        "What it costs:",
+        "",
+        Row("Each month", ("340",)),
+        Row("The accounts, once a year", ("2,150",)),
+        "",
+        "Either of us may end this with three months' notice. Your documents stay yours and stay here for ten years.",
+        "",
+        "With kind regards",
+        "",
+        "Tomás Ferreira",
+    ]
+    return pdf(HOUSE, "Engagement letter", BAKERY, body)
+
+
+def second_shop() -> bytes:
+    """A letter about a lease."""
+    body: Body = [
+        "Dear Leila,",
+        "",
+        "we read the draft lease of the second shop. It is a fair one. Three things matter for tax.",
+        "",
+        "1. The deposit is not a cost; it stands in the balance sheet until you move out.",
+        "2. The three months without rent are spread over the ten years of the lease.",
+        "3. What you build in is yours for tax, although it belongs to the landlord. Send us those invoices apart.",
+        "",
+        "Ask the landlord to charge VAT on the rent: you can reclaim it, and he may renovate more cheaply.",
+        "",
+        "Good luck with it",
+        "",
+        "Tomás",
+    ]
+    return pdf(HOUSE, "Lease of the second shop", "What it means for tax", body)
+
+
+def stock_count(*, is_complete: bool) -> bytes:
+    """What lay in the warehouse; the first count forgot a shelf."""
+    rows = [
+        ("A-10", "Pressure gauge 0-16 bar", 340, "18.40"),
+        ("A-11", "Pressure gauge 0-40 bar", 120, "21.75"),
+        ("C-03", "Thermocouple type K", 860, "6.10"),
+        ("D-20", "Display module", 75, "44.90"),
+        ("H-01", "Housing, stainless", 210, "31.00"),
+    ]
+    forgotten = [("P-88", "Torque sensor, calibrated", 14, "212.00")]
+    return csv_table(("Place", "What", "Pieces", "Cost each"), rows + (forgotten if is_complete else []))
+
+
+def research_allowance(year: int) -> bytes:
+    """A draft: hours are missing."""
+    spent = {"Wages of two engineers": 68_200, "Materials used up": 9_940, "Outside laboratory": 12_500}
+    body: Body = [*_rows(spent, "Spent on research"), "", "The hours of the spring project are still missing."]
+    return pdf(HOUSE, f"Research allowance {year}", f"{INSTRUMENTS} · draft", body)
+
+
+def audit_timetable(today: date) -> bytes:
+    """Five steps, the first in a few weeks."""
+    steps = (
+        "Stock counted with the auditors",
+        "Papers complete in this category",
+        "Auditors in the house, three days",
+        "Questions answered",
+        "Closing meeting",
+    )
+    days = [today + timedelta(days=24 + 9 * index) for index in range(len(steps))]
+    rows = [Row(step, (f"{day:%d.%m.%Y}",)) for step, day in zip(steps, days, strict=True)]
+    body: Body = [*rows, "", "Kenji, please keep the first day free for your warehouse."]
+    return pdf(HOUSE, "Audit timetable", INSTRUMENTS, body)
+
+
+def audit_requests() -> bytes:
+    """A list that grows shorter."""
+    rows = [
+        (1, "Minutes of the owners' meetings", "open"),
+        (2, "Bank confirmations", "sent"),
+        (3, "List of legal disputes", "none"),
+        (4, "Stock count sheets, signed", "here"),
+        (5, "Loan contracts", "open"),
+    ]
+    return csv_table(("Number", "What", "State"), rows)
+
+
+def changes(year: int) -> bytes:
+    """What is new on 1 January."""
+    body: Body = [
+        "Thresholds:",
+        "",
+        "Small businesses stay free of VAT up to a turnover of 25,000 euro. Whoever grows beyond it during the year "
+        "charges VAT from the invoice that crosses the line.",
+        "",
+        "Wages:",
+        "",
+        "The minimum wage rises. Look at contracts with fixed hours: the month must still fit.",
+        "",
+        "Two new duties:",
+        "",
+        "Invoices between businesses may be asked for in electronic form. Tills must be reported within a month of "
+        "buying them. We report yours; send us the invoice of the till.",
+    ]
+    return pdf(HOUSE, f"What changes on 1 January {year}", CIRCULAR, body)
+
+
+def electronic_invoices() -> bytes:
+    """A duty explained."""
+    body: Body = [
+        "An electronic invoice is a file a program can read, not a PDF sent by mail. You must be able to receive one. "
+        "A mailbox is enough for that.",
+        "",
+        "What to do:",
+        "",
+        "1. Choose one address for invoices and tell your suppliers.",
+        "2. Forward what arrives there to us as it is. Do not print it.",
+        "3. Keep the file for ten years; here is a good place.",
+    ]
+    return pdf(HOUSE, "Electronic invoices: are you ready?", CIRCULAR, body)
+
+
+def year_end_letter(year: int) -> bytes:
+    """Scheduled: it is sent in three weeks."""
+    body: Body = [
+        "What we need from you by the end of January, as every year:",
+        "",
+        "The stock list, the cash book, the mileage logs and the balance of every loan.",
+        "",
+        "Thank you for another year of trust.",
+    ]
+    return pdf(HOUSE, f"Year-end letter {year}", CIRCULAR, body)
+
+
+def new_staff() -> bytes:
+    """A form to print."""
+    fields = (
+        "Name",
+        "Date of birth",
+        "Address",
+        "Tax number",
+        "Social insurance number",
+        "Bank account",
+        "First day",
+        "Hours a week",
+        "Pay agreed",
+    )
+    body = [line for field in fields for line in (f"{field}:", "", "")]
+    return pdf(HOUSE, "Form for new staff", "Send it to us before the first day of work", body)
+
+
+def empty_form(*columns: str) -> bytes:
+    """A table to fill in."""
+    return csv_table(columns, [[""] * len(columns)] * 20)
+
+
+def rates() -> bytes:
+    """What a kilometre and a meal count for."""
+    rows = [
+        ("Car", "km", "0.38"),
+        ("Bicycle", "km", "0.25"),
+        ("Breakfast", "meal", "5.60"),
+        ("Full day away", "day", "28.00"),
+    ]
+    return csv_table(("What", "Unit", "EUR"), rows)
+
+
+def deadlines(year: int) -> bytes:
+    """Plain text, in two columns."""
+    dates = (
+        ("10 of each month", "VAT, monthly returns"),
+        ("15 of each month", "Wage tax"),
+        ("31 January", "VAT, fourth quarter"),
+        ("28 February", "Annual wage statements"),
+        ("31 March", "Stock lists"),
+        ("31 July", "Income tax, without adviser"),
+        ("31 December", "Annual accounts to be published"),
+    )
+    lines = [f"Deadlines {year}", "", *(f"{day:<18} {what}" for day, what in dates), ""]
+    lines.append("We remind you of those that concern you, two weeks before.")
+    return "\n".join([*lines, ""]).encode()
+
+
+def file_names() -> bytes:
+    """A page of the handbook."""
+    return (
+        b"# How we name files\n\n"
+        b"Small letters, hyphens, and the period at the end: `vat-return-2026-q3.pdf`.\n"
+        b"Never `final`, never `new`: the portal counts versions for us.\n"
+    )
+
+
+def responsibilities() -> bytes:
+    """Who answers when a client calls."""
+    rows = [(BAKERY, "Tomás Ferreira", "Ingrid Lindholm"), (INSTRUMENTS, "Ingrid Lindholm", "Tomás Ferreira")]
+    return csv_table(("Client", "First", "Second"), rows)
+
+
+def _money(amount: int) -> str:
+    return f"{amount:,}" if amount >= 0 else f"({-amount:,})"
+
+
+def _rows(figures: dict[str, int], total: str) -> Iterable[Row]:
+    yield from (Row(label, (_money(amount),)) for label, amount in figures.items())
+    yield Row(total, (_money(sum(figures.values())),), is_total=True)

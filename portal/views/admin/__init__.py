@@ -1,0 +1,15 @@
+"""Pages for publishers and administrators, below /admin: one module for each thing they look after."""
+
+from portal.views.admin import categories, downloads, groups, links, log, overview, people, trash, upload
+
+BLUEPRINTS = (
+    overview.bp,
+    upload.bp,
+    categories.bp,
+    trash.bp,
+    downloads.bp,
+    links.bp,
+    people.bp,
+    groups.bp,
+    log.bp,
+)

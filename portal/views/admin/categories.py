@@ -1,0 +1,241 @@
+"""Categories and who may see them: for administrators all, for managers those they manage. The core decides."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Response
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import access, accounts, catalog
+from portal.catalog import PERMISSIONS, GrantRow, Principal
+from portal.errors import (
+    BadInput,
+    CategoryNotFound,
+    Conflict,
+    Forbidden,
+    GroupNotFound,
+    PortalError,
+    UserNotFound,
+)
+from portal.models import MANAGE, Category
+from portal.views import forms
+from portal.views.admin import house
+from portal.views.guard import allow, person
+from portal.views.notices import done
+
+bp = Blueprint("categories", __name__, url_prefix="/admin/categories")
+
+AT_THE_TOP = "top"
+"""What the choice of a parent says for no parent at all; only administrators may."""
+REFUSALS = (BadInput, CategoryNotFound, Conflict, Forbidden, GroupNotFound, UserNotFound)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A category in the tree as a list: how deep below the edge it stands."""
+
+    category: Category
+    level: int
+
+    @property
+    def label(self) -> str:
+        """Its name, or at the edge its whole path."""
+        return self.category.name if self.level else self.category.path
+
+
+@bp.get("")
+@allow("publisher")
+def show() -> Response:
+    """The tree of what the person manages, with how many documents are in each."""
+    return _list_page()
+
+
+@bp.post("")
+@allow("publisher")
+def add_top() -> AnyResponse:
+    """Add a category at the top."""
+    try:
+        category = catalog.add_category(person(), None, forms.text("name"))
+    except (BadInput, Conflict, Forbidden) as problem:
+        return _list_page(problem)
+    return done("category-added", "categories.edit", category_id=category.id)
+
+
+@bp.get("/<category_id>")
+@allow("publisher")
+def edit(category_id: str) -> Response:
+    """One category: what it is called, who may see it and why, what is below it."""
+    return _page(_get(category_id))
+
+
+@bp.post("/<category_id>")
+@allow("publisher")
+def change(category_id: str) -> AnyResponse:
+    """Rename, describe, seal or unseal."""
+    category = _get(category_id)
+    try:
+        catalog.change_category(
+            person(),
+            category.id,
+            name=forms.text("name"),
+            description=forms.text("description"),
+            is_sealed=forms.flag("is_sealed"),
+        )
+    except REFUSALS as problem:
+        return _page(category, problem)
+    return _after_change("category-changed", category.id)
+
+
+@bp.post("/<category_id>/children")
+@allow("publisher")
+def add(category_id: str) -> AnyResponse:
+    """Add a category below it."""
+    category = _get(category_id)
+    try:
+        child = catalog.add_category(person(), category.id, forms.text("name"))
+    except REFUSALS as problem:
+        return _page(category, problem)
+    return done("category-added", "categories.edit", category_id=child.id)
+
+
+@bp.post("/<category_id>/move")
+@allow("publisher")
+def move(category_id: str) -> AnyResponse:
+    """Hang it under another parent, with all below it."""
+    category = _get(category_id)
+    try:
+        catalog.move_category(person(), category.id, _parent_id())
+    except REFUSALS as problem:
+        return _page(category, problem)
+    return _after_change("category-moved", category.id)
+
+
+@bp.get("/<category_id>/remove")
+@allow("publisher")
+def ask_remove(category_id: str) -> Response:
+    """What removing it means."""
+    return _remove_page(_get(category_id))
+
+
+@bp.post("/<category_id>/remove")
+@allow("publisher")
+def remove(category_id: str) -> AnyResponse:
+    """Remove an empty category."""
+    category = _get(category_id)
+    try:
+        catalog.remove_category(person(), category.id)
+    except Conflict as problem:
+        return _remove_page(category, problem)
+    return done("category-removed", "categories.show")
+
+
+@bp.post("/<category_id>/grants")
+@allow("publisher")
+def grant(category_id: str) -> AnyResponse:
+    """Give a permission, or change the one somebody has here."""
+    category = _get(category_id)
+    try:
+        principal = _principal()
+        permission = forms.choice("permission", PERMISSIONS)
+        catalog.add_grant(person(), category.id, principal, permission, forms.moment("expires_at"))
+    except REFUSALS as problem:
+        return _page(category, problem)
+    return _after_change("grant-added", category.id)
+
+
+@bp.post("/<category_id>/grants/<grant_id>/remove")
+@allow("publisher")
+def revoke(category_id: str, grant_id: str) -> AnyResponse:
+    """Take a permission back that was given on this very category."""
+    category = _get(category_id)
+    row = catalog.get_grant(category.id, forms.path_id(grant_id))
+    catalog.remove_grant(person(), row.grant.id)
+    return _after_change("grant-removed", category.id)
+
+
+def _get(category_id: str) -> Category:
+    """The category, for those who manage it; for everybody else there is none."""
+    found = forms.path_id(category_id)
+    if access.permission_on(person(), found) < MANAGE:
+        raise CategoryNotFound
+    return catalog.get_category(found)
+
+
+def _parent_id() -> int | None:
+    chosen = forms.text("parent")
+    if chosen == AT_THE_TOP:
+        return None
+    parent = forms.identifier("parent")
+    if access.permission_on(person(), parent) < MANAGE:
+        raise CategoryNotFound(field="parent")
+    return parent
+
+
+def _principal() -> Principal:
+    """Whom a permission is for, as the form says it: everyone, one group, or the person of an address."""
+    whom = forms.choice("whom", ("everyone", "group", "person"))
+    if whom == "everyone":
+        return Principal(is_everyone=True)
+    if whom == "group":
+        return Principal(group_id=forms.identifier("group"))
+    user = accounts.find_user(forms.text("email"))
+    if user is None:
+        raise UserNotFound("There is no account with this address. An administrator can add the person.", field="email")
+    return Principal(user_id=user.id)
+
+
+def _after_change(word: str, category_id: int) -> AnyResponse:
+    """Back to the category, unless the change took it out of the person's own hands."""
+    if access.permission_on(person(), category_id) < MANAGE:
+        return done(word, "categories.show")
+    return done(word, "categories.edit", category_id=category_id)
+
+
+def _list_page(problem: PortalError | None = None) -> Response:
+    rows = _rows(category for category, _ in catalog.list_shown(person(), MANAGE))
+    total = sum(row.category.document_count for row in rows)
+    return house.show("admin/categories.html", rows=rows, total=total, problem=problem)
+
+
+def _page(category: Category, problem: PortalError | None = None) -> Response:
+    managed = _rows(other for other, _ in catalog.list_shown(person(), MANAGE))
+    grants = catalog.list_grants(category)
+    return house.show(
+        "admin/category.html",
+        category=category,
+        children=[row.category for row in managed if row.category.parent_id == category.id],
+        parents=[row.category for row in managed if not _is_within(row.category, category)],
+        managed={row.category.id for row in managed},
+        own=[row for row in grants if row.grant.category_id == category.id],
+        inherited=[row for row in grants if row.grant.category_id != category.id],
+        who_may=who_may(grants, person().checked_at),
+        groups=[group for group, _ in accounts.list_groups()],
+        problem=problem,
+    )
+
+
+def who_may(grants: Iterable[GrantRow], now: datetime | None) -> dict[str, list[GrantRow]]:
+    """Permission to the grants that give it at ``now``; whoever has several is named once, with the best one."""
+    best: dict[tuple[int | None, int | None], GrantRow] = {}
+    for row in sorted(grants, key=lambda row: row.grant.permission):
+        if row.grant.expires_at is None or now is None or row.grant.expires_at > now:
+            best[row.grant.group_id, row.grant.user_id] = row
+    return {name: [row for row in best.values() if row.permission == name] for name in PERMISSIONS}
+
+
+def _rows(categories: Iterable[Category]) -> list[Row]:
+    """The tree as lines, parents before their children; what hangs in a category not among them is at the edge."""
+    found = sorted(categories, key=lambda category: category.path.split("/"))
+    levels: dict[int, int] = {}
+    for category in found:
+        levels[category.id] = levels.get(category.parent_id or 0, -1) + 1
+    return [Row(category, levels[category.id]) for category in found]
+
+
+def _remove_page(category: Category, problem: PortalError | None = None) -> Response:
+    return house.show("admin/category_remove.html", category=category, problem=problem)
+
+
+def _is_within(other: Category, category: Category) -> bool:
+    return (other.lineage or "").startswith(category.lineage or "/")

@@ -1,0 +1,107 @@
+"""Groups: named sets of people that permissions are given to."""
+
+from flask import Blueprint, Response
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import accounts, catalog
+from portal.errors import BadInput, Conflict, PortalError
+from portal.models import Group
+from portal.views import forms
+from portal.views.admin import house
+from portal.views.guard import allow, person
+from portal.views.notices import done
+
+bp = Blueprint("groups", __name__, url_prefix="/admin/groups")
+
+
+@bp.get("")
+@allow("administrator")
+def show() -> Response:
+    """Every group with how many are in it, and the form for one more."""
+    return _list_page()
+
+
+@bp.post("")
+@allow("administrator")
+def add() -> AnyResponse:
+    """Add a group."""
+    try:
+        group = accounts.add_group(person(), forms.text("name"))
+    except (BadInput, Conflict) as problem:
+        return _list_page(problem)
+    return done("group-added", "groups.edit", group_id=group.id)
+
+
+@bp.get("/<group_id>")
+@allow("administrator")
+def edit(group_id: str) -> Response:
+    """One group: who is in it and what it was given."""
+    return _page(_get(group_id))
+
+
+@bp.post("/<group_id>")
+@allow("administrator")
+def change(group_id: str) -> AnyResponse:
+    """Rename it."""
+    group = _get(group_id)
+    try:
+        accounts.change_group(person(), group.id, forms.text("name"))
+    except (BadInput, Conflict) as problem:
+        return _page(group, problem)
+    return done("group-changed", "groups.edit", group_id=group.id)
+
+
+@bp.post("/<group_id>/members")
+@allow("administrator")
+def add_members(group_id: str) -> AnyResponse:
+    """Put everybody whose address stands in the form into it, all or none."""
+    group = _get(group_id)
+    try:
+        added = accounts.add_members(person(), group.id, forms.words("emails"))
+    except BadInput as problem:
+        return _page(group, problem)
+    return done("group-joined" if added else "nobody-new", "groups.edit", group_id=group.id)
+
+
+@bp.post("/<group_id>/members/<user_id>/remove")
+@allow("administrator")
+def remove_member(group_id: str, user_id: str) -> AnyResponse:
+    """Take one person out."""
+    group, user = _get(group_id), accounts.get_user(forms.path_id(user_id))
+    accounts.leave_group(person(), group.id, user.id)
+    return done("group-left", "groups.edit", group_id=group.id)
+
+
+@bp.get("/<group_id>/remove")
+@allow("administrator")
+def ask_remove(group_id: str) -> Response:
+    """What removing the group takes away."""
+    group = _get(group_id)
+    members, grants = accounts.list_members(group.id), catalog.list_grants_of_group(group.id)
+    return house.show("admin/group_remove.html", group=group, members=members, grants=grants)
+
+
+@bp.post("/<group_id>/remove")
+@allow("administrator")
+def remove(group_id: str) -> AnyResponse:
+    """Remove it, its permissions with it."""
+    accounts.remove_group(person(), _get(group_id).id)
+    return done("group-removed", "groups.show")
+
+
+def _get(group_id: str) -> Group:
+    return accounts.get_group(forms.path_id(group_id))
+
+
+def _list_page(problem: PortalError | None = None) -> Response:
+    return house.show("admin/groups.html", groups=accounts.list_groups(), problem=problem)
+
+
+def _page(group: Group, problem: PortalError | None = None) -> Response:
+    return house.show(
+        "admin/group.html",
+        group=group,
+        members=accounts.list_members(group.id),
+        grants=catalog.list_grants_of_group(group.id),
+        problem=problem,
+    )

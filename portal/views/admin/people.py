@@ -1,0 +1,175 @@
+"""People: found, added, changed, let in again and kept out."""
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal import accounts, catalog
+from portal.errors import BadInput, Conflict, GroupNotFound, PortalError
+from portal.models import User
+from portal.views import forms
+from portal.views.admin import house
+from portal.views.guard import allow, person
+from portal.views.notices import done
+
+bp = Blueprint("people", __name__, url_prefix="/admin/people")
+
+STATES = {"active": "active", "waiting": "wait for first sign-in", "disabled": "disabled"}
+"""State of a list to the words of its tally."""
+QUERY_LENGTH = 200
+
+
+@bp.get("")
+@allow("administrator")
+def show() -> Response:
+    """Everybody by name, narrowed by ``?q=`` and ``?state=``."""
+    query = request.args.get("q", "")[:QUERY_LENGTH]
+    state = request.args.get("state", "")
+    state = state if state in STATES else ""
+    page = accounts.list_people(query, forms.query_id("after"), state=state or None)
+    ids = [user.id for user in page.people]
+    return house.show(
+        "admin/people.html",
+        page=page,
+        query=query,
+        state=state,
+        states=STATES,
+        counts=accounts.count_people(),
+        groups=accounts.groups_of_each(ids),
+        addresses=accounts.open_addresses(ids),
+        state_of=accounts.state_of_person,
+    )
+
+
+@bp.get("/new")
+@allow("administrator")
+def new() -> Response:
+    """The form for one more person."""
+    return _new_page()
+
+
+@bp.post("/new")
+@allow("administrator")
+def add() -> Response:
+    """Add the account. The one-time address stands on this answer and nowhere else."""
+    try:
+        user, token = accounts.invite_user(
+            person(),
+            forms.text("email"),
+            forms.text("name"),
+            is_admin=forms.flag("is_admin"),
+            group_ids=forms.identifiers("groups"),
+        )
+    except (BadInput, Conflict, GroupNotFound) as problem:
+        return _new_page(problem)
+    return _address_page(user, token)
+
+
+@bp.get("/<user_id>")
+@allow("administrator")
+def edit(user_id: str) -> Response:
+    """One person: account, groups, what counts for them, sessions."""
+    return _page(_get(user_id))
+
+
+@bp.post("/<user_id>")
+@allow("administrator")
+def change(user_id: str) -> AnyResponse:
+    """Change name and role."""
+    user = _get(user_id)
+    try:
+        accounts.change_user(person(), user.id, name=forms.text("name"), is_admin=forms.flag("is_admin"))
+    except (BadInput, Conflict) as problem:
+        return _page(user, problem)
+    return done("account-changed", "people.edit", user_id=user.id)
+
+
+@bp.post("/<user_id>/disable")
+@allow("administrator")
+def disable(user_id: str) -> AnyResponse:
+    """Keep a person out from now on."""
+    user = _get(user_id)
+    try:
+        if user.id == person().user_id:
+            raise Conflict("This is your own account. Somebody else has to disable it.")
+        accounts.disable_user(person(), user.id)
+    except Conflict as problem:
+        return _page(user, problem)
+    return done("account-disabled", "people.edit", user_id=user.id)
+
+
+@bp.post("/<user_id>/enable")
+@allow("administrator")
+def enable(user_id: str) -> AnyResponse:
+    """Let a person in again."""
+    user = _get(user_id)
+    accounts.enable_user(person(), user.id)
+    return done("account-enabled", "people.edit", user_id=user.id)
+
+
+@bp.post("/<user_id>/address")
+@allow("administrator")
+def issue_address(user_id: str) -> Response:
+    """A new one-time address, shown on this answer and nowhere else. Older ones stop working."""
+    user = _get(user_id)
+    try:
+        return _address_page(user, accounts.issue_address(person(), user.id))
+    except Conflict as problem:
+        return _page(user, problem)
+
+
+@bp.post("/<user_id>/sessions")
+@allow("administrator")
+def end_sessions(user_id: str) -> AnyResponse:
+    """Sign a person out everywhere."""
+    user = _get(user_id)
+    accounts.end_all_sessions(person(), user.id)
+    return done("sessions-ended", "people.edit", user_id=user.id)
+
+
+@bp.post("/<user_id>/groups")
+@allow("administrator")
+def join(user_id: str) -> AnyResponse:
+    """Put a person into one more group."""
+    user = _get(user_id)
+    try:
+        joined = accounts.join_group(person(), forms.identifier("group"), user.id)
+    except (BadInput, GroupNotFound) as problem:
+        return _page(user, problem)
+    return done("group-joined" if joined else "nobody-new", "people.edit", user_id=user.id)
+
+
+@bp.post("/<user_id>/groups/<group_id>/leave")
+@allow("administrator")
+def leave(user_id: str, group_id: str) -> AnyResponse:
+    """Take a person out of a group."""
+    user, group = _get(user_id), accounts.get_group(forms.path_id(group_id))
+    accounts.leave_group(person(), group.id, user.id)
+    return done("group-left", "people.edit", user_id=user.id)
+
+
+def _get(user_id: str) -> User:
+    return accounts.get_user(forms.path_id(user_id))
+
+
+def _new_page(problem: PortalError | None = None) -> Response:
+    return house.show("admin/person_new.html", groups=accounts.list_groups(), problem=problem)
+
+
+def _address_page(user: User, token: str) -> Response:
+    return house.show("admin/person_address.html", user=user, address=house.setup_address(token))
+
+
+def _page(user: User, problem: PortalError | None = None) -> Response:
+    mine = accounts.list_groups_of(user.id)
+    joined = {group.id for group in mine}
+    return house.show(
+        "admin/person.html",
+        user=user,
+        state=accounts.state_of_person(user),
+        until=accounts.open_addresses([user.id]).get(user.id),
+        groups=mine,
+        others=[group for group, _ in accounts.list_groups() if group.id not in joined],
+        grants=catalog.list_grants_of_person(user.id),
+        sessions=accounts.list_sessions(user.id),
+        problem=problem,
+    )

@@ -1,0 +1,114 @@
+"""The log in words: one sentence for each action the core writes down."""
+
+from flask import url_for
+from markupsafe import Markup
+
+from portal.audit import EventRow, Named
+
+SENTENCES = {
+    "access.denied": "{who} asked for a page that is not theirs",
+    "category.added": "{who} added the category {thing}",
+    "category.changed": "{who} changed the category {thing}",
+    "category.moved": "{who} moved a category; it is {thing} now",
+    "category.removed": "{who} removed the category {thing}",
+    "category.sealed": "{who} sealed {thing}: permissions from above end there",
+    "category.unsealed": "{who} opened the seal of {thing}",
+    "document.added": "{who} added {thing}",
+    "document.changed": "{who} changed what is said about {thing}",
+    "document.moved": "{who} moved {thing} to another category",
+    "document.restored": "{who} brought {thing} back from the trash",
+    "document.trashed": "{who} put {thing} into the trash",
+    "grant.added": "{who} gave {whom} permission to {permission} {thing}",
+    "grant.removed": "{who} took permission for {thing} from {whom}",
+    "group.added": "{who} added the group {thing}",
+    "group.changed": "{who} renamed a group; it is {thing} now",
+    "group.joined": "{who} put {whom} into the group {thing}",
+    "group.left": "{who} took {whom} out of the group {thing}",
+    "group.removed": "{who} removed the group {thing}",
+    "session.all_ended": "{who} signed {whom} out everywhere",
+    "session.ended": "{who} signed out",
+    "session.others_ended": "{who} ended all other sessions of their own",
+    "session.refused": "A sign-in as {whom} was refused",
+    "session.started": "{who} signed in",
+    "share.added": "{who} made a link to {thing}",
+    "share.changed": "{who} changed a link to {thing}",
+    "share.refunded": "A download that never began was given back to a link",
+    "share.revoked": "{who} revoked a link to {thing}",
+    "share.used": "Somebody with a link took a download of {thing}",
+    "token.issued": "{who} made {address}",
+    "user.added": "{who} added {whom}{role}",
+    "user.changed": "{who} changed the account of {whom}{role}",
+    "user.disabled": "{who} disabled the account of {whom}",
+    "user.enabled": "{who} opened the account of {whom} again",
+    "user.password_changed": "{who} set the password of {whom}",
+    "version.added": "{who} published version {number} of {thing}",
+}
+"""``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
+
+OF_THEIR_OWN = {"user.password_changed": "{who} set a new password"}
+"""The same where somebody did it to themselves."""
+ADDRESSES = {
+    "setup": "the address for the first setup",
+    "invitation": "an invitation for {whom}",
+    "reset": "an address for a new password for {whom}",
+}
+"""What a one-time address was made for."""
+UNKNOWN = "{who}: {action} {thing}"
+HISTORIES = ("category", "document", "group", "share", "user")
+"""Kinds of things the log can be narrowed to."""
+NOBODY = {"operator": "The operator", "portal": "The portal", "link": "Somebody with a link"}
+PERMISSIONS = {"read": "read", "publish": "publish in", "manage": "manage"}
+
+
+def sentence(row: EventRow) -> Markup:
+    """What happened, with links to the people and to the story of the thing; a new action stands as it is called."""
+    event, whom = row.event, _whom(row)
+    return Markup(_pattern(row)).format(  # noqa: S704 - the patterns are ours, and format escapes what it puts in
+        who=_name(row.who) if row.who else NOBODY.get(event.actor_kind, "Somebody"),
+        whom=whom,
+        thing=_thing(row),
+        action=words_of(event.action),
+        permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
+        number=event.details.get("number", ""),
+        role=", an administrator" if event.details.get("is_admin") else "",
+        address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
+    )
+
+
+def words_of(action: str) -> str:
+    """An action as a choice says it: ``document.added`` is ``document added``."""
+    return action.replace(".", " ").replace("_", " ")
+
+
+def _pattern(row: EventRow) -> str:
+    action = row.event.action
+    if row.who is not None and row.who == row.whom and action in OF_THEIR_OWN:
+        return OF_THEIR_OWN[action]
+    return SENTENCES.get(action, UNKNOWN)
+
+
+def _name(named: Named) -> Markup | str:
+    if named.user_id is None or named.name is None:
+        return "Somebody whose name was erased"
+    href = url_for("people.edit", user_id=named.user_id)
+    return Markup('<a class="who" href="{}" dir="auto">{}</a>').format(href, named.name)
+
+
+def _whom(row: EventRow) -> Markup | str:
+    details = row.event.details
+    if row.whom is not None:
+        return _name(row.whom)
+    if details.get("everyone"):
+        return "everyone"
+    if details.get("group") is not None:
+        return Markup('the group <span dir="auto">{}</span>').format(details.get("group_name") or details["group"])
+    return "an unknown address"
+
+
+def _thing(row: EventRow) -> Markup:
+    event = row.event
+    label = Markup('<span class="published" dir="auto">{}</span>').format(event.object_label)
+    if event.object_type not in HISTORIES or event.object_id is None:
+        return label if event.object_label else Markup("")
+    href = url_for("log.show", thing=f"{event.object_type}-{event.object_id}")
+    return Markup('<a href="{}">{}</a>').format(href, label if event.object_label else f"a {event.object_type}")

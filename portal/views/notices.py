@@ -1,0 +1,50 @@
+"""What a page says after something was done: a word in its address stands for a sentence of ours, without a cookie."""
+
+from typing import Any
+
+from flask import Flask, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+SENTENCES = {
+    "account-changed": "The account is changed.",
+    "account-disabled": "The account is disabled. Its sessions have ended and its one-time addresses are used up.",
+    "account-enabled": "The account is open again, with the password it had.",
+    "category-added": "The category is added.",
+    "category-changed": "The category is changed.",
+    "category-moved": "The category is moved. Its old addresses lead on to it.",
+    "category-removed": "The category is removed.",
+    "document-changed": "The changes are saved.",
+    "document-moved": "The document is moved. Its links still lead to it.",
+    "document-restored": "The document is back from the trash.",
+    "document-trashed": "The document is in the trash. You can bring it back from here.",
+    "grant-added": "The permission is given; it counts from now on.",
+    "grant-removed": "The permission is taken back; it counts for nothing from now on.",
+    "group-added": "The group is added.",
+    "group-changed": "The group has its new name.",
+    "group-joined": "The group has more people now.",
+    "group-left": "One person less is in the group.",
+    "group-removed": "The group is removed. Its people still have their accounts.",
+    "link-changed": "The link is changed. Its address is the same.",
+    "link-revoked": "The link is revoked. It lets nobody in any more.",
+    "nobody-new": "They were in the group already; nothing changed.",
+    "sessions-ended": "All sessions of this person have ended.",
+    "version-added": "The new version is out; it is what people get from now on.",
+    "version-known": "These are the bytes the document already has. No version was added.",
+}
+
+
+def init_app(app: Flask) -> None:
+    """``done_sentence`` for every template: the sentence the address asks for, or "" for none or one we do not know."""
+    app.context_processor(common)
+
+
+def common() -> dict[str, Any]:
+    """What every template may use."""
+    return {"done_sentence": SENTENCES.get(request.args.get("done", ""), "")}
+
+
+def done(word: str, endpoint: str, **values: Any) -> AnyResponse:
+    """On to a page that says what was done."""
+    if word not in SENTENCES:
+        raise LookupError(f"there is no sentence for {word}")
+    return redirect(url_for(endpoint, **values, done=word), 303)

@@ -1,0 +1,174 @@
+"""Uploads over a real socket to the real server: what arrives incomplete leaves nothing behind (P7)."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from portal.accounts.sessions import start_session
+from portal.extensions import db
+from portal.models import Blob, Document
+from portal.settings import Settings
+from tests import makers
+from tests.servers import Caller, Server, serving
+
+pytestmark = pytest.mark.faults
+
+BOUNDARY = "----boundary-of-the-tests"
+BODY = os.urandom(3_000_000)
+
+
+@dataclass
+class Desk:
+    """A running portal and a publisher signed in to it."""
+
+    settings: Settings
+    server: Server
+    caller: Caller
+    form: str
+
+    def head(self, length: int, extra: str = "") -> bytes:
+        """The head of an upload request that announces ``length`` bytes."""
+        cookie = "; ".join(f"{name}={value}" for name, value in self.caller.cookies.items())
+        return (
+            f"POST /admin/upload HTTP/1.1\r\nHost: 127.0.0.1:{self.server.port}\r\nCookie: {cookie}\r\n"
+            f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {length}\r\n{extra}"
+            "Connection: close\r\n\r\n"
+        ).encode()
+
+    def body(self, content: bytes = BODY, filename: str = "scan.bin", *, closed: bool = True) -> bytes:
+        """A whole multipart body, or one without its closing boundary."""
+        fields = {"csrf_token": self.form, "category": "inbox"}
+        parts = [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+            for name, value in fields.items()
+        ]
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{filename}"\r\n\r\n'
+        parts += [head.encode(), content, f"\r\n--{BOUNDARY}--\r\n".encode() if closed else b""]
+        return b"".join(parts)
+
+    def send(self, *pieces: bytes, half_close: bool = False, reset: bool = False) -> bytes:
+        """Send raw bytes, perhaps go away, and read what the server answers."""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=30) as line:
+            for piece in pieces:
+                line.sendall(piece)
+            if reset:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+                return b""
+            if half_close:
+                line.shutdown(socket.SHUT_WR)
+            answer = b""
+            while block := line.recv(65536):
+                answer += block
+            return answer
+
+    def left_behind(self) -> tuple[int, int, list[Path]]:
+        """Documents, blobs and temp files there are now."""
+        with makers.running(self.settings) as app, app.app_context():
+            documents = db.session.scalars(select(func.count()).select_from(Document)).one()
+            blobs = db.session.scalars(select(func.count()).select_from(Blob)).one()
+        files = list((self.settings.storage / "tmp").glob("incoming-*"))
+        return documents, blobs, files
+
+
+@pytest.fixture
+def desk(sqlite_database: str, sqlite_settings: Settings) -> Iterator[Desk]:
+    with makers.running(sqlite_settings) as app, app.app_context():
+        publisher = makers.person("Ada")
+        makers.grant(makers.category("inbox"), user=publisher, permission=2)
+        token = start_session(publisher.id, network=makers.NETWORK, agent="tests")
+    with serving(sqlite_settings) as server:
+        caller = Caller(server.port, {"portal": token})
+        yield Desk(sqlite_settings, server, caller, caller.form_token("/admin/upload"))
+
+
+def await_quiet(desk: Desk) -> None:
+    """A request answered after the broken one: the server is alive and has cleaned up."""
+    assert desk.caller.get("/healthz").status == 200
+
+
+def test_a_whole_upload_is_taken(desk: Desk) -> None:
+    body = desk.body()
+
+    answer = desk.send(desk.head(len(body)), body)
+
+    assert answer.startswith(b"HTTP/1.1 303")
+    assert desk.left_behind() == (1, 1, [])
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
+def test_a_client_that_goes_away_leaves_nothing_behind(desk: Desk, part: float) -> None:
+    body = desk.body()
+    cut = body[: int(len(body) * part)]
+
+    answer = desk.send(desk.head(len(body)), cut, half_close=True)
+
+    assert answer.startswith(b"HTTP/1.1 400") or answer == b""
+    await_quiet(desk)
+    assert desk.left_behind() == (0, 0, [])
+
+
+def test_a_connection_that_is_reset_leaves_nothing_behind(desk: Desk) -> None:
+    body = desk.body()
+
+    desk.send(desk.head(len(body)), body[:2_000_000], reset=True)
+
+    await_quiet(desk)
+    assert desk.left_behind()[:2] == (0, 0)
+
+
+def test_a_form_cut_before_its_end_but_rightly_counted_is_refused(desk: Desk) -> None:
+    body = desk.body(closed=False)
+
+    answer = desk.send(desk.head(len(body)), body)
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"arrived incomplete" in answer
+    assert desk.left_behind() == (0, 0, [])
+
+
+def test_more_than_allowed_is_refused_before_it_is_read(desk: Desk) -> None:
+    answer = desk.send(desk.head(desk.settings.max_upload + 10_000_000), half_close=True)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert desk.left_behind() == (0, 0, [])
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "5, 6", "1e3"])
+def test_a_length_that_is_no_number_is_refused(desk: Desk, length: str) -> None:
+    head = desk.head(0).replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
+
+    answer = desk.send(head, half_close=True)
+
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_tokens_are_masked_in_everything_the_server_prints(desk: Desk) -> None:
+    secret = "S" * 43
+    for path in (f"/s/{secret}", f"/t/{secret}", f"/setup/{secret}", f"/login?next=/s/{secret}"):
+        desk.caller.get(path, Referer=f"http://127.0.0.1/s/{secret}")
+    desk.caller.get("/healthz")
+
+    assert secret not in desk.server.output
+    assert f"/s/{secret[:6]}…" in desk.server.output
+    assert desk.caller.cookies["portal"] not in desk.server.output
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.com", "127.0.0.1:80@evil"])
+def test_a_foreign_host_is_refused(desk: Desk, host: str) -> None:
+    answer = desk.send(f"GET /login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_a_huge_header_is_refused(desk: Desk) -> None:
+    line = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: " + b"x" * 20_000 + b"\r\n\r\n"
+
+    answer = desk.send(line, half_close=True)
+
+    assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 431")
+    await_quiet(desk)

@@ -1,0 +1,93 @@
+"""Sabotage twins: each takes one line out of a copy of the package and expects the test that guards it to fail.
+
+A guard nobody has seen fail proves nothing. If the line is no longer there, the twin fails too.
+"""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.twin, pytest.mark.faults]
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("portal", "tests", "migrations", "config", "pyproject.toml")
+FAILED = 1
+"""What pytest exits with when it ran tests and some failed."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One line of the package, what stands there instead, and the test that must notice."""
+
+    name: str
+    file: str
+    line: str
+    instead: str
+    test: str
+
+
+TWINS = [
+    Twin(
+        "fsync",
+        "portal/storage/incoming.py",
+        "            os.fsync(self._descriptor)\n",
+        "            pass\n",
+        "tests/storage/test_local.py -k flush",
+    ),
+    Twin(
+        "used < max",
+        "portal/shares/links.py",
+        "        or_(ShareLink.max_downloads.is_(None), ShareLink.used < ShareLink.max_downloads),\n",
+        "",
+        "tests/shares -k 'limit and sqlite'",
+    ),
+    Twin(
+        "readable on the download line",
+        "portal/catalog/editions.py",
+        ".where(named, access.visible(level), Version.purged_at.is_(None))",
+        ".where(named, Version.purged_at.is_(None))",
+        "tests/views/test_download.py -k 'unknown_and_forbidden and sqlite'",
+    ),
+    Twin(
+        "a route without permission",
+        "portal/views/__init__.py",
+        "    guard.require_declared(app)\n",
+        "",
+        "tests/views/test_guard.py -k without_a_permission",
+    ),
+    Twin(
+        "the length check of an upload",
+        "portal/views/requests.py",
+        '            environ.pop("wsgi.input_terminated", None)\n',
+        "            pass\n",
+        "tests/faults/test_arrivals.py -k goes_away",
+    ),
+]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
+def test_the_guard_notices(twin: Twin, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in COPIED:
+        take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        take(ROOT / name, copy / name)
+    sabotaged = copy / twin.file
+    source = sabotaged.read_text()
+    assert source.count(twin.line) == 1, f"the line of the twin is not there any more: {twin.line!r}"
+
+    assert run(twin, copy) == 0, "the guard must pass before anything is taken out"
+    sabotaged.write_text(source.replace(twin.line, twin.instead))
+    assert run(twin, copy) == FAILED
+
+
+def run(twin: Twin, copy: Path) -> int:
+    """The exit code of the guarding test on the copy."""
+    arguments = [part.strip("'") for part in twin.test.split(" ", 2)]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
+    return subprocess.run(command, cwd=copy, capture_output=True, timeout=280, check=False).returncode

@@ -1,0 +1,121 @@
+"""The stock as tests of integrity see it: where bytes lie, how old things are, what is in every table."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import ColumnElement, MetaData, select, update
+
+from portal.downloads import open_bytes
+from portal.extensions import release_connection, storage, transaction
+from portal.models import Blob, Document, Version, db_later
+from tests.databases import connected
+from tests.makers import edition
+
+DAY = 86400
+
+
+def ago(days: float) -> ColumnElement[Any]:
+    """The database's clock so many days back, as SQL."""
+    return db_later(-int(days * DAY))
+
+
+def version_of(document: Document) -> Version:
+    """The current version, as it is stored now."""
+    with transaction() as session:
+        return session.scalars(select(Version).where(Version.id == document.current_version_id)).one()
+
+
+def path_of(sha256: str) -> Path:
+    """Where the bytes of this key belong."""
+    place = storage().place(sha256)
+    return place.directory / place.name
+
+
+def blob_path(document: Document) -> Path:
+    """Where the bytes of the current version belong."""
+    return path_of(version_of(document).sha256)
+
+
+def content_of(document: Document) -> bytes:
+    """The bytes that would be given out."""
+    with open_bytes(edition(document)) as opened:
+        return opened.handle.read()
+
+
+def keep_without_row(content: bytes) -> Path:
+    """What an upload leaves that is killed before its commit."""
+    with storage().receive() as incoming:
+        incoming.write(content)
+        received = incoming.finish()
+        storage().keep(received)
+    return path_of(received.sha256)
+
+
+def age(path: Path, days: float = 2) -> None:
+    """Make a file look as if it was written so long ago."""
+    moment = time.time() - days * DAY
+    os.utime(path, (moment, moment), follow_symlinks=False)
+
+
+def age_blobs(days: float = 2) -> None:
+    """Make every blob, row and file, look as if it was last used so long ago."""
+    with transaction() as session:
+        session.execute(update(Blob).values(touched_at=ago(days)))
+    for path in files_below(storage().root / "blobs"):
+        age(path, days)
+
+
+def files_below(directory: Path) -> list[Path]:
+    """Every file below a directory, links among them."""
+    return sorted(path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir())
+
+
+def rows_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, sorted."""
+    with connected(url) as connection:
+        found = MetaData()
+        found.reflect(connection)
+        return {
+            name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for name, table in found.tables.items()
+        }
+
+
+@contextmanager
+def beside(app: Flask, work: Any) -> Iterator[threading.Thread]:
+    """Run ``work`` in a thread with a context of its own; an exception in it fails the test at the end."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with app.app_context():
+                work()
+        except BaseException as problem:
+            failures.append(problem)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        release_connection()
+        thread.join(60)
+    assert not thread.is_alive()
+    assert failures == []
+
+
+def wait_for_lock(thread: threading.Thread) -> bool:
+    """Wait until the thread stands before the storage's lock, or has ended; whether it stands there."""
+    inode = f":{(storage().root / 'tmp' / '.lock').stat().st_ino} "
+    while thread.is_alive():
+        waiting = [line for line in Path("/proc/locks").read_text().splitlines() if " -> " in line and inode in line]
+        if waiting:
+            return True
+        time.sleep(0.01)
+    return False
