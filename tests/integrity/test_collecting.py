@@ -1,0 +1,341 @@
+"""Collect removes exactly what it may: nothing that is needed, nothing younger than a day, and all the rest."""
+
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, insert, select, update
+
+from portal.accounts.sessions import find_session, start_session
+from portal.accounts.tokens import issue_token
+from portal.catalog import restore_document, trash_document
+from portal.downloads import Claim, open_for_download
+from portal.errors import Conflict
+from portal.extensions import db, storage, transaction
+from portal.integrity import collect, verify
+from portal.integrity.collecting import CollectReport
+from portal.models import (
+    AuditEvent,
+    Base,
+    Blob,
+    Document,
+    Download,
+    OneTimeToken,
+    Session,
+    SignInAttempt,
+    Ticket,
+    Version,
+)
+from portal.ranges import Span
+from portal.settings import Settings, load
+from portal.shares import reserve
+from portal.uploads import arrive, index_directory, receive, store_documents
+from tests.databases import SQLITE_ONLY
+from tests.integrity.stock import (
+    age,
+    age_blobs,
+    ago,
+    beside,
+    blob_path,
+    content_of,
+    files_below,
+    keep_without_row,
+    path_of,
+    rows_of,
+    version_of,
+    wait_for_lock,
+)
+from tests.makers import NETWORK, category, change, document, edition, link, person, release, running
+
+CONTENT = b"Report of February\n"
+OTHER = b"Report of March\n"
+ROUNDS = 60
+
+
+@pytest.fixture
+def stored(context: Flask) -> Document:
+    return document(category("reports"), "february.txt", CONTENT, "text/plain")
+
+
+def trash(made: Document, days: float) -> None:
+    """Into the trash, so many days ago; all bytes were last used long before."""
+    trash_document(None, made.id)
+    with transaction() as session:
+        session.execute(update(Document).where(Document.id == made.id).values(trashed_at=ago(days)))
+    age_blobs(days + 1)
+    release()
+
+
+def count(model: type[Base]) -> int:
+    found = db.session.scalars(select(func.count()).select_from(model)).one()
+    release()
+    return found
+
+
+def blobs_on_disk() -> set[str]:
+    return {key for key, _ in storage().list_keys()}
+
+
+def test_nothing_of_a_portal_in_use_is_removed(stored: Document, settings: Settings, tmp_path: Path) -> None:
+    document(category("reports"), "february.txt", OTHER, "text/plain")
+    ada = person(password="four words without meaning")
+    session = start_session(ada.id, network=NETWORK, agent="tests")
+    issue_token(None, "reset", ada.id)
+    ticket = reserve(link(stored)[1], None, network=NETWORK, agent="tests")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.txt").write_bytes(b"in place")
+    index_directory(None, tmp_path / "source", "indexed")
+    age_blobs()
+    before, files = rows_of(settings.database_url), files_below(storage().root)
+    assert collect() == CollectReport()
+    assert rows_of(settings.database_url) == before
+    assert files_below(storage().root) == files
+    assert find_session(session) is not None
+    assert ticket
+
+
+def test_a_document_long_in_the_trash_gives_up_its_bytes(stored: Document) -> None:
+    document(category("reports"), "february.txt", OTHER, "text/plain")
+    paths = [path_of(key) for key in blobs_on_disk()]
+    trash(stored, days=31)
+    report = collect()
+    assert (report.purged, report.blobs, report.files) == (1, 2, 2)
+    assert report.freed_bytes == len(CONTENT) + len(OTHER)
+    assert not any(path.exists() for path in paths)
+    assert count(Blob) == 0
+    versions = db.session.scalars(select(Version).order_by(Version.number)).all()
+    assert [version.purged_at is not None for version in versions] == [True, True]
+    assert [version.size for version in versions] == [len(CONTENT), len(OTHER)], "what it was is still known"
+    assert verify().problems == []
+
+
+def test_giving_up_bytes_stands_in_the_log(stored: Document) -> None:
+    trash(stored, days=31)
+    collect()
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.action == "document.purged")).one()
+    assert (event.object_type, event.object_id, event.object_label) == ("document", stored.id, stored.title)
+    assert (event.actor_kind, event.details) == ("portal", {"versions": 1})
+
+
+def test_a_document_whose_bytes_were_given_up_cannot_come_back(stored: Document) -> None:
+    trash(stored, days=31)
+    collect()
+    with pytest.raises(Conflict):
+        restore_document(None, stored.id)
+
+
+def test_a_document_not_long_enough_in_the_trash_keeps_its_bytes(stored: Document) -> None:
+    trash(stored, days=29.9)
+    assert collect() == CollectReport()
+    restore_document(None, stored.id)
+    assert content_of(stored) == CONTENT
+
+
+def test_how_long_the_trash_keeps_bytes_is_a_setting(settings: Settings) -> None:
+    with running(dataclasses.replace(settings, trash_days=3)) as app, app.app_context():
+        old = document(category(), "old.txt", CONTENT, "text/plain")
+        young = document(category(), "young.txt", OTHER, "text/plain")
+        trash(old, days=3.1)
+        trash(young, days=2.9)
+        assert collect().purged == 1
+        assert version_of(young).blob_id is not None
+
+
+@SQLITE_ONLY
+def test_the_setting_comes_from_the_environment_and_is_thirty_days_otherwise(settings: Settings) -> None:
+    assert settings.trash_days == 30
+    assert load({"PORTAL_TRASH_DAYS": "7"}).trash_days == 7
+
+
+def test_bytes_that_another_document_has_stay(stored: Document) -> None:
+    other = document(category("other"), "same.txt", CONTENT, "text/plain")
+    trash(stored, days=31)
+    report = collect()
+    assert (report.purged, report.blobs, report.files) == (1, 0, 0)
+    assert content_of(other) == CONTENT
+    assert verify().problems == []
+
+
+def test_a_document_of_a_source_gives_up_its_place_and_the_file_stays(context: Flask, tmp_path: Path) -> None:
+    file = tmp_path / "source" / "a.txt"
+    file.parent.mkdir()
+    file.write_bytes(CONTENT)
+    index_directory(None, file.parent, "reports")
+    trash(db.session.scalars(select(Document)).one(), days=31)
+    assert collect().purged == 1
+    assert file.read_bytes() == CONTENT
+    assert verify().problems == []
+
+
+def test_more_than_fits_into_one_batch_is_removed_at_once(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.integrity.collecting.BATCH", 2)
+    monkeypatch.setattr("portal.integrity.collecting.REMOVED_AT_ONCE", 1)
+    made = [document(category(f"c{number % 3}"), f"{number}.txt", b"%d" % number, "text/plain") for number in range(5)]
+    for each in made:
+        trash(each, days=31)
+    report = collect()
+    assert (report.purged, report.blobs, report.files) == (5, 5, 5)
+
+
+def test_an_unused_blob_of_today_stays(stored: Document) -> None:
+    make_unused(stored)
+    age(blob_path(stored))
+    assert collect() == CollectReport()
+    assert count(Blob) == 1
+
+
+def test_an_unused_blob_goes_row_and_file(stored: Document) -> None:
+    make_unused(stored)
+    age_blobs()
+    assert (collect().blobs, blobs_on_disk()) == (1, set())
+
+
+def make_unused(made: Document) -> None:
+    """The document is purged by hand; its blob has nobody left."""
+    change(made, trashed_at=None)
+    trash_document(None, made.id)
+    with transaction() as session:
+        values = {"blob_id": None, "purged_at": Version.created_at}
+        session.execute(update(Version).where(Version.document_id == made.id).values(values))
+
+
+def test_an_unused_blob_whose_file_was_used_today_keeps_the_file(stored: Document) -> None:
+    path = blob_path(stored)
+    make_unused(stored)
+    age_blobs()
+    os.utime(path)
+    report = collect()
+    assert (report.blobs, report.files) == (1, 0)
+    assert path.exists()
+
+
+def test_an_old_file_without_a_row_goes_and_a_young_one_stays(stored: Document) -> None:
+    old, young = keep_without_row(b"old"), keep_without_row(b"young")
+    age(old)
+    age(young, days=0.9)
+    age(blob_path(stored))
+    report = collect()
+    assert (report.files, report.freed_bytes) == (1, 3)
+    assert not old.exists()
+    assert young.exists()
+    assert content_of(stored) == CONTENT
+
+
+def test_strangers_in_the_storage_stay(stored: Document) -> None:
+    stranger = storage().root / "blobs" / "notes.txt"
+    stranger.write_text("mine")
+    age(stranger)
+    collect()
+    assert stranger.exists()
+
+
+def test_what_a_crash_left_in_tmp_goes_after_a_day(context: Flask) -> None:
+    old, young = (storage().root / "tmp" / f"incoming-{letter * 32}" for letter in "ab")
+    for temp in (old, young):
+        temp.touch()
+    age(old)
+    assert collect().temps == 1
+    assert young.exists()
+
+
+def test_a_second_run_finds_nothing(stored: Document) -> None:
+    trash(stored, days=31)
+    collect()
+    assert collect() == CollectReport()
+
+
+def test_progress_is_told_files(stored: Document) -> None:
+    told: list[tuple[int, int]] = []
+    collect(progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 1)]
+
+
+@pytest.mark.parametrize("column", ["expires_at", "used_at"])
+def test_one_time_addresses_that_are_over_go_a_day_later(context: Flask, column: str) -> None:
+    for name in ("Ada", "Bob", "Cleo"):
+        issue_token(None, "reset", person(name).id)
+    with transaction() as session:
+        session.execute(update(OneTimeToken).where(OneTimeToken.id == 1).values({column: ago(1.1)}))
+        session.execute(update(OneTimeToken).where(OneTimeToken.id == 2).values({column: ago(0.9)}))
+    assert collect().tokens == 1
+    assert list(db.session.scalars(select(OneTimeToken.id).order_by(OneTimeToken.id))) == [2, 3]
+
+
+@pytest.mark.parametrize(("column", "over", "alive"), [("expires_at", 1.1, 0.9), ("seen_at", 1.4, 1.3)])
+def test_sessions_that_are_over_go_a_day_later(context: Flask, column: str, over: float, alive: float) -> None:
+    ada = person()
+    for _ in range(3):
+        start_session(ada.id, network=NETWORK, agent="tests")
+    with transaction() as session:
+        session.execute(update(Session).where(Session.id == 1).values({column: ago(over)}))
+        session.execute(update(Session).where(Session.id == 2).values({column: ago(alive)}))
+    assert collect().sessions == 1
+    assert list(db.session.scalars(select(Session.id).order_by(Session.id))) == [2, 3]
+
+
+def test_tries_of_signing_in_go_after_a_day(context: Flask) -> None:
+    with transaction() as session:
+        session.execute(insert(SignInAttempt).values(key="old", at=ago(1.1)))
+        session.execute(insert(SignInAttempt).values(key="young", at=ago(0.9)))
+    assert collect().attempts == 1
+    assert db.session.scalars(select(SignInAttempt.key)).all() == ["young"]
+
+
+def test_tickets_go_ninety_days_after_their_end_unless_the_ledger_names_them(stored: Document) -> None:
+    _, token = link(stored)
+    for _ in range(3):
+        reserve(token, None, network=NETWORK, agent="tests")
+    sending = open_for_download(Claim("t:1", ticket_id=1), edition(stored), [Span(0, len(CONTENT))])
+    sending.close()
+    with transaction() as session:
+        session.execute(update(Ticket).where(Ticket.id.in_([1, 2])).values(expires_at=ago(91)))
+        session.execute(update(Ticket).where(Ticket.id == 3).values(expires_at=ago(89)))
+    assert collect().tickets == 1
+    assert list(db.session.scalars(select(Ticket.id).order_by(Ticket.id))) == [1, 3]
+
+
+def test_transfers_nobody_has_heard_of_are_written_down_as_interrupted(stored: Document) -> None:
+    started = {"actor_key": "u:1", "document_id": stored.id, "version_id": stored.current_version_id}
+    with transaction() as session:
+        rows = {**started, "state": "started", "intervals": [], "active_at": ago(0.1)}
+        session.execute(insert(Download).values(rows))
+    assert collect().interrupted == 1
+
+
+def test_gc_waits_for_an_upload_that_has_placed_its_bytes_and_not_yet_its_row(context: Flask) -> None:
+    shelf = category()
+    arrival = arrive(written(CONTENT), "february.txt")
+    with beside_placing(context, arrival.received.sha256) as gc:
+        with storage().placing():
+            storage().keep(arrival.received)
+            age(path_of(arrival.received.sha256))
+            gc.start()
+            wait_for_lock(gc)
+            made = document(shelf, "february.txt", CONTENT, "text/plain")
+            age_blobs()
+    assert content_of(made) == CONTENT
+    assert verify().problems == []
+
+
+def test_an_upload_of_the_same_bytes_during_gc_keeps_them(stored: Document) -> None:
+    """Between the look at the rows and the look under the lock."""
+    trash(stored, days=31)
+    again: list[Document] = []
+
+    with storage().placing(), beside(context_of(), collect) as gc:
+        wait_for_lock(gc)
+        again.append(document(category("again"), "february.txt", CONTENT, "text/plain"))
+        age_blobs()
+    assert content_of(again[0]) == CONTENT
+    assert verify().problems == []
