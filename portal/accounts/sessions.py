@@ -99,20 +99,21 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
         (f"login:{account}:{network}", limits.login_tries, QUARTER),
         (f"login-network:{network}", limits.network_tries, QUARTER),
     )
-    user = db.session.scalar(select(User).where(User.email_key == email_key(email)))
-    stored = user.password_hash if user is not None and user.disabled_at is None else None
+    columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
+    user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
+    stored = password_hash if disabled_at is None else None
     release_connection()  # none is held while the hash is computed
     try:
         is_right = check_password(stored, password)
     except Busy:
         clear_try(tries)  # nothing was guessed
         raise
-    if not is_right or user is None or stored is None:
-        _record_failure(user, network)
+    if not is_right or user_id is None or stored is None:
+        _record_failure(user_id, network)
         raise SignInFailed
     clear_try(tries)
-    token = _start_proven_session(user.id, stored, network=network, agent=agent)
-    refresh_hash(user.id, stored, password)
+    token = _start_proven_session(user_id, stored, network=network, agent=agent)
+    refresh_hash(user_id, stored, password)
     return token
 
 
@@ -120,7 +121,7 @@ def start_session(user_id: int, *, network: str, agent: str) -> str:
     """A new session for a person who has just proved who they are; the oldest beyond twenty ends."""
     token = make_token()
     with transaction() as session:
-        user = session.get_one(User, user_id)
+        user = session.get_one(User, user_id, with_for_update=True)  # or several at once would count to twenty each
         row = Session(
             token_hash=token_hash(PURPOSE, token),
             user_id=user_id,
@@ -193,8 +194,8 @@ def _start_proven_session(user_id: int, stored: str, *, network: str, agent: str
         return start_session(user_id, network=network, agent=agent)
 
 
-def _record_failure(user: User | None, network: str) -> None:
+def _record_failure(user_id: int | None, network: str) -> None:
     with transaction():
         who = Actor(user_id=None, kind="portal", network=network)
-        thing = ("user", user.id) if user is not None else None
+        thing = ("user", user_id) if user_id is not None else None
         audit.record_event("session.refused", actor=who, thing=thing)

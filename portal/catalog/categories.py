@@ -185,11 +185,10 @@ def within(category: Category) -> ColumnElement[bool]:
 
 def require_category_name(name: str) -> str:
     """The name as stored. Raises BadInput with the reason when it cannot be one."""
-    name = filenames.normal(name)
     problem = filenames.category_name_problem(name)
     if problem is not None:
         raise BadInput(problem, field="name")
-    return name
+    return filenames.normal(name)
 
 
 def _ids(category: Category) -> list[int]:

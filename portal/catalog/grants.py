@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select
 from portal import access, audit
 from portal.accounts import get_group, get_user
 from portal.actors import Actor
-from portal.catalog.categories import get_category
+from portal.catalog.categories import get_category, list_ancestors
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User
@@ -81,10 +81,10 @@ def remove_grant(actor: Actor | None, grant_id: int) -> None:
 def list_grants(category: Category) -> list[GrantRow]:
     """The grants that count on a category: its own and those of the ancestors up to the first seal, own ones last."""
     ids: list[int] = []
-    step: Category | None = category
-    while step is not None:
+    for step in reversed(list_ancestors(category)):
         ids.append(step.id)
-        step = db.session.get(Category, step.parent_id) if step.parent_id and not step.is_sealed else None
+        if step.is_sealed:
+            break
     return sorted(_rows(Grant.category_id.in_(ids)), key=lambda row: (row.category.depth, row.grant.id))
 
 

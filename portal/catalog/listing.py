@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from portal import access, search
 from portal.actors import Actor
 from portal.catalog.categories import within
+from portal.catalog.refs import parse_id
 from portal.errors import BadRequest
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, Category, Document, Download, User, Version, db_now
@@ -86,14 +87,15 @@ def list_documents(
     directly: bool = False,
     since: datetime | None = None,
     words: Sequence[str] = (),
+    only_out: bool = False,
     after: str | None = None,
     limit: int = PAGE,
 ) -> DocumentPage:
-    """Published documents the person may read, newest first.
+    """Documents with a date that the person may read, newest first; raises BadRequest for an ``after`` of no page.
 
     ``category`` narrows to one and what is below it (``directly``: only to itself), ``since`` to what was published
-    after that moment, ``words`` to documents whose title or filename has all of
-    them (as ``search.words_of`` gives them).
+    after that moment, ``words`` to documents whose title or filename has all of them (as ``search.words_of`` gives
+    them), ``only_out`` to what readers see: publishers have ``list_unpublished`` for the rest.
     """
     statement = _rows().where(Document.published_at.is_not(None))
     if category is not None:
@@ -102,6 +104,8 @@ def list_documents(
         statement = statement.where(Document.published_at > since)
     if words:
         statement = statement.where(search.matches(words))
+    if only_out:
+        statement = statement.where(access.is_out())
     if after:
         statement = statement.where(_beyond(after))
     statement = access.readable(statement, actor)
@@ -122,9 +126,18 @@ def list_unpublished(actor: Actor, category: Category | None = None, limit: int 
 
 
 def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[DocumentRow]:
-    """What was published since the last visit, or is newer than the version the person has; the newest first."""
-    page = list_documents(actor, since=since, limit=limit)
-    return [row for row in page.rows if row.state in ("new", "old")]
+    """What was published since the last visit, or is newer than the version the person has; the newest first.
+
+    Without ``since`` (a first visit) nothing is new, only newer. What the person has already is not in it.
+    """
+    if actor.user_id is None:
+        return []
+    had = _had(actor.user_id).subquery()
+    is_new = and_(had.c.number.is_(None), Document.published_at > since) if since is not None else false()
+    statement = _rows().outerjoin(had, had.c.document_id == Document.id)
+    statement = access.readable(statement.where(access.is_out(), or_(is_new, had.c.number < Version.number)), actor)
+    statement = statement.order_by(Document.published_at.desc(), Document.id.desc()).limit(limit)
+    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], since)
 
 
 def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> list[tuple[Document, Category]]:
@@ -196,13 +209,17 @@ def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:
     ids = list(document_ids)
     if not ids or actor.user_id is None:
         return {}
-    statement = (
-        select(Download.document_id, func.max(Version.number))
+    statement = _had(actor.user_id).where(Download.document_id.in_(ids))
+    return dict(db.session.execute(statement).all())
+
+
+def _had(user_id: int) -> Select[int, int]:
+    return (
+        select(Download.document_id, func.max(Version.number).label("number"))
         .join(Version, Version.id == Download.version_id)
-        .where(Download.user_id == actor.user_id, Download.state == "completed", Download.document_id.in_(ids))
+        .where(Download.user_id == user_id, Download.state == "completed")
         .group_by(Download.document_id)
     )
-    return dict(db.session.execute(statement).all())
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -245,7 +262,11 @@ def _cursor(row: DocumentRow) -> str:
 
 def _beyond(cursor: str) -> ColumnElement[bool]:
     parts = CURSOR.fullmatch(cursor)
-    if parts is None:
+    last_id = parse_id(parts[2]) if parts is not None else None
+    if parts is None or last_id is None:
         raise BadRequest("This page of the list does not exist.")
-    at, last_id = EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2])
+    try:
+        at = EPOCH + timedelta(microseconds=int(parts[1]))
+    except OverflowError as problem:
+        raise BadRequest("This page of the list does not exist.") from problem
     return or_(Document.published_at < at, and_(Document.published_at == at, Document.id < last_id))

@@ -89,7 +89,7 @@ def list_documents(path: str, as_json: bool) -> None:
             print_json_array(rows)
             return
         for row in rows:
-            click.echo(f"{row['id']:>8}  v{row['version']:<3} {size_text(row['size']):>12}  {row['path']}")
+            click.echo(f"{row['id']:>8}  v{row['version']:<3} {size_text(row['size']):>10}  {row['path']}")
 
 
 def _principal(group_name: str | None, email: str | None) -> tuple[Principal, str]:

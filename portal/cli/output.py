@@ -2,14 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
@@ -62,11 +70,20 @@ def say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-@contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress(label: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """A bar on stderr while something long runs, told how many are done and of how many; nothing off a terminal."""
+    return _bar(label, MofNCompleteColumn())
+
+
+def byte_progress(label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """The same, told bytes."""
+    return _bar(label, DownloadColumn())
+
+
+@contextmanager
+def _bar(label: str, amount: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,11 +1,87 @@
+"""The bytes and their rows: verified, cleared of what nobody needs, backed up and restored."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
 import click
 
+from portal import integrity, settings
+from portal.cli.installation import opened
+from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say, size_text
+from portal.settings import Settings
+from portal.tokens import make_token
+
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+
 
 @click.command
-def verify() -> None: ...
+@as_json
+def verify(as_json: bool) -> None:
+    """Read every document and compare it with what the catalog says; list what is wrong. Changes nothing."""
+    with opened(), byte_progress("Verifying") as tell:
+        report = integrity.verify(progress=tell)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        click.echo(
+            f"{counted(report.documents, 'document', 'documents')}, "
+            f"{counted(report.versions, 'version', 'versions')}, {size_text(report.bytes_read)} read: "
+            f"{counted(len(report.problems), 'problem', 'problems')}."
+        )
+    _end(report.problems)
+
+
 @click.command
-def gc() -> None: ...
+@as_json
+def gc(as_json: bool) -> None:
+    """Remove what nothing refers to any more and what is over. Never anything younger than a day."""
+    with opened(), progress("Collecting") as tell:
+        report = integrity.collect(progress=tell)
+    if as_json:
+        print_json(asdict(report))
+        return
+    click.echo(
+        f"{counted(report.files, 'file', 'files')} removed, {size_text(report.freed_bytes)} freed; "
+        f"{counted(report.purged, 'document', 'documents')} from the trash gone for good."
+    )
+
+
 @click.command
-def backup() -> None: ...
+@file_argument
+def backup(file: Path) -> None:
+    """Write everything into FILE, a tar that must not exist yet. It holds the signing key: keep it safe."""
+    with opened(), byte_progress("Backing up") as tell:
+        report = integrity.backup(file, progress=tell)
+    click.echo(f"{counted(report.documents, 'document', 'documents')} in {report.path}, {size_text(report.size)}.")
+    for source in report.sources:
+        say(f"{source} is indexed in place and is not in the backup.")
+    _end(report.problems)
+
+
 @click.command
-def restore() -> None: ...
+@file_argument
+def restore(file: Path) -> None:
+    """Bring FILE back into an installation without documents."""
+    with opened(_without_new_secret()), byte_progress("Restoring") as tell:
+        report = integrity.restore(file, progress=tell)
+    click.echo(f"{counted(report.documents, 'document', 'documents')} as they were at {report.made_at}.")
+    for source in report.sources:
+        say(f"{source} was indexed in place; its documents are given out if it is where it was.")
+    for remark in report.remarks:
+        say(remark)
+    _end(report.problems)
+
+
+def _without_new_secret() -> Settings:
+    """The settings, such that none is made: a new signing key would stand in the way of the one in the backup."""
+    chosen = settings.load()
+    is_fresh = not chosen.secret_key and not chosen.secrets_dir.exists()
+    return replace(chosen, secret_key=make_token()) if is_fresh else chosen
+
+
+def _end(problems: list[str]) -> None:
+    """List what is wrong on stderr; with anything wrong the command has failed."""
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise click.exceptions.Exit(1)

@@ -27,6 +27,8 @@ from portal.models import (
     db_now,
 )
 
+PURGED_AT_ONCE = 100
+"""Documents that give up their bytes in one transaction; nobody else writes to them meanwhile."""
 REMOVED_AT_ONCE = 50
 """Files removed while uploads wait."""
 TICKET_DAYS = 90
@@ -81,10 +83,10 @@ def _purge_some() -> int:
     """Documents long in the trash give up the place of every version; numbers, hashes and names stay for the log."""
     with transaction() as session:
         has_places = exists().where(Version.document_id == Document.id, Version.purged_at.is_(None))
-        found = select(Document.id, Document.category_id, Document.title).where(_long_trashed(), has_places)
-        documents = session.execute(found.order_by(Document.id).limit(BATCH)).all()
-        for category_id in sorted({document.category_id for document in documents}):
-            lock_on(f"documents:{category_id}")  # whoever brings one back from the trash takes the same lock
+        found = select(Document.id, Document.title).where(_long_trashed(), has_places)
+        documents = session.execute(found.order_by(Document.id).limit(PURGED_AT_ONCE)).all()
+        for document in documents:
+            lock_on(f"document:{document.id}")  # whoever brings one back from the trash takes the same lock
         purged = _give_up_places([document.id for document in documents])
         for document in documents:
             if purged[document.id]:

@@ -3,10 +3,35 @@
 from flask import Flask
 
 from portal.extensions import csrf
-from portal.views import account, auth, browse, documents, download, failures, guard, headers, health, pages, shares
+from portal.views import (
+    account,
+    admin,
+    auth,
+    browse,
+    documents,
+    download,
+    editing,
+    failures,
+    guard,
+    headers,
+    health,
+    notices,
+    pages,
+    shares,
+)
 from portal.views.cookies import PortalSessions
 
-BLUEPRINTS = (auth.bp, account.bp, browse.bp, documents.bp, download.bp, shares.bp, health.bp)
+BLUEPRINTS = (
+    auth.bp,
+    account.bp,
+    browse.bp,
+    documents.bp,
+    download.bp,
+    shares.bp,
+    health.bp,
+    editing.bp,
+    *admin.BLUEPRINTS,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -17,6 +42,7 @@ def init_app(app: Flask) -> None:
     headers.init_app(app)
     failures.init_app(app)
     pages.init_app(app)
+    notices.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     guard.require_declared(app)

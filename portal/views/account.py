@@ -17,6 +17,12 @@ bp = Blueprint("account", __name__)
 
 QUARTER = 15 * 60
 WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
+SENTENCES = {
+    "password": "Your password is changed. You stay signed in here; everywhere else you were signed out.",
+    "session": "That browser is signed out.",
+    "sessions": "Every other browser is signed out.",
+}
+"""What the page says after something was done, by the word in its address."""
 BROWSERS = {
     "Edge": r"Edg(e|A|iOS)?/",
     "Opera": r"OPR/|Opera",
@@ -102,8 +108,8 @@ def _change_password(who: SignedIn, current: str, password: str) -> None:
 def _page(problem: PortalError | None = None) -> Response:
     who = person()
     sessions = [(row, device(row.agent)) for row in accounts.list_sessions(who.user_id or 0)]
-    done = request.args.get("done")
-    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem, done=done)
+    done = SENTENCES.get(request.args.get("done", ""), "")
+    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem, done_sentence=done)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

@@ -1,8 +1,6 @@
 """What a person may read: what is new for them, everything, one category, and what has the words they look for."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -17,21 +15,27 @@ from portal.views.pages import render
 
 bp = Blueprint("browse", __name__)
 
-NEW, EARLIER, DRAFTS = 25, 12, 12
+NEW, EARLIER, PENDING = 25, 12, 12
 """How many rows the sections of the home page show at most."""
 
 
 @bp.get("/")
 @allow("signed in")
 def home() -> str:
-    """What came since the last visit, then what was there before; publishers also see what is not out."""
+    """What is new for the person, then what was there before; publishers also see what is not out."""
     who = person()
-    pending = catalog.list_unpublished(who, limit=DRAFTS)
-    fresh = _fresh(who)
-    shown = {row.id for row in fresh.rows}
-    newest = _out(who, catalog.list_documents(who, limit=NEW + EARLIER).rows)
-    earlier = [row for row in newest if row.id not in shown][:EARLIER]
-    return render("browse/home.html", fresh=fresh, earlier=earlier, pending=pending, since=who.visited_at)
+    fresh = catalog.list_new(who, who.visited_at, limit=NEW + 1)
+    shown = {row.id for row in fresh}
+    newest = catalog.list_documents(who, only_out=True, limit=NEW + 1 + EARLIER)
+    return render(
+        "browse/home.html",
+        fresh=fresh[:NEW],
+        has_more=len(fresh) > NEW,
+        pending=catalog.list_unpublished(who, limit=PENDING),
+        earlier=[row for row in newest.rows if row.id not in shown][:EARLIER],
+        has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
+        since=who.visited_at,
+    )
 
 
 @bp.get("/documents")
@@ -52,11 +56,11 @@ def category(path: str) -> AnyResponse | str:
     if found is None:
         return _moved(who, path)
     access.require_permission(who, found.id, READ)
-    page = _marked(who, catalog.list_documents(who, category=found, directly=True, after=after))
+    page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after)
     return render(
         "browse/category.html",
         category=found,
-        page=replace(page, rows=_out(who, page.rows)),
+        page=_marked(who, page),
         pending=[] if after else catalog.list_unpublished(who, found),
         after=after,
         next_page=_next(page, "browse.category", path=found.path),
@@ -75,32 +79,15 @@ def search_page() -> str:
     return render("browse/search.html", query=query, words=words, page=page, after=after, next_page=next_page)
 
 
-def _fresh(who: SignedIn) -> DocumentPage:
-    """What was published since the last visit and the person does not have yet; nothing is new on a first visit."""
-    if who.visited_at is None:
-        return DocumentPage([], None)
-    page = catalog.list_documents(who, since=who.visited_at, limit=NEW)
-    return replace(page, rows=[row for row in _out(who, page.rows) if row.state in ("new", "old")])
-
-
-def _out(who: SignedIn, rows: Iterable[DocumentRow]) -> list[DocumentRow]:
-    """Those whose time has come and is not over: publishers see the others in a list of their own."""
-    return [row for row in rows if _is_out(row, who.checked_at)]
-
-
-def _is_out(row: DocumentRow, now: datetime | None) -> bool:
-    if now is None or row.published_at is None:
-        return False
-    return row.published_at <= now and (row.expires_at is None or row.expires_at > now)
-
-
 def _marked(who: SignedIn, page: DocumentPage) -> DocumentPage:
     """The page with what came since the last visit marked as new."""
-    return replace(page, rows=[replace(row, is_new=_is_new(row, who.visited_at)) for row in page.rows])
+    return replace(page, rows=[replace(row, is_new=_is_new(who, row)) for row in page.rows])
 
 
-def _is_new(row: DocumentRow, since: datetime | None) -> bool:
-    return since is not None and row.published_at is not None and row.published_at > since
+def _is_new(who: SignedIn, row: DocumentRow) -> bool:
+    if who.visited_at is None or who.checked_at is None or row.published_at is None:
+        return False
+    return who.visited_at < row.published_at <= who.checked_at
 
 
 def _moved(who: SignedIn, path: str) -> AnyResponse:

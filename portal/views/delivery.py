@@ -1,5 +1,6 @@
 """From an edition to an HTTP answer: conditions and ranges first, then the ledger, then the bytes."""
 
+import secrets
 from collections.abc import Iterator
 
 from flask import Flask, Response, current_app, request, send_from_directory
@@ -14,7 +15,6 @@ from portal.views.headers import BYTES_POLICY
 ACTIVE_DESTINATIONS = frozenset(
     {"script", "style", "worker", "sharedworker", "serviceworker", "object", "embed", "font"}
 )
-BOUNDARY = "portal-part-of-a-document"
 PARTIAL, NOT_SATISFIABLE, PRECONDITION_FAILED = 206, 416, 412
 
 
@@ -24,9 +24,10 @@ class Body:
     It pushes an application context for each block, so that nothing is held while the network is slow.
     """
 
-    def __init__(self, app: Flask, sending: Sending) -> None:
+    def __init__(self, app: Flask, sending: Sending, boundary: str) -> None:
         self._app = app
         self._sending = sending
+        self._boundary = boundary
         self._pieces = self._several() if len(sending.spans) > 1 else self._one()
         # The first block is read before any header leaves, so that damage is still a clean refusal.
         self._first = next(self._pieces, b"")
@@ -46,11 +47,11 @@ class Body:
 
     def _several(self) -> Iterator[bytes]:
         edition, spans = self._sending.edition, self._sending.spans
-        heads = iter(ranges.multipart_heads(spans, edition.size, content_type(edition), BOUNDARY))
+        heads = iter(ranges.multipart_heads(spans, edition.size, content_type(edition), self._boundary))
         starts = {span.start for span in spans}
         while (got := self._next()) is not None:
             yield next(heads) + got[1] if got[0].start in starts else got[1]
-        yield ranges.multipart_tail(BOUNDARY)
+        yield ranges.multipart_tail(self._boundary)
 
     def _next(self) -> tuple[Span, bytes] | None:
         with self._app.app_context():
@@ -109,18 +110,19 @@ def _sent(sending: Sending, answer: Answer) -> Response:
     response.response.close()  # type: ignore[union-attr]  # the handle of its own, which nobody checked
     is_partial = answer.status == PARTIAL and sending.spans == answer.spans
     response.status_code = PARTIAL if is_partial else 200
-    _set_range(response, sending, is_partial=is_partial)
+    boundary = secrets.token_hex(16)  # not to be guessed: else a document could hold parts of its own
+    _set_range(response, sending, boundary, is_partial=is_partial)
     response.headers["Content-Disposition"] = filenames.content_disposition(edition.filename)
-    response.response = Body(_application(), sending)
+    response.response = Body(_application(), sending, boundary)
     return response
 
 
-def _set_range(response: Response, sending: Sending, *, is_partial: bool) -> None:
+def _set_range(response: Response, sending: Sending, boundary: str, *, is_partial: bool) -> None:
     edition, spans = sending.edition, sending.spans
     if len(spans) > 1:
         kind = content_type(edition)
-        response.headers["Content-Type"] = f"multipart/byteranges; boundary={BOUNDARY}"
-        length = ranges.multipart_length(spans, edition.size, kind, BOUNDARY)
+        response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        length = ranges.multipart_length(spans, edition.size, kind, boundary)
     else:
         response.headers["Content-Type"] = content_type(edition)
         length = spans[0].length

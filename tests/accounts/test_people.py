@@ -33,6 +33,7 @@ from portal.accounts.sessions import start_session
 from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, User
+from tests.databases import SQLITE_ONLY
 from tests.makers import NETWORK, PASSWORD, actor, at_once, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -52,6 +53,7 @@ SPELLINGS: list[Callable[[str], str]] = [
 ]
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("spell", SPELLINGS)
 def test_every_spelling_of_an_address_finds_the_one_account(spell: Callable[[str], str]) -> None:
     ada = add_user(None, "ad\u00e4@example.org", "Ada")
@@ -76,6 +78,7 @@ def test_of_many_at_once_one_gets_the_address(context: Flask) -> None:
     assert sorted(type(answer).__name__ for answer in answers) == ["NameTaken"] * 11 + ["User"]
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     "email",
     [
@@ -127,6 +130,7 @@ def test_capitals_and_composition_make_no_other_key(text: str) -> None:
     assert {email_key(spelling) for spelling in spellings} == {email_key(bounded)}
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("name", ["", "  ", "x" * (NAME_LENGTH + 1), "Ada\x07", "Ada\u202e", "\u200b"])
 def test_a_name_must_be_something_people_can_see(name: str) -> None:
     with pytest.raises(BadInput, match="A name has"):
@@ -184,7 +188,7 @@ def test_a_disabled_person_is_out_at_once_and_stays_out() -> None:
     assert check_password(get_user(ada.id).password_hash, PASSWORD)
 
 
-def test_the_last_administrator_stays_one(context: Flask) -> None:
+def test_the_last_administrator_stays_one() -> None:
     root = person("Root", is_admin=True)
     person("Ada")
     disabled = person("Bob", is_admin=True)

@@ -7,7 +7,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from portal.access import permission_on
 from portal.catalog import (
@@ -462,7 +462,7 @@ MOVES = st.lists(
 @given(moves=MOVES)
 def test_any_sequence_of_changes_leaves_a_sound_tree(context: Flask, moves: list[Move]) -> None:
     with transaction() as session:
-        session.execute(CategoryAlias.__table__.delete())
+        session.execute(delete(CategoryAlias))
         for row in session.scalars(select(Category).order_by(Category.depth.desc())):
             session.delete(row)
             session.flush()

@@ -41,9 +41,11 @@ ONE, TWO = makers.content_of(b"%PDF one"), makers.content_of(b"%PDF two")
 STEP = tuple[str, int, int]
 
 
-def put(into: Category, filename: str = "a.pdf", content: bytes = b"%PDF one", **options: OnConflict) -> Outcome:
+def put(
+    into: Category, filename: str = "a.pdf", content: bytes = b"%PDF one", on_conflict: OnConflict = "version"
+) -> Outcome:
     """Put bytes in as the operator."""
-    return put_document(None, into.id, filename, makers.content_of(content), **options)
+    return put_document(None, into.id, filename, makers.content_of(content), on_conflict=on_conflict)
 
 
 def change(document_id: int, **changes: object) -> Document:
@@ -51,7 +53,7 @@ def change(document_id: int, **changes: object) -> Document:
     document = get_live(document_id)
     names = ("title", "filename", "description", "published_at", "expires_at")
     values = {name: getattr(document, name) for name in names} | changes
-    return change_document(None, document_id, **values)  # type: ignore[arg-type]
+    return change_document(None, document_id, **values)
 
 
 def count(model: type[Document | Version | Blob | AuditEvent]) -> int:

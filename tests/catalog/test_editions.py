@@ -9,6 +9,7 @@ from flask import Flask
 from portal.actors import PORTAL, Actor
 from portal.catalog import (
     Edition,
+    Ref,
     find_at_path,
     find_edition,
     find_in_door,
@@ -75,7 +76,7 @@ def test_a_number_that_never_was_is_nothing(house: House, number: int) -> None:
 
 
 def test_unknown_and_forbidden_are_one_statement_and_nothing(house: House, statements: list[str]) -> None:
-    cases = [
+    cases: list[tuple[Actor, Ref, int | None]] = [
         (house.stranger, house.document.id, None),
         (house.stranger, house.document.uuid, None),
         (house.stranger, house.document.id, 1),
@@ -92,6 +93,7 @@ def test_unknown_and_forbidden_are_one_statement_and_nothing(house: House, state
 def test_unknown_and_forbidden_paths_take_equally_many_statements(house: House, statements: list[str]) -> None:
     counts = set()
     for path in ("pdf/annual/report.pdf", "pdf/annual/nothing.pdf", "nothing/x.pdf", "x"):
+        makers.release()
         statements.clear()
         assert find_at_path(house.stranger, path) is None
         counts.add(len(statements))
@@ -103,6 +105,7 @@ def test_unknown_and_forbidden_door_names_take_equally_many_statements(house: Ho
     for forbidden, unknown in [("letter.pdf", "nothing.pdf"), ("letter", "nothing"), (str(document.id), "4711")]:
         counts = []
         for name in (forbidden, unknown):
+            makers.release()
             statements.clear()
             assert find_in_door(house.stranger, "pdf", name, ".pdf") is None
             counts.append(len(statements))
@@ -111,7 +114,7 @@ def test_unknown_and_forbidden_door_names_take_equally_many_statements(house: Ho
 
 @pytest.mark.parametrize("state", ["draft", "scheduled", "expired"])
 def test_what_is_not_out_is_found_by_publishers_only(house: House, state: str) -> None:
-    moments = {
+    moments: dict[str, dict[str, object]] = {
         "draft": {"published_at": None},
         "scheduled": {"published_at": makers.now(hours=1)},
         "expired": {"expires_at": makers.now(seconds=-1)},
@@ -147,7 +150,7 @@ def test_an_edition_carries_its_validators(house: House) -> None:
     edition = makers.edition(house.document)
 
     assert edition.etag == f'"sha256-{edition.sha256}"'
-    assert edition.digest == "sha-256=:VtBnSTEN3Ir2dgqcHQfKxRSkrANkMiihaIoDjC/qBGQ=:"
+    assert edition.digest == "sha-256=:RilqHMlcTwbVnhhAGadsqs2GRoi6u+aqe752/TJLs1A=:"
 
 
 @pytest.fixture
@@ -232,25 +235,10 @@ CANONICAL = "202de685-1dcb-4272-9aff-3dc10b65ef77"
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "0",
-        "01",
-        "+1",
-        "-1",
-        " 1",
-        "1 ",
-        "1_0",
-        "1.0",
-        "1e3",
-        "0x1",
-        "١",
-        "１",
-        "9" * 23,
-        "2147483648",
-        "1\n",
-        "1\x00",
-    ]
-    + [CANONICAL.upper(), CANONICAL.replace("-", ""), f"{{{CANONICAL}}}", f"urn:uuid:{CANONICAL}", f"{CANONICAL}\n"],
+        *("", "0", "01", "+1", "-1", " 1", "1 ", "1_0", "1.0", "1e3", "0x1", "1\n", "1\x00"),
+        *("\u0661", "\uff11", "9" * 23, "2147483648"),
+        *(CANONICAL.upper(), CANONICAL.replace("-", ""), f"{{{CANONICAL}}}", f"urn:uuid:{CANONICAL}", f"{CANONICAL}\n"),
+    ],
 )
 def test_a_ref_has_exactly_one_spelling(text: str) -> None:
     assert parse_ref(text) is None

@@ -1,22 +1,32 @@
 """The stock as tests of integrity see it: where bytes lie, how old things are, what is in every table."""
 
+import hashlib
+import json
 import os
+import signal
+import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE, Popen
+from typing import Any, Self
 
 from flask import Flask
-from sqlalchemy import ColumnElement, MetaData, select, update
+from sqlalchemy import ColumnElement, MetaData, select, text, update
 
+from portal.catalog import Content
 from portal.downloads import open_bytes
 from portal.extensions import release_connection, storage, transaction
 from portal.models import Blob, Document, Version, db_later
+from portal.settings import Settings
 from tests.databases import connected
 from tests.makers import edition
+from tests.servers import environment
 
+ROOT = Path(__file__).parents[2]
 DAY = 86400
 
 
@@ -55,6 +65,11 @@ def keep_without_row(content: bytes) -> Path:
         received = incoming.finish()
         storage().keep(received)
     return path_of(received.sha256)
+
+
+def facts_of(content: bytes) -> Content:
+    """What the catalog writes down about these bytes."""
+    return Content(hashlib.sha256(content).hexdigest(), zlib.crc32(content), len(content), "text/plain")
 
 
 def age(path: Path, days: float = 2) -> None:
@@ -119,3 +134,38 @@ def wait_for_lock(thread: threading.Thread) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def wait_for_database_lock(thread: threading.Thread, url: str) -> bool:
+    """The same for any lock of PostgreSQL."""
+    with connected(url) as connection:
+        while thread.is_alive():
+            if connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return True
+            time.sleep(0.01)
+    return False
+
+
+class Dying:
+    """The process of ``dying.py``, ended at the end of the block."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.integrity.dying"]
+        self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT)
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        _, complaints = self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, complaints
+
+    def work(self, settings: Settings, verb: str, step: int, argument: Path = Path()) -> bool:
+        """Whether it was killed at that step of the work; False when the work was done before."""
+        assert self._process.stdin
+        assert self._process.stdout
+        order = {"verb": verb, "step": step, "argument": str(argument), "environment": environment(settings)}
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        code = int(self._process.stdout.readline())
+        if code not in (0, -signal.SIGKILL):
+            self._process.kill()
+            raise AssertionError(self._process.stderr.read() if self._process.stderr else code)
+        return code != 0

@@ -3,12 +3,9 @@
 import dataclasses
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count as count_from
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 
 from portal.accounts.sessions import find_session, start_session
 from portal.accounts.tokens import issue_token
-from portal.catalog import restore_document, trash_document
+from portal.catalog import put_document, restore_document, trash_document
 from portal.downloads import Claim, open_for_download
 from portal.errors import Conflict
 from portal.extensions import db, storage, transaction
@@ -39,19 +36,22 @@ from portal.ranges import Span
 from portal.settings import Settings, load
 from portal.shares import reserve
 from portal.uploads import arrive, index_directory, receive, store_documents
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.integrity.stock import (
+    Dying,
     age,
     age_blobs,
     ago,
     beside,
     blob_path,
     content_of,
+    facts_of,
     files_below,
     keep_without_row,
     path_of,
     rows_of,
     version_of,
+    wait_for_database_lock,
     wait_for_lock,
 )
 from tests.makers import NETWORK, category, change, document, edition, link, person, release, running
@@ -176,9 +176,7 @@ def test_a_document_of_a_source_gives_up_its_place_and_the_file_stays(context: F
     assert verify().problems == []
 
 
-def test_more_than_fits_into_one_batch_is_removed_at_once(
-    context: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_fits_into_one_batch_is_removed_at_once(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.integrity.collecting.BATCH", 2)
     monkeypatch.setattr("portal.integrity.collecting.REMOVED_AT_ONCE", 1)
     made = [document(category(f"c{number % 3}"), f"{number}.txt", b"%d" % number, "text/plain") for number in range(5)]
@@ -313,29 +311,117 @@ def test_transfers_nobody_has_heard_of_are_written_down_as_interrupted(stored: D
     assert collect().interrupted == 1
 
 
-def test_gc_waits_for_an_upload_that_has_placed_its_bytes_and_not_yet_its_row(context: Flask) -> None:
+def test_gc_waits_for_an_upload_between_its_bytes_and_its_row(context: Flask) -> None:
     shelf = category()
-    arrival = arrive(written(CONTENT), "february.txt")
-    with beside_placing(context, arrival.received.sha256) as gc:
-        with storage().placing():
-            storage().keep(arrival.received)
-            age(path_of(arrival.received.sha256))
-            gc.start()
-            wait_for_lock(gc)
-            made = document(shelf, "february.txt", CONTENT, "text/plain")
-            age_blobs()
-    assert content_of(made) == CONTENT
+    age(keep_without_row(CONTENT))
+    with ExitStack() as upload:
+        upload.enter_context(storage().placing())
+        with beside(context, collect) as gc:
+            assert wait_for_lock(gc)
+            made = put_document(None, shelf.id, "february.txt", facts_of(CONTENT))
+            upload.close()
+    assert content_of(db.session.get_one(Document, made.document_id)) == CONTENT
     assert verify().problems == []
 
 
-def test_an_upload_of_the_same_bytes_during_gc_keeps_them(stored: Document) -> None:
-    """Between the look at the rows and the look under the lock."""
+def test_an_upload_of_bytes_whose_row_is_just_gone_keeps_them(context: Flask, stored: Document) -> None:
     trash(stored, days=31)
-    again: list[Document] = []
-
-    with storage().placing(), beside(context_of(), collect) as gc:
-        wait_for_lock(gc)
-        again.append(document(category("again"), "february.txt", CONTENT, "text/plain"))
-        age_blobs()
-    assert content_of(again[0]) == CONTENT
+    with ExitStack() as upload:
+        upload.enter_context(storage().placing())
+        with beside(context, collect) as gc:
+            assert wait_for_lock(gc), "the row is gone, the bytes are not"
+            again = document(category("again"), "february.txt", CONTENT, "text/plain")
+            age_blobs()
+            upload.close()
+    assert content_of(again) == CONTENT
     assert verify().problems == []
+
+
+@POSTGRESQL_ONLY
+def test_a_document_brought_back_while_gc_looks_at_it_keeps_its_bytes(
+    context: Flask, stored: Document, settings: Settings
+) -> None:
+    """On SQLite one of the two would wait for the other from its beginning."""
+    trash(stored, days=31)
+    with ExitStack() as coming_back:
+        coming_back.enter_context(transaction())
+        restore_document(None, stored.id)
+        with beside(context, collect) as gc:
+            assert wait_for_database_lock(gc, settings.database_url)
+            coming_back.close()
+    assert content_of(stored) == CONTENT
+    assert verify().problems == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_uploads_of_the_same_bytes_against_gc_of_everything_old(context: Flask) -> None:
+    shelf = category()
+    contents = [b"one", b"two two", b"three three three"]
+    is_over = threading.Event()
+
+    def upload(seed: int) -> None:
+        choice = random.Random(seed)
+        for _ in range(ROUNDS):
+            content = choice.choice(contents)
+            with receive() as incoming:
+                incoming.write(content)
+                arrivals = [arrive(incoming, "same.txt")]
+                (outcome,) = store_documents(None, shelf.id, arrivals, on_conflict="rename")
+            made = db.session.get_one(Document, outcome.document_id)
+            assert content_of(made) == content
+            if choice.random() < 0.8:
+                trash_document(None, made.id)
+
+    def collect_all_the_time() -> None:
+        while not is_over.is_set():
+            make_all_old()
+            collect()
+
+    with beside(context, collect_all_the_time):
+        with beside(context, lambda: upload(1)), beside(context, lambda: upload(2)):
+            pass
+        is_over.set()
+    require_exactly_what_is_live()
+
+
+def make_all_old() -> None:
+    with transaction() as session:
+        in_trash = Document.trashed_at.is_not(None)
+        session.execute(update(Document).where(in_trash).values(trashed_at=ago(31)))
+    age_blobs()
+
+
+def require_exactly_what_is_live() -> None:
+    """After a last run: clean, and on disk what live documents need and nothing else."""
+    release()
+    make_all_old()
+    collect()
+    assert verify().problems == []
+    live = (
+        select(Version.sha256).join(Document, Document.id == Version.document_id).where(Document.trashed_at.is_(None))
+    )
+    assert blobs_on_disk() == set(db.session.scalars(live))
+    assert db.session.scalars(select(func.count(Version.id)).where(Version.purged_at.is_(None))).one() > 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_step_of_gc_leaves_what_a_second_run_finishes(context: Flask, settings: Settings) -> None:
+    live = document(category(), "live.txt", b"live", "text/plain")
+    shared = document(category(), "shared.txt", b"shared", "text/plain")
+    with Dying() as dying:
+        for step in count_from(1):
+            for name, content in (("own", b"own %d" % step), ("shared", b"shared")):
+                trash(document(category("trash"), f"{name} {step}.txt", content, "text/plain"), days=31)
+            age(keep_without_row(b"orphan %d" % step))
+            temp = storage().root / "tmp" / f"incoming-{step:032x}"
+            temp.touch()
+            age(temp)
+            is_killed = dying.work(settings, "collect", step)
+            assert [content_of(live), content_of(shared)] == [b"live", b"shared"]
+            require_exactly_what_is_live()
+            assert not temp.exists()
+            if not is_killed:
+                break
+    assert step > 10

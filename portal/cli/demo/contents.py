@@ -8,6 +8,7 @@ from portal.cli.demo.papers import Body, Row, csv_table, pdf
 HOUSE = "Ferreira & Lindholm"
 BAKERY, INSTRUMENTS = "Cedar Bakery", "Watanabe Instruments"
 STAFF = (("Yusuf Demir", 3_100), ("Hanna Korhonen", 2_900), ("Mateo Silva", 2_400), ("Aoife Byrne", 1_300))
+MONDAY, SATURDAY = 0, 5
 CIRCULAR = "A circular for all clients"
 
 
@@ -90,6 +91,20 @@ def trial_balance() -> bytes:
         ("9000", "Profit of the year", 0, 56_260),
     ]
     return csv_table(("Account", "Name", "Debit", "Credit"), rows)
+
+
+def cash_book(year: int) -> bytes:
+    """One line for every day the shop was open, with what the till took and what went to the bank."""
+    rows, cash = [], 400
+    for number in range(365):
+        day = date(year, 1, 1) + timedelta(days=number)
+        if day.weekday() == MONDAY:
+            continue
+        takings = 1_480 + 460 * (day.weekday() >= SATURDAY) + (number * 37) % 290
+        banked = (cash + takings) // 500 * 500 - 500
+        cash += takings - banked
+        rows.append((day.isoformat(), f"Till, {day:%A}", takings, banked, cash))
+    return csv_table(("Date", "What", "In", "To the bank", "Cash"), rows)
 
 
 def fixed_assets(year: int) -> bytes:

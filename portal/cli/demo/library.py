@@ -86,6 +86,7 @@ def _bakery(today: date) -> list[Paper]:
     return [
         Paper(books, f"Annual accounts {year}", f"annual-accounts-{year}.pdf", accounts, 41, reading),
         Paper(books, f"Trial balance {year}", f"trial-balance-{year}.csv", contents.trial_balance(), 48),
+        Paper(books, f"Cash book {year}", f"cash-book-{year}.csv", contents.cash_book(year), 48),
         Paper(books, f"Fixed asset register {year}", f"fixed-assets-{year}.csv", contents.fixed_assets(year), 48),
         Paper(books, "Takings by month", "takings-by-month.png", png_bars(TAKINGS), 20, "The dip is the new oven."),
         *(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 WIDTH, HEIGHT, MARGIN = 595, 842, 62
 """A4 in points."""
 LINE, TEXT, TITLE = 16, 10.5, 21
-CHARACTERS = 84
+CHARACTERS = 94
 """What fits into a line of text."""
 COLUMN = 88
 NARROW = {",": 0.278, ".": 0.278, " ": 0.278, "-": 0.333, "(": 0.333, ")": 0.333}
@@ -115,7 +115,8 @@ def _lines(body: Body) -> Iterable[str | Row]:
 
 def _drawn(part: str | Row, y: float) -> list[bytes]:
     if isinstance(part, str):
-        return [_text(MARGIN, y, part, font="F2" if part.endswith(":") else "F1")] if part else []
+        font = "F2" if part.endswith(":") else "F1"
+        return [_text(MARGIN, y, part.removesuffix(":"), font=font)] if part else []
     font = "F2" if part.is_total else "F1"
     drawn = [_rule(y + 12)] if part.is_total else []
     drawn.append(_text(MARGIN, y, part.label, font=font))

@@ -74,7 +74,7 @@ def tell() -> Notes:
 
 def passphrase() -> str:
     """Four words that are easy to type; good enough for what everybody may see."""
-    return "-".join(secrets.choice(WORDS.split()) for _ in range(4))
+    return "-".join(secrets.SystemRandom().sample(WORDS.split(), 4))
 
 
 def _add_person(person: Person, notes: Notes) -> None:

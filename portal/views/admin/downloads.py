@@ -29,25 +29,28 @@ def show() -> Response:
     """Downloads, narrowed by ``?document=``, ``?person=`` or ``?email=``, ``?link=`` and ``?state=``."""
     state = request.args.get("state", "")
     state = state if state in STATES else ""
-    wanted = {
-        "document_id": forms.query_id("document"),
-        "user_id": _user_id(request.args.get("email", "")),
-        "link_id": forms.query_id("link"),
-    }
+    document_id, link_id = forms.query_id("document"), forms.query_id("link")
+    user_id = _user_id(request.args.get("email", ""))
     rows, after = downloads.list_downloads(
-        person(), **wanted, state=state or None, after=forms.query_id("after")
+        person(),
+        document_id=document_id,
+        user_id=user_id,
+        link_id=link_id,
+        state=state or None,
+        after=forms.query_id("after"),
     )
+    counts = downloads.count_downloads(person(), document_id=document_id, user_id=user_id, link_id=link_id)
     return house.show(
         "admin/downloads.html",
         rows=rows,
         after=after,
         state=state,
         states=STATES,
-        counts=downloads.count_downloads(person(), **wanted),
+        counts=counts,
         most=downloads.MOST_COUNTED,
         email=request.args.get("email", ""),
         query={name: value for name, value in request.args.items() if name in NARROWING},
-        chosen=_chosen(wanted, rows),
+        chosen=_chosen(rows),
     )
 
 
@@ -58,12 +61,12 @@ def _user_id(email: str) -> int | None:
     return user.id if user is not None else NOBODY
 
 
-def _chosen(wanted: dict[str, int | None], rows: list[DownloadRow]) -> dict[str, str]:
+def _chosen(rows: list[DownloadRow]) -> dict[str, str]:
     """What the list is narrowed to, by name. The names come from the rows: an id alone tells nobody what it is."""
     first = rows[0] if rows else None
     names = {
-        "document": (wanted["document_id"], first and first.title, "one document"),
-        "person": (forms.query_id("person"), first and first.user_name, "one person"),
-        "link": (wanted["link_id"], first and first.link_label, "one link"),
+        "document": first.title if first else None,
+        "person": first.user_name if first else None,
+        "link": first.link_label if first else None,
     }
-    return {name: found or words for name, (narrowed, found, words) in names.items() if narrowed is not None}
+    return {name: found or f"one {name}" for name, found in names.items() if forms.query_id(name) is not None}

@@ -23,9 +23,7 @@ def show() -> Response:
     """Events, narrowed by ``?action=``, ``?email=`` or ``?person=`` (who did it) and ``?thing=KIND-ID``."""
     action, thing = _action(), _thing(request.args.get("thing", ""))
     email = request.args.get("email", "")
-    rows, after = audit.list_events(
-        action=action, user_id=_user_id(email), thing=thing, after=forms.query_id("after")
-    )
+    rows, after = audit.list_events(action=action, user_id=_user_id(email), thing=thing, after=forms.query_id("after"))
     return house.show(
         "admin/log.html",
         days=[(day, list(events)) for day, events in groupby(rows, key=lambda row: row.event.at.date())],

@@ -19,10 +19,11 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Task:
-    """Something that waits for somebody: how many, what, and where it is done."""
+    """Something that waits for somebody: how many, in words for one and for several, and where it is done."""
 
-    count: str
-    words: str
+    count: int
+    one: str
+    many: str
     href: str
     verb: str
 
@@ -41,7 +42,8 @@ def show() -> Response:
         people=people,
         downloads=downloads.count_downloads(who),
         most=downloads.MOST_COUNTED,
-        tasks=[task for task in _tasks(who, links, people) if task.count != "0"],
+        pending=PENDING,
+        tasks=[task for task in _tasks(who, links, people) if task.count],
         rows=rows,
         events=audit.list_events(limit=SHOWN)[0] if who.is_admin else [],
         sentence=sentence,
@@ -57,12 +59,12 @@ def pending() -> Response:
 
 
 def _tasks(who: SignedIn, links: dict[str, int], people: dict[str, int]) -> list[Task]:
-    found = len(catalog.list_unpublished(who, limit=PENDING + 1))
-    hidden = f"{PENDING}+" if found > PENDING else str(found)
-    waiting = str(people.get("waiting", 0))
+    hidden = len(catalog.list_unpublished(who, limit=PENDING + 1))
+    soon, unused = url_for("links.show", state="soon"), url_for("links.show", state="unused")
+    waiting = url_for("people.show", state="waiting")
     return [
-        Task(str(links["soon"]), "expire within three days", url_for("links.show", state="soon"), "Look at them"),
-        Task(waiting, "have not signed in yet", url_for("people.show", state="waiting"), "See who"),
-        Task(hidden, "not seen by readers", url_for("overview.pending"), "Look at them"),
-        Task(str(links["unused"]), "never used", url_for("links.show", state="unused"), "Look at them"),
+        Task(links["soon"], "link expires within three days", "links expire within three days", soon, "Look at them"),
+        Task(people.get("waiting", 0), "person has never signed in", "people have never signed in", waiting, "See who"),
+        Task(hidden, "document is not out", "documents are not out", url_for("overview.pending"), "Look at them"),
+        Task(links["unused"], "live link was never used", "live links were never used", unused, "Look at them"),
     ]

@@ -1,0 +1,407 @@
+"""Lists as one person sees them: what is in them, in which order, page by page, and what the person has of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert, select
+
+from portal.actors import Actor
+from portal.catalog import (
+    Branch,
+    DocumentRow,
+    change_document,
+    find_category,
+    list_documents,
+    list_new,
+    list_shown,
+    list_trash,
+    list_unpublished,
+    list_versions,
+    put_document,
+    restore_document,
+    trash_document,
+    tree,
+    versions_had,
+)
+from portal.errors import BadRequest
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, Category, Document, Download, User, Version
+from portal.search import words_of
+from tests import makers
+from tests.databases import SQLITE_ONLY
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+@dataclass
+class House:
+    """A shelf with a reader and a publisher."""
+
+    shelf: Category
+    reader: Actor
+    publisher: Actor
+
+
+@pytest.fixture
+def house(context: Flask) -> House:
+    shelf = makers.category("shelf")
+    reader, publisher = makers.person("Reader"), makers.person("Publisher")
+    makers.grant(shelf, user=reader)
+    makers.grant(shelf, user=publisher, permission=PUBLISH)
+    return House(shelf, makers.actor(reader), makers.actor(publisher))
+
+
+def put(into: Category, filename: str, content: bytes = b"", **columns: object) -> Document:
+    """A document without stored bytes; ``columns`` are set afterwards."""
+    outcome = put_document(None, into.id, filename, makers.content_of(content or filename.encode()))
+    document = db.session.get_one(Document, outcome.document_id)
+    makers.change(document, **columns)
+    return document
+
+
+def have(actor: Actor, document: Document, number: int = 1, state: str = "completed") -> None:
+    """Write into the ledger that the person downloaded this version."""
+    version_id = select(Version.id).where(Version.document_id == document.id, Version.number == number)
+    values = {"document_id": document.id, "version_id": version_id.scalar_subquery(), "state": state}
+    person: dict[str, object] = {"actor_key": actor.key, "user_id": actor.user_id, "intervals": []}
+    with transaction() as session:
+        session.execute(insert(Download).values(values | person | {"closed_at": makers.now()}))
+
+
+def names(rows: list[DocumentRow]) -> list[str]:
+    """Their filenames."""
+    return [row.filename for row in rows]
+
+
+def walk(actor: Actor, limit: int) -> Iterator[list[DocumentRow]]:
+    """Every page of everything."""
+    after = None
+    while True:
+        page = list_documents(actor, after=after, limit=limit)
+        yield page.rows
+        if page.after is None:
+            return
+        after = page.after
+
+
+def everything(house: House) -> dict[str, Document]:
+    """One document in each state, by its name."""
+    past, later = makers.now(hours=-1), makers.now(hours=1)
+    states: dict[str, dict[str, object]] = {
+        "out": {},
+        "ending": {"expires_at": later},
+        "draft": {"published_at": None},
+        "scheduled": {"published_at": later},
+        "expired": {"published_at": past, "expires_at": past + timedelta(minutes=1)},
+        "expired draft": {"published_at": None, "expires_at": past},
+    }
+    return {name: put(house.shelf, name, b"", **columns) for name, columns in states.items()}
+
+
+def test_a_reader_sees_what_is_out(house: House) -> None:
+    everything(house)
+
+    assert set(names(list_documents(house.reader).rows)) == {"out", "ending"}
+    assert list_unpublished(house.reader) == []
+
+
+def test_each_document_of_a_publisher_is_either_out_or_not(house: House) -> None:
+    made = everything(house)
+
+    for actor in (house.publisher, makers.actor(makers.person("Root", is_admin=True))):
+        out = names(list_documents(actor, only_out=True).rows)
+        pending = names(list_unpublished(actor))
+        assert sorted(out + pending) == sorted(made)
+        assert set(out) == {"out", "ending"}
+
+
+def test_a_publisher_finds_what_has_a_date_whether_it_is_out_or_not(house: House) -> None:
+    everything(house)
+
+    assert set(names(list_documents(house.publisher).rows)) == {"out", "ending", "scheduled", "expired"}
+
+
+def test_the_moment_of_expiry_is_over(house: House) -> None:
+    put(house.shelf, "a", expires_at=makers.now())
+
+    assert list_documents(house.reader).rows == []
+
+
+def test_what_is_not_granted_is_in_no_list(house: House) -> None:
+    put(makers.category("other"), "secret")
+
+    assert list_documents(house.reader).rows == []
+    assert list_documents(Actor(user_id=None, kind="link")).rows == []
+
+
+def test_a_list_is_narrowed_to_a_category_and_what_is_below(house: House) -> None:
+    inner = makers.category("shelf/inner")
+    put(house.shelf, "a")
+    put(inner, "b")
+    put(makers.category("shelf2"), "c")
+
+    assert set(names(list_documents(house.reader, category=house.shelf).rows)) == {"a", "b"}
+    assert names(list_documents(house.reader, category=house.shelf, directly=True).rows) == ["a"]
+    assert names(list_documents(house.reader, category=inner).rows) == ["b"]
+
+
+def test_a_list_is_narrowed_to_words(house: House) -> None:
+    for name in ("Annual Report 2025.pdf", "annual_plan.pdf", "Übersicht 100%.pdf"):
+        put(house.shelf, name)
+
+    for query, found in {"ANNUAL": 2, "report annual": 1, "über": 1, "100%": 1, "_p": 1, "%": 1, "x": 0}.items():
+        assert len(list_documents(house.reader, words=words_of(query)).rows) == found, query
+
+
+def test_a_row_says_what_a_page_needs(house: House) -> None:
+    user = db.session.get_one(User, house.publisher.user_id)
+    put_document(makers.actor(user), house.shelf.id, "A_b.pdf", makers.content_of(b"12345"))
+
+    (row,) = list_documents(house.reader).rows
+    assert (row.title, row.filename, row.category_path, row.number, row.size) == ("A b", "A_b.pdf", "shelf", 1, 5)
+    assert (row.author, row.state, row.content_type) == ("Publisher", "none", "application/pdf")
+
+
+def test_pages_hold_every_document_once_newest_first(house: House) -> None:
+    moments = [makers.now(minutes=-number // 3) for number in range(20)]
+    for number, moment in enumerate(moments):
+        put(house.shelf, f"{number}", published_at=moment)
+
+    pages = list(walk(house.reader, 6))
+
+    rows = [row for page in pages for row in page]
+    assert [len(page) for page in pages] == [6, 6, 6, 2]
+    assert len({row.id for row in rows}) == 20
+    assert rows == sorted(rows, key=lambda row: (row.published_at, row.id), reverse=True)
+
+
+def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
+    for number in range(4):
+        put(house.shelf, f"{number}")
+
+    assert [len(page) for page in walk(house.reader, 2)] == [2, 2]
+
+
+def test_pages_hold_every_document_once_while_others_come_and_go(house: House) -> None:
+    before = [put(house.shelf, f"{number}").id for number in range(12)]
+    seen: list[int] = []
+    for turn, rows in enumerate(walk(house.reader, 3)):
+        seen += [row.id for row in rows]
+        put(house.shelf, f"new {turn}")
+        trash_document(None, rows[0].id)
+
+    assert sorted(seen) == before
+
+
+@SQLITE_ONLY
+def test_documents_older_than_the_epoch_have_pages_too(house: House) -> None:
+    for year in (1969, 1850, 1):
+        put(house.shelf, f"{year}", published_at=datetime(year, 1, 1, tzinfo=UTC))
+
+    assert [names(page) for page in walk(house.reader, 1)] == [["1969"], ["1850"], ["1"]]
+
+
+GARBAGE = (
+    *("x", "1", "1-", "-1", "1-0", "1-01", "1-1-1", "1 -1", "\u0661-1", "1-1\n", "1-1\x00"),
+    *(f"{'9' * 18}-1", f"-{'9' * 18}-1", f"{'9' * 30}-1", f"1-{2**31}", f"1-{'9' * 10}", f"1-{'9' * 30}"),
+)
+
+
+def test_a_cursor_that_never_was_is_no_page(house: House) -> None:
+    for cursor in GARBAGE:
+        with pytest.raises(BadRequest, match="page"):
+            list_documents(house.reader, after=cursor)
+
+
+def test_states_are_none_new_old_and_has(house: House) -> None:
+    for name in ("before", "after", "old", "has"):
+        put(house.shelf, name, published_at=makers.now(hours=-1 if name in ("before", "old") else 1 / 3600 / 1000))
+    rows = {document.filename: document for document in db.session.scalars(select(Document))}
+    have(house.reader, rows["old"])
+    have(house.reader, rows["has"])
+    put(house.shelf, "old", b"second edition")
+    makers.change(rows["old"], published_at=rows["old"].published_at)
+
+    page = list_documents(house.reader, since=makers.now(minutes=-5))
+    everything = list_documents(house.reader)
+
+    assert {row.filename: row.state for row in page.rows} == {"after": "new", "has": "has"}
+    assert {row.filename: row.state for row in everything.rows} == {
+        "before": "none", "after": "none", "old": "old", "has": "has"
+    }  # fmt: skip
+
+
+def test_new_is_what_came_since_and_what_has_a_newer_version(house: House) -> None:
+    since = makers.now(minutes=-5)
+    long_ago = makers.now(days=-3)
+    for name in ("before", "old", "had before"):
+        put(house.shelf, name, published_at=long_ago)
+    for name in ("fresh", "had"):
+        put(house.shelf, name)
+    rows = {document.filename: document for document in db.session.scalars(select(Document))}
+    for name in ("old", "had", "had before"):
+        have(house.reader, rows[name])
+    put_document(None, house.shelf.id, "old", makers.content_of(b"second edition"))
+
+    assert {row.filename: row.state for row in list_new(house.reader, since)} == {"fresh": "new", "old": "old"}
+    assert {row.filename: row.state for row in list_new(house.reader, None)} == {"old": "old"}
+
+
+def test_what_the_person_has_takes_no_place_among_the_new(house: House) -> None:
+    since = makers.now(minutes=-5)
+    put(house.shelf, "wanted", published_at=makers.now(minutes=-4))
+    for number in range(3):
+        have(house.reader, put(house.shelf, f"{number}"))
+
+    assert names(list_new(house.reader, since, limit=2)) == ["wanted"]
+
+
+def test_nothing_is_new_that_is_not_out(house: House) -> None:
+    since = makers.now(days=-1)
+    everything(house)
+
+    assert set(names(list_new(house.publisher, since))) == {"out", "ending"}
+
+
+def test_nothing_is_new_for_nobody(house: House) -> None:
+    put(house.shelf, "a")
+
+    assert list_new(Actor(user_id=None, kind="link"), makers.now(days=-1)) == []
+
+
+def test_a_person_has_the_newest_version_they_completed(house: House) -> None:
+    document = put(house.shelf, "a", b"1")
+    for content in (b"2", b"3"):
+        put_document(None, house.shelf.id, "a", makers.content_of(content))
+    have(house.reader, document, 2)
+    have(house.reader, document, 1)
+    have(house.reader, document, 3, state="aborted")
+    have(house.publisher, document, 3)
+
+    assert versions_had(house.reader, [document.id, 4711]) == {document.id: 2}
+    assert versions_had(Actor(user_id=None, kind="link"), [document.id]) == {}
+    assert versions_had(house.reader, []) == {}
+
+
+def test_a_page_costs_two_statements_whatever_its_length(house: House, statements: list[str]) -> None:
+    for number in range(8):
+        put(house.shelf, f"{number}")
+    makers.release()
+    statements.clear()
+
+    list_documents(house.reader)
+
+    assert len([statement for statement in statements if statement.startswith(("SELECT", "WITH"))]) == 2
+
+
+def test_the_trash_shows_what_a_publisher_can_bring_back(house: House) -> None:
+    documents = [put(house.shelf, name) for name in ("a", "b", "gone")]
+    for document in documents:
+        trash_document(None, document.id)
+    trash_document(None, put(makers.category("other"), "c").id)
+    purged = db.session.scalars(select(Version).where(Version.document_id == documents[2].id)).one()
+    makers.change(purged, blob_id=None, purged_at=makers.now())
+
+    assert [document.filename for document, _ in list_trash(house.publisher)] == ["b", "a"]
+    assert list_trash(house.reader) == []
+    restore_document(house.publisher, documents[0].id)
+    assert [document.filename for document, _ in list_trash(house.publisher)] == ["b"]
+
+
+def test_the_trash_has_pages(house: House) -> None:
+    for number in range(5):
+        trash_document(None, put(house.shelf, f"{number}").id)
+    seen: list[str] = []
+    after = None
+    while page := list_trash(house.publisher, 2, after=after):
+        seen += [document.filename for document, _ in page]
+        after = page[-1][0].id
+
+    assert seen == ["4", "3", "2", "1", "0"]
+
+
+def test_versions_come_newest_first_with_their_author(house: House) -> None:
+    document = put(house.shelf, "a", b"1")
+    put_document(house.publisher, house.shelf.id, "a", makers.content_of(b"2"))
+
+    assert [(version.number, author) for version, author in list_versions(document.id)] == [(2, "Publisher"), (1, None)]
+
+
+def labels(branches: list[Branch]) -> list[object]:
+    """The tree as nested lists of labels."""
+    return [(branch.label, labels(branch.children)) if branch.children else branch.label for branch in branches]
+
+
+def test_the_tree_shows_the_top_and_the_way_to_where_one_is() -> None:
+    for path in ("a/b/c", "a/x", "d/e"):
+        makers.category(path)
+    administrator = makers.actor(makers.person("Root", is_admin=True))
+
+    assert labels(tree(administrator)) == ["a", "d"]
+    assert labels(tree(administrator, find_category("a"))) == [("a", ["b", "x"]), "d"]
+    assert labels(tree(administrator, find_category("a/b"))) == [("a", [("b", ["c"]), "x"]), "d"]
+    assert labels(tree(administrator, find_category("d/e"))) == ["a", ("d", ["e"])]
+
+
+def test_the_tree_of_a_reader_granted_only_deep_begins_there() -> None:
+    deep = makers.category("a/b/c")
+    inner = makers.category("a/b/c/d")
+    makers.category("a/b/hidden")
+    user = makers.person()
+    makers.grant(deep, user=user)
+
+    for current in (None, deep):
+        assert [branch.label for branch in tree(makers.actor(user), current)] == ["a/b/c"]
+    assert labels(tree(makers.actor(user), inner)) == [("a/b/c", ["d"])]
+
+
+def test_the_tree_ends_at_a_seal_and_begins_again_below_it() -> None:
+    top, sealed = makers.category("a"), makers.category("a/sealed", is_sealed=True)
+    deep = makers.category("a/sealed/in/deep")
+    user = makers.person()
+    makers.grant(top, user=user)
+    makers.grant(deep, user=user)
+
+    assert labels(tree(makers.actor(user), top)) == ["a", "a/sealed/in/deep"]
+    assert labels(tree(makers.actor(user), sealed)) == ["a", "a/sealed/in/deep"]
+
+
+def test_the_tree_of_nobody_is_empty() -> None:
+    makers.category("a")
+
+    assert tree(makers.actor(makers.person())) == []
+
+
+def test_a_branch_says_what_may_be_done_there(house: House) -> None:
+    (branch,) = tree(house.publisher)
+
+    assert (branch.is_published_to, branch.is_managed) == (True, False)
+
+
+def test_the_tree_costs_one_statement(house: House, statements: list[str]) -> None:
+    for number in range(5):
+        makers.category(f"shelf/{number}/deep")
+    makers.release()
+    statements.clear()
+
+    tree(house.reader, house.shelf)
+
+    assert len([statement for statement in statements if statement.startswith(("SELECT", "WITH"))]) == 1
+
+
+def test_shown_categories_come_with_the_permission_on_them(house: House) -> None:
+    makers.category("shelf/b")
+    makers.category("elsewhere")
+
+    assert [(row.path, level) for row, level in list_shown(house.publisher)] == [("shelf", 2), ("shelf/b", 2)]
+    assert list_shown(house.reader, PUBLISH) == []
+
+
+def test_a_document_set_to_draft_leaves_the_list_at_once(house: House) -> None:
+    document = put(house.shelf, "a")
+    change_document(None, document.id, title="a", filename="a", description="", published_at=None, expires_at=None)
+
+    assert list_documents(house.reader).rows == []

@@ -1,0 +1,175 @@
+"""People and groups on the command line."""
+
+import json
+
+import pytest
+from flask import Flask
+
+from portal import accounts
+from portal.accounts import find_token, find_user, sign_in
+from portal.cli import people
+from portal.errors import SignInFailed
+from tests.cli.conftest import Command
+from tests.databases import SQLITE_ONLY
+from tests.makers import NETWORK, PASSWORD, group, person, release
+
+pytestmark = SQLITE_ONLY
+
+ADA = ("user", "add", "ada@example.org", "--name", "Ada Byron")
+
+
+def enter(email: str, password: str) -> str:
+    return sign_in(email, password, network=NETWORK, agent="tests")
+
+
+def token_in(output: str) -> str:
+    return output.strip().rpartition("/")[2]
+
+
+def test_a_person_without_password_gets_a_one_time_address(command: Command, context: Flask) -> None:
+    result = command(*ADA)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("http://localhost/setup/")
+    assert result.stdout.count("\n") == 1
+    found, ada = find_token(token_in(result.stdout)), find_user("ada@example.org")
+    assert found is not None
+    assert ada is not None
+    assert (found.purpose, found.user_id, ada.password_hash) == ("invitation", ada.id, None)
+
+
+def test_a_password_on_standard_input_lets_the_person_in_and_is_not_shown(command: Command, context: Flask) -> None:
+    result = command(*ADA, "--password-stdin", stdin=PASSWORD + "\n")
+    assert result.exit_code == 0
+    assert "/setup/" not in result.stdout
+    assert PASSWORD not in result.output
+    assert enter("ada@example.org", PASSWORD)
+
+
+def test_only_one_line_end_is_no_part_of_the_password(command: Command, context: Flask) -> None:
+    assert command(*ADA, "--password-stdin", stdin=PASSWORD + " \n\n").exit_code == 0
+    with pytest.raises(SignInFailed):
+        enter("ada@example.org", PASSWORD + " ")
+    assert enter("ada@example.org", PASSWORD + " \n")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "reason"),
+    [
+        ("", "No password came on standard input."),
+        ("\n", "No password came on standard input."),
+        ("short\n", "A password needs at least 15 characters. A sentence is easy to remember."),
+        (b"\xff\xfe is no text at all\n", "The password on standard input is not UTF-8 text."),
+    ],
+)
+def test_a_password_that_cannot_be_makes_no_account(
+    command: Command, context: Flask, stdin: str | bytes, reason: str
+) -> None:
+    result = command(*ADA, "--password-stdin", stdin=stdin)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", reason + "\n")
+    assert find_user("ada@example.org") is None
+
+
+def test_an_address_has_one_account_however_it_is_spelled(command: Command, context: Flask) -> None:
+    person("Ada")
+    result = command("user", "add", "ADA@example.org", "--name", "Somebody")
+    assert (result.exit_code, result.stderr) == (1, "ADA@example.org already has an account.\n")
+
+
+def test_an_administrator_is_made_on_request(command: Command, context: Flask) -> None:
+    assert command(*ADA, "--admin").exit_code == 0
+    found = find_user("ada@example.org")
+    assert found is not None
+    assert found.is_admin
+
+
+def test_the_name_is_required(command: Command) -> None:
+    result = command("user", "add", "ada@example.org")
+    assert result.exit_code == 2
+    assert "--name" in result.stderr
+
+
+def test_a_reset_prints_an_address_and_leaves_the_password_until_it_is_used(command: Command, context: Flask) -> None:
+    ada = person("Ada", password=PASSWORD)
+    result = command("user", "reset", "Ada@Example.org")
+    assert result.exit_code == 0
+    found = find_token(token_in(result.stdout))
+    assert found is not None
+    assert (found.purpose, found.user_id) == ("reset", ada.id)
+    release()
+    assert enter("ada@example.org", PASSWORD)
+
+
+def test_nobody_unknown_is_reset(command: Command) -> None:
+    result = command("user", "reset", "nobody@example.org")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "There is no person with the address nobody@example.org.\n"
+
+
+def test_without_a_base_url_an_address_says_where_it_is_right(command: Command) -> None:
+    result = command(*ADA, PORTAL_BASE_URL=None)
+    assert result.stdout.startswith("http://127.0.0.1:8000/setup/")
+    assert "PORTAL_BASE_URL is not set" in result.stderr
+
+
+def test_people_are_listed_by_name_over_all_pages(
+    command: Command, context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "PAGE", 2)
+    names = ["Ada", "bo", "Cleo", "dan", "Eve"]
+    for name in reversed(names):
+        person(name)
+    listed = json.loads(command("user", "list", "--json").stdout)
+    assert [one["name"] for one in listed] == names
+
+
+def test_a_person_as_json_has_these_keys_and_no_secret(command: Command, context: Flask) -> None:
+    ada = person("Ada", is_admin=True, password=PASSWORD)
+    accounts.disable_user(None, person("Bo").id)
+    ada_json, bo_json = json.loads(command("user", "list", "--json").stdout)
+    assert ada_json == {
+        "id": ada.id,
+        "uuid": str(ada.uuid),
+        "email": "ada@example.org",
+        "name": "Ada",
+        "is_admin": True,
+        "has_password": True,
+        "disabled_at": None,
+        "seen_at": None,
+    }
+    assert not bo_json["has_password"]
+    assert bo_json["disabled_at"].endswith("+00:00")
+
+
+def test_people_are_listed_in_columns(command: Command, context: Flask) -> None:
+    person("Ada", is_admin=True, password=PASSWORD)
+    person("Zoë Quinn")
+    head, ada, zoe = command("user", "list").stdout.splitlines()
+    assert head.split() == ["Name", "Address", "Role", "Account", "Last", "here"]
+    assert ada.split() == ["Ada", "ada@example.org", "administrator", "open", "-"]
+    assert zoe.split() == ["Zoë", "Quinn", "zoë.quinn@example.org", "invited", "-"]
+    assert ada.index("ada@") == zoe.index("zoë.quinn@") == head.index("Address")
+
+
+def test_a_group_is_added_and_joined_once(command: Command, context: Flask) -> None:
+    person("Ada")
+    assert command("group", "add", "Clients").stdout == "Clients is a group now.\n"
+    assert command("group", "join", "clients", "ada@example.org").stdout == "Ada is in Clients.\n"
+    assert command("group", "join", "Clients", "ada@example.org").stdout == "Ada is in Clients already.\n"
+    assert json.loads(command("group", "list", "--json").stdout) == [{"id": 1, "name": "Clients", "members": 1}]
+    assert "Clients  1 person" in command("group", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("add", "Clients"), "There is already a group called Clients."),
+        (("join", "Strangers", "ada@example.org"), "There is no group called Strangers."),
+        (("join", "Clients", "nobody@example.org"), "There is no person with the address nobody@example.org."),
+    ],
+)
+def test_what_a_group_cannot_do_is_said_in_one_line(
+    command: Command, context: Flask, arguments: tuple[str, ...], reason: str
+) -> None:
+    group("Clients", person("Ada"))
+    result = command("group", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", reason + "\n")

@@ -1,0 +1,131 @@
+"""verify, gc, backup and restore on the command line."""
+
+import json
+import os
+import stat
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from portal.models import Document
+from portal.settings import Settings
+from tests.cli.conftest import Command, Portal
+from tests.databases import SQLITE_ONLY
+from tests.makers import category, document, release
+
+pytestmark = SQLITE_ONLY
+
+
+@pytest.fixture
+def report(context: Flask) -> Document:
+    """One document, the only one."""
+    made = document(category("reports"), "report.pdf", b"%PDF-1.7 the report")
+    release()
+    return made
+
+
+def blobs(settings: Settings) -> list[Path]:
+    return [path for path in (settings.data / "blobs").rglob("*") if path.is_file()]
+
+
+def test_verify_finds_nothing_wrong_with_what_is_right(command: Command, report: Document) -> None:
+    result = command("verify")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "1 document, 1 version, 19 bytes read: 0 problems.\n"
+
+
+def test_verify_names_what_is_damaged_and_fails(command: Command, report: Document, settings: Settings) -> None:
+    blobs(settings)[0].chmod(0o600)
+    blobs(settings)[0].write_bytes(b"%PDF-1.7 the rep0rt")
+    result = command("verify", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["documents"] == 1
+    assert result.stderr.splitlines() == found["problems"]
+    assert f"document {report.id}" in result.stderr
+
+
+def test_gc_removes_what_nobody_needs_once_it_is_old(command: Command, report: Document, settings: Settings) -> None:
+    stray = settings.data / "blobs" / "ab" / "cd" / ("abcd" + "0" * 60)
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_bytes(b"stray")
+    assert json.loads(command("gc", "--json").stdout)["files"] == 0
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(stray, (two_days_ago, two_days_ago))
+    result = command("gc")
+    assert result.stdout.startswith("1 file removed, 5 bytes freed;")
+    assert len(blobs(settings)) == 1
+
+
+def test_a_backup_is_one_private_tar_with_everything(command: Command, report: Document, tmp_path: Path) -> None:
+    target = tmp_path / "portal.tar"
+    result = command("backup", str(target))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"1 document in {target}, ")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with tarfile.open(target) as tar:
+        assert any("portal.db" in name for name in tar.getnames())
+
+
+def test_a_backup_overwrites_nothing(command: Command, report: Document, tmp_path: Path) -> None:
+    target = tmp_path / "portal.tar"
+    target.write_text("of last year")
+    result = command("backup", str(target))
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert target.read_text() == "of last year"
+
+
+def test_a_backup_of_damaged_bytes_is_made_and_fails(
+    command: Command, report: Document, settings: Settings, tmp_path: Path
+) -> None:
+    blobs(settings)[0].unlink()
+    result = command("backup", str(tmp_path / "portal.tar"))
+    assert result.exit_code == 1
+    assert "missing or damaged" in result.stderr
+    assert (tmp_path / "portal.tar").exists()
+
+
+def test_a_backup_comes_back_elsewhere_with_its_signing_key(portal: Portal, tmp_path: Path) -> None:
+    here = {
+        "PORTAL_DATA": str(tmp_path / "here"),
+        "PORTAL_DATABASE_URL": "",
+        "PORTAL_STORAGE": "",
+        "PORTAL_SECRET_KEY": "",
+    }
+    there = here | {"PORTAL_DATA": str(tmp_path / "there")}
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.txt").write_text("a")
+    target = str(tmp_path / "portal.tar")
+    assert portal("migrate", **here).returncode == 0
+    assert portal("import", str(tmp_path / "tree"), "--into", "a", **here).returncode == 0
+    assert portal("backup", target, **here).returncode == 0
+    refused = portal("restore", target, **there)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.endswith("Run: portal migrate\n")
+    assert portal("migrate", **there).returncode == 0
+    restored = portal("restore", target, **there)
+    assert (restored.returncode, restored.stderr) == (0, "")
+    assert restored.stdout.startswith("1 document as they were at ")
+    assert portal("list", "--json", **there).stdout == portal("list", "--json", **here).stdout
+    assert portal("verify", **there).returncode == 0
+    keys = [tmp_path / where / "secrets" / "secret_key" for where in ("here", "there")]
+    assert keys[0].read_text() == keys[1].read_text()
+
+
+def test_a_backup_is_not_restored_over_documents(command: Command, report: Document, tmp_path: Path) -> None:
+    target = str(tmp_path / "portal.tar")
+    command("backup", target)
+    result = command("restore", target)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize("content", [None, "this is no tar"])
+def test_what_is_no_backup_is_not_restored(command: Command, tmp_path: Path, content: str | None) -> None:
+    source = tmp_path / "portal.tar"
+    if content is not None:
+        source.write_text(content)
+    result = command("restore", str(source))
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)

@@ -1,0 +1,171 @@
+"""migrate and check, what every command says before them, and how failures look."""
+
+import dataclasses
+import stat
+from pathlib import Path
+
+import pytest
+
+from portal import settings as configuration
+from portal.cli import cli
+from portal.schema import head
+from portal.settings import DEFAULTS, Settings
+from tests.cli.conftest import Command, Portal
+from tests.databases import SQLITE_ONLY
+
+ROOT = Path(__file__).parents[2]
+MIGRATE_FIRST = "The database does not fit this version of the portal. Run: portal migrate\n"
+COMMANDS = [
+    ("serve", "--port", "0"),
+    ("user", "add", "ada@example.org", "--name", "Ada"),
+    ("user", "reset", "ada@example.org"),
+    ("user", "list"),
+    ("group", "add", "Clients"),
+    ("group", "join", "Clients", "ada@example.org"),
+    ("group", "list"),
+    ("category", "add", "reports"),
+    ("grant", "reports", "--everyone"),
+    ("import", ".", "--into", "reports"),
+    ("list",),
+    ("share", "add", "1"),
+    ("share", "list"),
+    ("share", "revoke", "1"),
+    ("verify",),
+    ("gc",),
+    ("backup", "portal.tar"),
+    ("restore", "portal.tar"),
+    ("audit", "verify"),
+]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> dict[str, str]:
+    """The variables of an installation nothing was ever done with."""
+    return {"PORTAL_DATA": str(tmp_path / "fresh"), "PORTAL_DATABASE_URL": "", "PORTAL_STORAGE": ""}
+
+
+@SQLITE_ONLY
+def test_migrate_makes_a_private_installation_and_may_be_repeated(
+    command: Command, fresh: dict[str, str], tmp_path: Path
+) -> None:
+    first, second = command("migrate", **fresh), command("migrate", **fresh)
+    expected = (0, f"The database is at schema {head()}.\n", "")
+    assert (first.exit_code, first.stdout, first.stderr) == expected
+    assert (second.exit_code, second.stdout, second.stderr) == expected
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "fresh", tmp_path / "fresh" / "portal.db")]
+    assert modes == [0o700, 0o600]
+
+
+def test_migrate_works_on_every_database(command: Command, empty_database: str, tmp_path: Path) -> None:
+    variables = {"PORTAL_DATABASE_URL": empty_database}
+    assert command("list", **variables).stderr == MIGRATE_FIRST
+    assert command("migrate", **variables).exit_code == 0
+    assert command("list", **variables).exit_code == 0
+
+
+test_migrate_works_on_every_database = SQLITE_ONLY(test_migrate_works_on_every_database)
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_before_migrate_every_command_says_so_and_leaves_nothing(
+    command: Command, fresh: dict[str, str], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    result = command(*arguments, **fresh)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", MIGRATE_FIRST)
+    assert not (tmp_path / "fresh").exists()
+
+
+@SQLITE_ONLY
+def test_every_command_that_needs_the_schema_is_tested_above(command: Command) -> None:
+    needing = set(cli.commands) - {"migrate", "check", "demo"}
+    assert needing == {arguments[0] for arguments in COMMANDS}
+
+
+def test_check_says_one_line_for_each_part(command: Command) -> None:
+    result = command("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "schema", "storage"]
+
+
+@SQLITE_ONLY
+def test_check_fails_for_an_old_schema_and_still_looks_at_the_storage(command: Command, fresh: dict[str, str]) -> None:
+    result = command("check", **fresh)
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage"]
+    assert result.stderr == f"schema    {MIGRATE_FIRST}"
+
+
+@SQLITE_ONLY
+def test_check_fails_for_a_storage_that_takes_nothing(command: Command, settings: Settings) -> None:
+    settings.data.mkdir(exist_ok=True)
+    (settings.data / "blobs").write_text("in the way")
+    result = command("check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("storage   ")
+    assert result.stderr.count("\n") == 1
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("name", ["check", "migrate", "list"])
+def test_a_wrong_setting_is_named_in_one_line(command: Command, name: str) -> None:
+    result = command(name, PORTAL_MAX_UPLOAD="much")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "PORTAL_MAX_UPLOAD must be a whole number.\n"
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("name", ["check", "migrate", "list"])
+def test_a_database_that_does_not_answer_is_told_in_one_line(command: Command, tmp_path: Path, name: str) -> None:
+    url = f"postgresql://portal:never-shown@/portal?host={tmp_path}"
+    result = command(name, PORTAL_DATABASE_URL=url)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "never-shown" not in result.output
+
+
+@SQLITE_ONLY
+def test_a_directory_that_cannot_be_written_is_told_in_one_line(
+    command: Command, fresh: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "fresh").write_text("in the way")
+    result = command("migrate", **fresh)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{tmp_path / 'fresh'}: File exists.\n"
+
+
+@SQLITE_ONLY
+def test_the_real_command_works_from_the_first_to_the_last_step(
+    portal: Portal, fresh: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "Ünïcode 文.txt").write_text("named in three scripts")
+    variables = fresh | {"PYTHONIOENCODING": "ascii"}
+    for arguments in (("migrate",), ("import", str(tmp_path / "tree"), "--into", "reports")):
+        done = portal(*arguments, **variables)
+        assert (done.returncode, done.stderr) == (0, "")
+    done = portal("list", **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"reports/\xdcn\xefcode \u6587.txt" in done.stdout
+    failed = portal("list", "letters", **variables)
+    assert (failed.returncode, failed.stdout, failed.stderr) == (1, "", "There is no category letters.\n")
+    mistaken = portal("lisst", **variables)
+    assert (mistaken.returncode, mistaken.stdout) == (2, "")
+
+
+def test_the_example_for_production_can_be_read() -> None:
+    chosen = configuration.load({"PORTAL_CONFIG": str(ROOT / "config" / "production.example.toml")})
+    assert chosen.is_secure
+    assert chosen.database_url.startswith("postgresql:")
+    assert chosen.trusted_proxies
+
+
+def test_the_example_for_production_changes_what_it_names() -> None:
+    example = configuration.load({"PORTAL_CONFIG": str(ROOT / "config" / "production.example.toml")})
+    default = configuration.load({"PORTAL_CONFIG": str(DEFAULTS)})
+    changed = {
+        field.name
+        for field in dataclasses.fields(Settings)
+        if getattr(example, field.name) != getattr(default, field.name)
+    }
+    assert changed >= {"data", "database_url", "base_url", "trusted_proxies", "name", "max_upload", "allowed_types"}

@@ -1,0 +1,76 @@
+"""A process that works on installations and kills itself at the n-th step of the work.
+
+``python -m tests.integrity.dying``; each line on stdin is an order in JSON: ``verb`` and ``argument``, ``step``, and
+the ``environment`` of the installation. For each a fork works and dies; its exit code is written to stdout. A step is
+a commit, or a name in the file system that comes or goes.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from portal import integrity
+from portal.settings import load
+from tests.makers import running
+
+NAMING = ("link", "mkdir", "open", "rename", "rmdir", "unlink")
+VERBS: dict[str, Callable[[str], object]] = {
+    "collect": lambda _: integrity.collect(),
+    "backup": lambda target: integrity.backup(Path(target)),
+    "restore": lambda source: integrity.restore(Path(source)),
+}
+
+
+def arm(step: int) -> None:
+    """Die before the n-th step from now on."""
+    steps = count(1)
+
+    def reached(*_: object) -> None:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(Engine, "commit", reached)
+    for name in NAMING:
+        setattr(os, name, _after(reached, getattr(os, name)))
+
+
+def _after(reached: Callable[[], None], original: Callable[..., Any]) -> Callable[..., Any]:
+    def stepped(*args: Any, **kwargs: Any) -> Any:
+        if original.__name__ != "open" or args[1] & os.O_CREAT:
+            reached()
+        return original(*args, **kwargs)
+
+    return stepped
+
+
+def work(verb: str, argument: str, step: int, environment: dict[str, str]) -> None:
+    """Do what is ordered, up to the step."""
+    with running(load(environment)) as app, app.app_context():
+        arm(step)
+        VERBS[verb](argument)
+
+
+def main() -> None:
+    """Take orders until stdin ends."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                work(**json.loads(line))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
