@@ -59,8 +59,8 @@ class Messages(logging.Formatter):
         return one_line(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:
-        """The trace below it."""
-        return "\n".join(one_line(line) for line in super().formatException(ei).splitlines())
+        """The trace below it, set in, so that none of its lines can pass for another message."""
+        return "\n".join(f"  {one_line(line)}" for line in super().formatException(ei).splitlines())
 
 
 def send_messages_to_stderr() -> None:

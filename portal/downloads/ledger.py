@@ -1,19 +1,19 @@
 """The ledger: one row per logical download, whose ranges are merged however many connections carry them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, insert, select, update
+from sqlalchemy import Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from portal.actors import Actor
 from portal.catalog import Edition
-from portal.errors import TooManyTransfers
+from portal.errors import ShareExpired, TooManyTransfers
 from portal.extensions import db, run, settings, transaction
-from portal.models import Download, db_later, db_now
+from portal.models import Download, Ticket, db_later, db_now
 from portal.ranges import covers, merge, without
 
 MOST_INTERVALS = 256
@@ -26,6 +26,7 @@ connections goes on asking for pieces of what its first one already got."""
 ACTIVE_SECONDS = 120
 """A transfer that moved no bytes for so long does not count against those allowed at once."""
 AGENT_LENGTH = 300
+TICKET_OVER = "This download address has expired. Open the link again."
 
 Intervals = Sequence[tuple[int, int]]
 
@@ -50,12 +51,21 @@ class Entry:
     """The row a transfer writes to.
 
     ``is_late``: it was complete already, and these are pieces asked for once more. ``is_scattered``: it holds so many
-    pieces that the whole is to be sent.
+    pieces that the whole is to be sent. ``fresh`` is what it was told in advance and nobody else had handed over.
     """
 
     id: int
     is_late: bool = False
     is_scattered: bool = False
+    fresh: Intervals = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before."""
+
+    is_complete: bool
+    fresh: Intervals
 
 
 class _Last(NamedTuple):
@@ -68,7 +78,7 @@ class _Last(NamedTuple):
     is_late: bool
 
 
-_FIND_LAST = (
+_FIND: Select[*tuple[Any, ...]] = (
     select(
         Download.id,
         Download.intervals,
@@ -77,9 +87,10 @@ _FIND_LAST = (
         and_(Download.state == "completed", Download.closed_at > db_later(-LATE_SECONDS)),
     )
     .where(Download.actor_key == bindparam("key"), Download.version_id == bindparam("version"))
-    .order_by(Download.id.desc())
-    .limit(1)
+    .with_for_update()  # or it could be completed between being found and being joined
 )
+_FIND_LAST = _FIND.order_by(Download.id.desc()).limit(1)
+_FIND_OPEN = _FIND.where(Download.closed_at.is_(None))
 
 
 def claim_of(actor: Actor, agent: str) -> Claim:
@@ -91,36 +102,38 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     """Join the open row of this actor and version, or write a new one.
 
     ``wanted`` is what will be sent; ``handed`` what leaves at once with the first block, empty when more blocks
-    follow: so a small download costs one transaction. Raises TooManyTransfers. The unique index decides between two
-    that begin at once; the loser joins.
+    follow: so a small download costs one transaction. Raises TooManyTransfers, and ShareExpired for a ticket that was
+    given back. The unique index decides between two that begin at once; the loser joins.
     """
     try:
-        return _begin(claim, edition, wanted, handed)
+        return _begin(claim, edition, wanted, handed, _FIND_LAST)
     except IntegrityError:
-        return _begin(claim, edition, wanted, handed)
+        return _begin(claim, edition, wanted, handed, _FIND_OPEN)
 
 
-def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> bool:
-    """Merge what was handed over into the row; True when that completes it, which closes it.
+def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
+    """Merge what was handed over into the row, which closes it when that completes it.
 
-    ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``.
+    ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
+    row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
     """
     with transaction() as session:
         this = Download.id == entry.id
         found = select(Download.intervals, Download.state, Download.closed_at).where(this).with_for_update()
         intervals, present, closed_at = session.execute(found).one()
-        merged = merge([*_pairs(intervals), *handed])
+        had = _pairs(intervals)
+        merged = merge([*had, *handed])
         is_complete = covers(merged, size)
         values: dict[str, object] = {
             "intervals": merged[:MOST_INTERVALS],
             "bytes_sent": Download.bytes_sent + sent,
             "active_at": db_now(),
         }
-        if present != "completed" and closed_at is None:
+        if present != "completed" and (is_complete or closed_at is None):
             values["state"] = "completed" if is_complete else state
             values["closed_at"] = db_now() if is_complete else None
         session.execute(update(Download).where(this).values(values))
-    return is_complete
+    return Told(is_complete, without(handed, had))
 
 
 def confirm(entry: Entry) -> None:
@@ -130,24 +143,16 @@ def confirm(entry: Entry) -> None:
         session.execute(update(Download).where(*completed).values(is_confirmed=True))
 
 
-def take_back(entry: Entry, refused: Intervals) -> None:
+def take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals) -> None:
     """Pieces that were counted before they left did not leave: the download is unfinished and can be joined.
 
-    When another row was begun meanwhile this one stays closed, as aborted.
+    What others handed over too (all that was not ``fresh``) stays. When another row was begun meanwhile this one stays
+    closed, as aborted.
     """
     try:
-        _take_back(entry, refused, {"closed_at": None})
+        _take_back(entry, size, refused, fresh, {"closed_at": None})
     except IntegrityError:
-        _take_back(entry, refused, {})
-
-
-def touch(entry: Entry, handed: Intervals) -> None:
-    """A long transfer is alive, and has got so far."""
-    with transaction() as session:
-        this = Download.id == entry.id
-        intervals = session.execute(select(Download.intervals).where(this).with_for_update()).scalar_one()
-        merged = merge([*_pairs(intervals), *handed])[:MOST_INTERVALS]
-        session.execute(update(Download).where(this).values(intervals=merged, active_at=db_now()))
+        _take_back(entry, size, refused, fresh, {})
 
 
 def sweep(idle_seconds: int) -> int:
@@ -169,10 +174,13 @@ def sweep(idle_seconds: int) -> int:
     return len(marked)
 
 
-def _begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) -> Entry:
+def _begin(
+    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]]
+) -> Entry:
     is_part = not covers(merge(wanted), edition.size)
     with transaction():
-        last = _find_last(claim, edition)
+        _require_ticket(claim)
+        last = _find(find, claim, edition)
         if last is not None and last.is_open and not last.is_alive:
             _close(last.id)
             last = None
@@ -183,31 +191,39 @@ def _begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
         if handed and last.is_open and not is_scattered:
-            advance(entry, edition.size, handed, sum(stop - start for start, stop in handed))
+            told = advance(entry, edition.size, handed, _length(handed))
+            entry = replace(entry, fresh=told.fresh)
         elif last.is_open:
             _rejoin(entry, claim)
     return entry
 
 
-def _find_last(claim: Claim, edition: Edition) -> _Last | None:
-    """The newest row of this actor and version."""
-    row = run(_FIND_LAST, key=claim.key, version=edition.version_id).first()
+def _find(statement: Select[*tuple[Any, ...]], claim: Claim, edition: Edition) -> _Last | None:
+    row = run(statement, key=claim.key, version=edition.version_id).first()
     return _Last(*row) if row is not None else None
 
 
-def _take_back(entry: Entry, refused: Intervals, reopened: dict[str, object]) -> None:
+def _require_ticket(claim: Claim) -> None:
+    """A ticket is given back or used, never both: whoever does the other stands in line for its row."""
+    if claim.ticket_id is not None:
+        this = select(Ticket.refunded_at).where(Ticket.id == claim.ticket_id).with_for_update(read=True)
+        if db.session.scalars(this).one() is not None:
+            raise ShareExpired(TICKET_OVER)
+
+
+def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, reopened: dict[str, object]) -> None:
     with transaction() as session:
-        this = (Download.id == entry.id, Download.is_confirmed.is_(False))
-        intervals = session.scalar(select(Download.intervals).where(*this).with_for_update())
-        if intervals is None:
-            return
+        this = Download.id == entry.id
+        had = _pairs(session.scalars(select(Download.intervals).where(this).with_for_update()).one())
+        left = without(had, without(refused, without(refused, fresh)))
         values: dict[str, object] = {
-            "state": "aborted",
-            "intervals": without(_pairs(intervals), refused),
-            "bytes_sent": Download.bytes_sent - sum(stop - start for start, stop in refused),
+            "intervals": left,
+            "bytes_sent": Download.bytes_sent - _length(refused),
             "active_at": db_now(),
         }
-        session.execute(update(Download).where(*this).values(values | reopened))
+        if not covers(left, size):
+            values |= {"state": "aborted", "is_confirmed": False} | reopened
+        session.execute(update(Download).where(this).values(values))
 
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
@@ -223,16 +239,17 @@ def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
         document_id=edition.document_id,
         version_id=edition.version_id,
         intervals=merge(handed),
-        bytes_sent=sum(stop - start for start, stop in handed),
+        bytes_sent=_length(handed),
     )
-    return Entry(row.scalar_one())
+    return Entry(row.scalar_one(), fresh=handed)
 
 
 @cache
 def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
     """Built once: the hot path pays for running it, not for writing it."""
-    given = "actor_key user_id link_id ticket_id network agent document_id version_id intervals bytes_sent".split()
-    values: dict[str, object] = {name: bindparam(name) for name in given}
+    who = ("actor_key", "user_id", "link_id", "ticket_id", "network", "agent")
+    what = ("document_id", "version_id", "intervals", "bytes_sent")
+    values: dict[str, object] = {name: bindparam(name) for name in (*who, *what)}
     values["state"] = "completed" if is_complete else "started"
     values["closed_at"] = db_now() if is_complete else None
     return insert(Download).values(values).returning(Download.id)
@@ -262,6 +279,10 @@ def _require_capacity(claim: Claim) -> None:
         raise TooManyTransfers
     if db.session.scalars(count).one() >= settings().transfers_all:
         raise TooManyTransfers("The portal is sending as much as it can. Try again in a few seconds.")
+
+
+def _length(intervals: Intervals) -> int:
+    return sum(stop - start for start, stop in intervals)
 
 
 def _pairs(intervals: list[list[int]]) -> list[tuple[int, int]]:

@@ -31,6 +31,7 @@ class Sending:
         self._blocks = _blocks(self.spans)
         is_counted = self.length <= BLOCK and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
+        self._fresh = entry.fresh
         self._is_complete = False
         self._is_done = False
         self._taken: list[tuple[int, int]] = []
@@ -63,10 +64,10 @@ class Sending:
             return
         self._is_done = True
         if self._entry.is_late:
-            ledger.advance(self._entry, self.edition.size, [], self._sent)
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
         elif self._is_claimed:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
-            ledger.take_back(self._entry, refused)
+            ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
         else:
             ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted")
 
@@ -89,16 +90,17 @@ class Sending:
         """Before the last block leaves: the whole answer. In between: that it is alive."""
         if self._sent + where.length == self.length:
             spans = [(span.start, span.stop) for span in self.spans]
-            self._is_complete = ledger.advance(self._entry, self.edition.size, spans, self.length)
+            told = ledger.advance(self._entry, self.edition.size, spans, self.length)
+            self._is_complete, self._fresh = told.is_complete, told.fresh
             self._is_claimed = True
         elif time.monotonic() - self._beat > HEARTBEAT_SECONDS:
-            ledger.touch(self._entry, self._taken)
+            ledger.advance(self._entry, self.edition.size, self._taken, 0)
             self._beat = time.monotonic()
 
     def _finish(self) -> None:
         self._is_done = True
         if self._entry.is_late:
-            ledger.advance(self._entry, self.edition.size, [], self._sent)
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
         elif self._is_complete:
             ledger.confirm(self._entry)
 

@@ -158,7 +158,7 @@ def _get(ref: str) -> Document:
 
 
 def _published_at(document: Document) -> datetime | None:
-    visible = forms.choice("visible", VISIBLE)
+    visible = forms.choice("visible", VISIBLE, "keep")
     if visible == "keep":
         return document.published_at
     if visible == "now":

@@ -30,9 +30,9 @@ def words(name: str) -> list[str]:
     return [word for word in re.split(r"[\s,;]+", text(name)) if word]
 
 
-def choice(name: str, offered: Collection[str]) -> str:
-    """One of the values that were offered. Raises BadInput for any other."""
-    value = text(name)
+def choice(name: str, offered: Collection[str], default: str = "") -> str:
+    """One of the values that were offered; a form without the field means the default. Raises BadInput for any other."""
+    value = text(name, default)
     if value not in offered:
         raise BadInput("Choose one of what is offered here.", field=name)
     return value

@@ -22,7 +22,7 @@ def landing(token: str) -> Response:
     except ShareGone as gone:
         return _closed(gone)
     if opened.is_open and _wants_bytes():
-            return deliver(opened.edition, shares.claim_of_link(opened.link.id, network(), agent()))
+        return deliver(opened.edition, shares.claim_of_link(opened.link.id, network(), agent()))
     if request.method == "GET" and not shares.is_scanner(agent()):
         shares.note_opened(opened.link.id)
     return _page(token, opened)

@@ -4,9 +4,10 @@ import json
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Executable, delete, text, update
 
 from portal.extensions import db
+from portal.models import AuditEvent
 from tests.cli.conftest import Command
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.makers import category, group, person, release
@@ -22,10 +23,10 @@ def events(context: Flask) -> int:
     return 3
 
 
-def execute(*statements: str) -> None:
+def execute(*statements: str | Executable) -> None:
     with db.engine.begin() as connection:
         for statement in statements:
-            connection.execute(text(statement))
+            connection.execute(text(statement) if isinstance(statement, str) else statement)
 
 
 def test_a_log_that_is_whole_is_called_whole_and_not_sealed(command: Command, events: int) -> None:
@@ -64,7 +65,8 @@ def test_an_empty_log_is_whole(command: Command, context: Flask) -> None:
 def test_a_row_taken_out_is_missed(command: Command, events: int, row: int) -> None:
     create = db.session.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'audit_events_no_delete'"))
     release()
-    execute("DROP TRIGGER audit_events_no_delete", f"DELETE FROM audit_events WHERE id = {row}", str(create))
+    taken_out = delete(AuditEvent).where(AuditEvent.id == row)
+    execute("DROP TRIGGER audit_events_no_delete", taken_out, str(create))
     result = command("audit", "verify", "--json")
     assert result.exit_code == 1
     assert result.stderr == "1 row of the log is missing.\n"
@@ -97,7 +99,7 @@ def test_numbers_left_out_by_postgresql_are_told_and_are_no_fault(command: Comma
 def test_a_seal_nobody_made_is_noticed(command: Command, events: int) -> None:
     if db.engine.dialect.name == "sqlite":
         execute("DROP TRIGGER audit_events_no_update")
-    execute(f"UPDATE audit_events SET row_hash = '{'0' * 64}' WHERE id = 1")
+    execute(update(AuditEvent).where(AuditEvent.id == 1).values(row_hash="0" * 64))
     result = command("audit", "verify")
     assert result.exit_code == 1
     assert "1 row carries a seal" in result.stderr

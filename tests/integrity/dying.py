@@ -2,7 +2,7 @@
 
 ``python -m tests.integrity.dying``; each line on stdin is an order in JSON: ``verb`` and ``argument``, ``step``, and
 the ``environment`` of the installation. For each a fork works and dies; its exit code is written to stdout. A step is
-a commit, or a name in the file system that comes or goes.
+a commit of something written, or a name in the file system that comes or goes.
 """
 
 import json
@@ -15,12 +15,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from portal import integrity
 from portal.settings import load
 from tests.makers import running
 
+READING = ("SELECT", "PRAGMA", "BEGIN", "SET LOCAL")
 NAMING = ("link", "mkdir", "open", "rename", "rmdir", "unlink")
 VERBS: dict[str, Callable[[str], object]] = {
     "collect": lambda _: integrity.collect(),
@@ -37,7 +38,15 @@ def arm(step: int) -> None:
         if next(steps) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(Engine, "commit", reached)
+    def note_writing(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        connection.info["has_written"] = not statement.startswith(READING) or connection.info.get("has_written")
+
+    def commit(connection: Connection) -> None:
+        if connection.info.pop("has_written", False):
+            reached()
+
+    event.listen(Engine, "before_cursor_execute", note_writing)
+    event.listen(Engine, "commit", commit)
     for name in NAMING:
         setattr(os, name, _after(reached, getattr(os, name)))
 

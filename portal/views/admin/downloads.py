@@ -49,7 +49,7 @@ def show() -> Response:
         counts=counts,
         most=downloads.MOST_COUNTED,
         email=request.args.get("email", ""),
-        query={name: value for name, value in request.args.items() if name in NARROWING},
+        wanted={name: value for name, value in request.args.items() if name in NARROWING},
         chosen=_chosen(rows),
     )
 

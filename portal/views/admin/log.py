@@ -33,7 +33,7 @@ def show() -> Response:
         email=email,
         thing=thing,
         sentence=sentence,
-        query={name: value for name, value in request.args.items() if name in ("action", "email", "person", "thing")},
+        wanted={name: value for name, value in request.args.items() if name in ("action", "email", "person", "thing")},
     )
 
 

@@ -30,7 +30,7 @@ def show() -> Response:
     return house.show(
         "admin/people.html",
         page=page,
-        query=query,
+        sought=query,
         state=state,
         states=STATES,
         counts=accounts.count_people(),

@@ -33,7 +33,7 @@ def store() -> Response:
     """Take in every document of the form and say what became of each."""
     try:
         category = target_category(forms.text("category"))
-        on_conflict = ON_CONFLICT[forms.choice("on_conflict", ON_CONFLICT)]
+        on_conflict = ON_CONFLICT[forms.choice("on_conflict", ON_CONFLICT, "version")]
         outcomes = uploads.store_documents(person(), category.id, _arrivals(), on_conflict=on_conflict)
     except REFUSALS as problem:
         return _page(request.form.get("category", ""), problem)

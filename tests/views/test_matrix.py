@@ -1,0 +1,141 @@
+"""Who gets which answer where: every route of the portal × every kind of visitor.
+
+The table is written by hand and read by people; a route that is missing in it fails. Each cell is the status of a bare
+request: for forms that is one without any field, so 422 or 400 means "you may, but say what".
+"""
+
+import io
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import accounts, shares
+from portal.catalog import trash_document
+from portal.models import MANAGE, PUBLISH, READ
+from portal.settings import Settings
+from portal.shares import Terms
+from tests import makers
+from tests.databases import SqliteTemplate, sqlite_url
+from tests.views.matrix import EXPECTED, ROLES
+
+
+@dataclass
+class World:
+    """One thing of every kind for each role, so that what one of them removes is still there for the next."""
+
+    clients: dict[str, str]
+    things: dict[str, dict[str, object]]
+
+
+def build(app: Flask) -> World:
+    """A category tree with people of every kind, and a document, link, group and person for each of them to meet."""
+    shelves = [makers.category(path) for path in ("shelf", "images", "reports")]
+    holders = {"disabled": MANAGE, "reader": READ, "publisher": PUBLISH, "manager": MANAGE}
+    tokens: dict[str, str] = {}
+    for role in ROLES:
+        if role in ("anonymous", "link holder"):
+            tokens[role] = ""
+            continue
+        user = makers.person(role.title(), is_admin=role == "administrator")
+        tokens[role] = accounts.sessions.start_session(user.id, network=makers.NETWORK, agent="tests")
+        for shelf in shelves if role in holders else []:
+            makers.grant(shelf, user=user, permission=holders[role])
+        if role == "disabled":
+            makers.change(user, disabled_at=makers.now())
+    things = {role: _things(role) for role in ROLES}
+    return World(tokens, things)
+
+
+def _things(role: str) -> dict[str, object]:
+    shelf, name = makers.category("shelf"), role.replace(" ", "-")
+    below = makers.category(f"shelf/{name}")
+    document = makers.document(shelf, f"{name}.pdf", f"%PDF-1.7 {role}".encode())
+    for path in ("images", "reports"):
+        makers.document(makers.category(path), f"{name}.bin", role.encode(), "application/octet-stream")
+    trashed = makers.document(shelf, f"{name}-old.pdf", f"%PDF-1.7 old {role}".encode())
+    trash_document(None, trashed.id)
+    link, token = shares.add_link(None, document.id, Terms())
+    target = makers.person(f"Target {role}")
+    group = makers.group(f"Group {role}", target)
+    ticket = shares.reserve(token, None, network=makers.NETWORK, agent="tests")
+    return {
+        "ref": document.uuid,
+        "document_id": trashed.id,
+        "number": 1,
+        "category_id": below.id,
+        "grant_id": makers.grant(below, user=target).id,
+        "link_id": link.id,
+        "token": token,
+        "ticket": ticket,
+        "group_id": group.id,
+        "user_id": target.id,
+        "session_id": 999_999,
+        "name": f"{name}.bin",
+        "door": "image",
+        "path": "shelf",
+        "filename": "portal.css",
+    }
+
+
+@pytest.fixture(scope="module")
+def template(sqlite_template: SqliteTemplate, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, World]:
+    directory = tmp_path_factory.mktemp("matrix")
+    settings = makers.settings_for(sqlite_template.copy(directory / "portal.db"), directory)
+    with makers.running(settings) as app, app.app_context():
+        world = build(app)
+    return settings, world
+
+
+@pytest.fixture
+def fresh(template: tuple[Settings, World], tmp_path: Path) -> Iterator[tuple[Flask, World]]:
+    settings, world = template
+    copy = tmp_path / "portal.db"
+    shutil.copy(settings.data.parent / "portal.db", copy)
+    with makers.running(replace(settings, database_url=sqlite_url(copy))) as app:
+        app.config["WTF_CSRF_ENABLED"] = False
+        yield app, world
+
+
+def test_every_route_is_in_the_table(fresh: tuple[Flask, World]) -> None:
+    app, _ = fresh
+    routes = {
+        f"{method} {rule.endpoint}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == set(EXPECTED)
+
+
+@pytest.mark.parametrize("route", sorted(EXPECTED))
+def test_everybody_gets_the_answer_of_the_table(fresh: tuple[Flask, World], route: str) -> None:
+    app, world = fresh
+    answers = {role: status_for(app, world, route, role) for role in ROLES}
+
+    assert answers == dict(zip(ROLES, EXPECTED[route], strict=True))
+
+
+def status_for(app: Flask, world: World, route: str, role: str) -> int:
+    """The status of a bare request of this role to its own thing of the kind the route is about."""
+    method, endpoint = route.split(" ")
+    things = dict(world.things[role])
+    if endpoint == "shares.ticket":
+        things["token"] = things["ticket"]
+    if endpoint == "download.report":
+        things["path"] = things["name"]
+    rules = (rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint and method in (rule.methods or ()))
+    values: dict[str, Any] = {name: things[name] for name in next(rules).arguments}
+    with app.test_request_context():
+        path = app.url_for(endpoint, **values)
+    client: FlaskClient = app.test_client()
+    if world.clients[role]:
+        client.set_cookie("portal", world.clients[role])
+    if role == "link holder":
+        client.get(f"/s/{things['token']}")
+    data = {"nothing": (io.BytesIO(b""), "")} if method == "POST" and endpoint in ("upload.store",) else None
+    return client.open(path, method=method, data=data).status_code
