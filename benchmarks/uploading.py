@@ -29,7 +29,7 @@ def upload(port: int, cookie: str, category: str, size: int) -> None:
             line.sendall(BLOCK)
         line.sendall(tail.encode())
         answer = line.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 303"):
+    if not answer.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(answer[:200])
 
 

@@ -29,6 +29,8 @@ from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Memb
 
 Columns = TypeVarTuple("Columns")
 
+_START, _PARENT, _CHILD = aliased(Category), aliased(Category), aliased(Category)
+
 
 def readable(statement: Select[*Columns], actor: Actor) -> Select[*Columns]:
     """Narrow a statement over ``Document`` to what ``actor`` may read now."""
@@ -47,9 +49,8 @@ def reachable(actor: Actor) -> CTE:
         _granted_to(_me(actor))
     )
     tree = down.cte("granted", recursive=True)
-    child = aliased(Category)
     tree = tree.union(
-        select(child.id, tree.c.level).where(child.parent_id == tree.c.category_id, child.is_sealed.is_(False))
+        select(_CHILD.id, tree.c.level).where(_CHILD.parent_id == tree.c.category_id, _CHILD.is_sealed.is_(False))
     )
     best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
     return best.cte("reachable")
@@ -62,17 +63,15 @@ def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnEleme
 
 def level_of(category_id: SQLColumnExpression[int], user_id: ColumnElement[int]) -> ColumnElement[int]:
     """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
-    start = aliased(Category)
     up = (
-        select(start.id, start.parent_id, start.is_sealed)
-        .where(start.id == category_id)
-        .correlate_except(start)
+        select(_START.id, _START.parent_id, _START.is_sealed)
+        .where(_START.id == category_id)
+        .correlate_except(_START)
         .cte("ancestry", recursive=True, nesting=True)
     )
-    parent = aliased(Category)
     up = up.union_all(
-        select(parent.id, parent.parent_id, parent.is_sealed).where(
-            parent.id == up.c.parent_id, up.c.is_sealed.is_(False)
+        select(_PARENT.id, _PARENT.parent_id, _PARENT.is_sealed).where(
+            _PARENT.id == up.c.parent_id, up.c.is_sealed.is_(False)
         )
     )
     granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(user_id))

@@ -235,6 +235,7 @@ def test_the_reference_itself_knows_the_simplest_case(level_by_hand_is: int, who
 
 
 @SQLITE_ONLY
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("context")
 @examples(max_examples=150, suppress_health_check=shared_database)
 @given(worlds())
@@ -246,6 +247,7 @@ def test_every_form_of_the_policy_is_the_same_on_sqlite(world: World) -> None:
 
 
 @POSTGRESQL_ONLY
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("context")
 @examples(max_examples=60, suppress_health_check=shared_database)
 @given(worlds())

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -151,7 +152,8 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "errorlog": "-",
         "loglevel": "warning",
         "logger_class": Log,
-        "when_ready": lambda _: announce(),
+        "post_fork": lambda _, __: _end_when_told(),
+        "post_worker_init": lambda worker: announce() if worker.age == 1 else None,
         "worker_exit": lambda _, worker: worker.app.close(),
     }
 
@@ -187,6 +189,12 @@ def _allow_open_files() -> None:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _end_when_told() -> None:
+    """Until a worker has handlers of its own it has those of the master, which only take note of a signal."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _announce(address: str) -> None:

@@ -1,11 +1,12 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
-from portal.downloads.ledger import Claim, claim_of, sweep
+from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, sweep
 from portal.downloads.listing import MOST_COUNTED, DownloadRow, count_downloads, list_downloads
 from portal.downloads.sending import Sending, open_bytes, open_for_download
 
 __all__ = [
     "MOST_COUNTED",
+    "TICKET_OVER",
     "Claim",
     "DownloadRow",
     "Sending",

@@ -115,7 +115,7 @@ class Document(Base):
     )
     version_count: Mapped[int] = mapped_column(default=0)
     published_at: Mapped[datetime | None]
-    """None for a draft; in the future for one that is scheduled. Without a default, which would replace a given None."""
+    """None for a draft; in the future for one that is scheduled. No default: it would replace a None that was given."""
     expires_at: Mapped[datetime | None]
     trashed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())

@@ -3,13 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import insert, literal, or_, select, update
 
 from portal import access, audit
 from portal.accounts import check_password, clear_try, record_try
 from portal.actors import Actor
 from portal.catalog import Edition, find_edition
-from portal.downloads import Claim
+from portal.downloads import TICKET_OVER, Claim
 from portal.errors import (
     ShareExpired,
     ShareGone,
@@ -46,16 +46,15 @@ class Opened:
 def open_link(token: str, network: str) -> Opened:
     """The live link of a token, without spending anything.
 
-    Raises ShareNotFound for a token that never was (and counts it against the network: TooManyTries), and ShareExpired,
-    ShareUsedUp, ShareRevoked or ShareGone for one that was.
+    Raises ShareNotFound for a token that never was (and counts it against the network: TooManyTries), and ShareRevoked,
+    ShareExpired, ShareUsedUp or ShareGone for one that was.
     """
     link = find_link(token)
     if link is None:
         _count_unknown(network)
         raise ShareNotFound
-    opened = _open(link)
     _require_state(link)
-    return opened
+    return _open(link)
 
 
 def note_opened(link_id: int) -> None:
@@ -97,22 +96,22 @@ def reserve(token: str, password: str | None, *, network: str, agent: str) -> st
 
 
 def find_ticket(token: str, network: str, agent: str) -> tuple[Edition, Claim] | None:
-    """What a ticket is for and in whose name it is fetched; None for one that never was.
+    """What a ticket is for and in whose name it is fetched; None for one that never was, which counts like a link's.
 
-    Raises ShareExpired when its day is over, ShareRevoked when the link was closed meanwhile, and ShareGone when the
+    Raises TooManyTries, ShareExpired when its day is over, ShareRevoked when the link was closed meanwhile, and ShareGone when the
     document or the right to share it is gone.
     """
-    if not is_token(token):
-        return None
     statement = select(Ticket, ShareLink, Ticket.expires_at > db_now()).join(ShareLink, ShareLink.id == Ticket.link_id)
-    row = db.session.execute(statement.where(Ticket.token_hash == token_hash(PURPOSE, token))).first()
+    this = statement.where(Ticket.token_hash == token_hash(PURPOSE, token))
+    row = db.session.execute(this).first() if is_token(token) else None
     if row is None:
+        _count_unknown(network)
         return None
     ticket, link, is_fresh = row
     if link.revoked_at is not None:
         raise ShareRevoked
     if not is_fresh or ticket.refunded_at is not None:
-        raise ShareExpired("This download address has expired. Open the link again.")
+        raise ShareExpired(TICKET_OVER)
     edition = _open(link, ticket.version_id).edition
     claim = Claim(key=f"t:{ticket.id}", link_id=link.id, ticket_id=ticket.id, network=network, agent=agent)
     return edition, claim
@@ -125,15 +124,22 @@ def claim_of_link(link_id: int, network: str, agent: str) -> Claim:
 
 
 def refund(ticket_id: int) -> bool:
-    """Give a reserved download back, once, if none of its bytes left; whether that was so."""
+    """Give a reserved download back, once, if none of its bytes left; whether that was so.
+
+    What is under way may have sent bytes that nobody has written down yet: only a download known to have ended without
+    any counts as none. Whoever begins one stands in line for the row of the ticket.
+    """
     with transaction() as session:
-        begun = exists().where(Download.ticket_id == ticket_id, Download.bytes_sent > 0)
-        this = (Ticket.id == ticket_id, Ticket.refunded_at.is_(None), ~begun)
-        link_id = session.scalar(update(Ticket).where(*this).values(refunded_at=db_now()).returning(Ticket.link_id))
-        if link_id is None:
+        this = Ticket.id == ticket_id
+        held = select(Ticket.link_id).where(this, Ticket.refunded_at.is_(None)).with_for_update()
+        link_id = session.scalar(held)
+        begun = or_(Download.bytes_sent > 0, Download.state != "aborted")
+        used = select(literal(1)).where(Download.ticket_id == ticket_id, begun).limit(1)
+        if link_id is None or session.scalar(used) is not None:
             return False
-        used = (ShareLink.id == link_id, ShareLink.used > 0)
-        session.execute(update(ShareLink).where(*used).values(used=ShareLink.used - 1))
+        session.execute(update(Ticket).where(this).values(refunded_at=db_now()))
+        spent = (ShareLink.id == link_id, ShareLink.used > 0)
+        session.execute(update(ShareLink).where(*spent).values(used=ShareLink.used - 1))
         who = Actor(user_id=None, kind="portal")
         audit.record_event("share.refunded", actor=who, thing=("share", link_id), ticket=ticket_id)
     return True
@@ -164,11 +170,12 @@ def _require_state(link: ShareLink) -> None:
 
 
 def _require_password(link: ShareLink, password: str | None, network: str) -> None:
-    if link.password_hash is None:
+    stored = link.password_hash
+    if stored is None:
         return
     tries = record_try((f"share:{link.id}:{network}", settings().share_tries, QUARTER))
-    release_connection()
-    if not check_password(link.password_hash, password or ""):
+    release_connection()  # none is held while the hash is computed
+    if not check_password(stored, password or ""):
         raise SharePasswordWrong
     clear_try(tries)
 

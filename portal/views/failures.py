@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from portal.errors import Busy, PortalError
 
@@ -36,6 +36,7 @@ HEADLINES = {
     507: "There is no space left",
 }
 FORM_EXPIRED = "This page was open too long or came from elsewhere. Open it again and send it once more."
+FOREIGN_HOST = "This portal does not answer under this name. Use the address that people were given.\n"
 
 log = logging.getLogger("portal")
 
@@ -65,6 +66,9 @@ def answer_csrf(problem: CSRFError) -> Response:
 def answer_http(problem: HTTPException) -> Response:
     """What Flask and Werkzeug refuse themselves; redirects pass."""
     code = problem.code or 500
+    if isinstance(problem, SecurityError):
+        # Without a host it answers for, Flask can build no address, and so no page of ours.
+        return Response(FOREIGN_HOST, code, mimetype="text/plain")
     if code < HTTPStatus.BAD_REQUEST:
         response: Response = current_app.make_response(problem.get_response())
         return response

@@ -31,7 +31,7 @@ def words(name: str) -> list[str]:
 
 
 def choice(name: str, offered: Collection[str], default: str = "") -> str:
-    """One of the values that were offered; a form without the field means the default. Raises BadInput for any other."""
+    """One of the values that were offered; without the field, the default. Raises BadInput for any other."""
     value = text(name, default)
     if value not in offered:
         raise BadInput("Choose one of what is offered here.", field=name)

@@ -44,7 +44,7 @@ class Shown:
 @contextmanager
 def demonstration(environment: dict[str, str]) -> Iterator[Shown]:
     """The demonstration, served on a free port and ended."""
-    command = [SCRIPT, "demo", "--port", "0"]
+    command = [str(SCRIPT), "demo", "--port", "0"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as it:
         try:
             assert it.stdout is not None

@@ -96,7 +96,7 @@ def test_a_whole_upload_is_taken(desk: Desk) -> None:
 
     answer = desk.send(desk.head(len(body)), body)
 
-    assert answer.startswith(b"HTTP/1.1 303")
+    assert answer.startswith(b"HTTP/1.1 200")
     assert desk.left_behind() == (1, 1, [])
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import tarfile
+import time
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -280,9 +281,9 @@ def test_a_backup_under_uploads_has_all_that_was_acknowledged_before_it(
             document(shelf, name, name.encode() * 1000, "text/plain")
             acknowledged.append(name)
 
-    with beside(context, lambda: upload("a")), beside(context, lambda: upload("b")):
-        while len(acknowledged) < 10:
-            pass
+    with beside(context, lambda: upload("a")) as first, beside(context, lambda: upload("b")):
+        while len(acknowledged) < 10 and first.is_alive():
+            time.sleep(0.01)
         before = list(acknowledged)
         report = backup(target)
         is_over.append(True)

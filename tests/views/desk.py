@@ -1,0 +1,84 @@
+"""Somebody signed in who reads pages and sends forms as a browser does, for the tests of forms."""
+
+import html
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from portal.extensions import db
+from portal.models import Base, Document, User, Version
+from tests import makers
+
+File = tuple[str, bytes]
+"""A filename and what is in it."""
+TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+NOTICE = re.compile(r'<p class="notice stop" role="alert"><span>(.*?)</span></p>', re.DOTALL)
+DONE = re.compile(r'<div class="notice done" role="status"><p><b>(.*?)</b>', re.DOTALL)
+
+
+class Desk:
+    """A browser in which this person is signed in."""
+
+    def __init__(self, app: Flask, user: User) -> None:
+        self.app = app
+        self.client = makers.signed_in(app, user)
+        self._token = ""
+
+    def read(self, path: str, status: int = 200) -> str:
+        """The words and tags of a page, entities resolved."""
+        answer = self.client.get(path)
+        assert answer.status_code == status, (path, answer.status_code)
+        return html.unescape(answer.text)
+
+    def send(self, path: str, *, files: Iterable[File] = (), field: str = "files", **values: object) -> TestResponse:
+        """Post a form with its token; with ``files`` as multipart. A list of values is a field several times."""
+        data: dict[str, object] = {**values, "csrf_token": self.token()}
+        if files:
+            data[field] = [(io.BytesIO(content), name) for name, content in files]
+        return self.client.post(path, data=data)
+
+    def token(self) -> str:
+        """The secret of this browser's forms."""
+        if not self._token:
+            found = TOKEN.search(self.client.get("/account").text)
+            assert found is not None
+            self._token = found[1]
+        return self._token
+
+
+def sentence(answer: TestResponse) -> str:
+    """What a refused form says in its notice, without the link to the field."""
+    found = NOTICE.search(answer.text)
+    assert found is not None, answer.text
+    return html.unescape(re.sub(r"<a [^>]*>.*?</a> |<[^>]+>", "", found[1]))
+
+
+def said(desk: Desk, answer: TestResponse) -> str:
+    """What the page says that a form led to."""
+    assert answer.status_code == 303, (answer.status_code, answer.text)
+    found = DONE.search(desk.client.get(answer.location).text)
+    return html.unescape(found[1]) if found else ""
+
+
+def documents(app: Flask) -> list[tuple[str, str, int]]:
+    """Every document by filename, with its title and the number of its current version."""
+    with app.app_context():
+        statement = select(Document.filename, Document.title, Version.number)
+        statement = statement.join(Version, Version.id == Document.current_version_id).order_by(Document.filename)
+        return [(filename, title, number) for filename, title, number in db.session.execute(statement)]
+
+
+def row(app: Flask, model: type[Base], identity: int) -> Base:
+    """A row as it stands now."""
+    with app.app_context():
+        return db.session.get_one(model, identity)
+
+
+def left_in_tmp(app: Flask) -> list[Path]:
+    """Temporary files of uploads that nobody needs any more; there should be none."""
+    return list((app.config["PORTAL"].storage / "tmp").glob("incoming-*"))

@@ -1,0 +1,507 @@
+"""What a reader finds: what is new, everything, one category, one document, and nothing they may not see."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import update
+
+from portal import catalog, search
+from portal.catalog.documents import put_document
+from portal.extensions import transaction
+from portal.models import MANAGE, PUBLISH, READ, Category, Document, Version
+from tests import makers
+
+
+@dataclass
+class Shelf:
+    """One category of a fresh portal, and a browser in which somebody with a permission on it is signed in."""
+
+    app: Flask
+    category_id: int
+    user_id: int
+    browser: FlaskClient
+
+    def add(self, title: str, *, days: float = 0, versions: int = 1, filename: str = "", **columns: object) -> str:
+        """A document published so many days ago; gives its address."""
+        with self.app.app_context():
+            shelf = catalog.get_category(self.category_id)
+            name = filename or f"{title.lower().replace(' ', '_')}.pdf"
+            for number in range(versions):
+                made = makers.document(shelf, name, f"%PDF-1.7 {title} {number}".encode())
+            dates = {"published_at": makers.now(days=-days)} | columns
+            makers.change(made, title=title, search_text=search.text_of(title, name), **dates)
+            return f"/documents/{made.uuid}"
+
+    def visited(self, days: float) -> None:
+        """The last visit was so many days ago."""
+        with self.app.app_context():
+            user = makers.db.session.get_one(makers.User, self.user_id)
+            makers.change(user, visited_at=makers.now(days=-days))
+
+    def look(self, path: str = "/", status: int = 200) -> str:
+        """The words of a page, as somebody reads them."""
+        answer = self.browser.get(path)
+        assert answer.status_code == status
+        return words(answer.text)
+
+
+def words(html: str) -> str:
+    """The text of a page without its marks; what breaks a name does not part it."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"</?(wbr|mark)>", "", html))).split())
+
+
+def links(html: str) -> list[str]:
+    return [unescape(found) for found in re.findall(r'href="([^"]+)"', html)]
+
+
+@pytest.fixture
+def shelf(app: Flask, request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    """A shelf for Ada, who may read it unless the test asks for more."""
+    permission = getattr(request, "param", READ)
+    with app.app_context():
+        ada, category = makers.person("Ada"), makers.category("reports/2018")
+        makers.grant(category, user=ada, permission=permission)
+        made = Shelf(app, category.id, ada.id, makers.signed_in(app, ada))
+    yield made
+
+
+publisher = pytest.mark.parametrize("shelf", [PUBLISH], indirect=True)
+manager = pytest.mark.parametrize("shelf", [MANAGE], indirect=True)
+
+
+def test_home_says_how_many_documents_are_new(shelf: Shelf) -> None:
+    shelf.add("Old accounts", days=9)
+    shelf.add("Tax return", days=1)
+    shelf.add("Payroll", days=2)
+    shelf.visited(days=5)
+    page = shelf.look()
+
+    assert "Two documents are new for you" in page
+    assert "Your last visit was on" in page
+    assert page.index("Tax return") < page.index("Payroll") < page.index("Earlier") < page.index("Old accounts")
+
+
+def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
+    for number in range(13):
+        shelf.add(f"Letter {number}", days=1)
+    shelf.visited(days=5)
+
+    assert "13 documents are new for you" in shelf.look()
+
+
+def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
+    many(shelf, 26)
+    shelf.visited(days=5)
+    page = shelf.look()
+
+    assert "More than 25 documents are new for you" in page
+    assert "The newest 25 are shown." in page
+    assert "Earlier" in page
+
+
+def test_one_new_document_is_one(shelf: Shelf) -> None:
+    shelf.add("Tax return", days=1)
+    shelf.visited(days=5)
+
+    assert "One document is new for you" in shelf.look()
+
+
+def test_a_first_visit_calls_nothing_new(shelf: Shelf) -> None:
+    shelf.add("Tax return", days=1)
+    page = shelf.look()
+
+    assert "This is your first visit." in page
+    assert "Tax return" in page
+    assert "Not yet" in page
+    assert "New" not in page.replace("Newest", "")
+
+
+def test_what_was_downloaded_is_no_longer_new(shelf: Shelf) -> None:
+    address = shelf.add("Tax return", days=1)
+    shelf.visited(days=5)
+    assert shelf.browser.get(f"{address}/download").status_code == 200
+    page = shelf.look()
+
+    assert "You have everything" in page
+    assert "You have it" in page
+
+
+def test_nothing_new_is_not_yet_having_everything(shelf: Shelf) -> None:
+    shelf.add("Tax return", days=9)
+    shelf.visited(days=5)
+    page = shelf.look()
+
+    assert "Nothing is new for you" in page
+    assert "You have everything" not in page
+
+
+def test_a_newer_version_than_mine_needs_me_however_old_it_is(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts", days=9)
+    shelf.browser.get(f"{address}/download")
+    shelf.add("Annual accounts", days=9, versions=2)
+    shelf.visited(days=5)
+    page = shelf.look()
+
+    assert "One document is new for you" in page
+    assert "You have version 1" in page
+    assert "version 2 replaces the one you have" in page
+
+
+def test_an_empty_home_says_what_will_come(shelf: Shelf) -> None:
+    page = shelf.look()
+
+    assert "Nothing is here for you yet" in page
+    assert "as soon as somebody publishes them for you" in page
+
+
+@publisher
+def test_an_empty_home_leads_a_publisher_to_the_upload(shelf: Shelf) -> None:
+    assert "/admin/upload" in links(shelf.browser.get("/").text)
+
+
+@publisher
+def test_publishers_see_what_is_not_out_in_a_list_of_its_own(shelf: Shelf) -> None:
+    shelf.visited(days=5)
+    shelf.add("Draft letter", published_at=None)
+    shelf.add("Planned letter", days=-3)
+    with shelf.app.app_context():
+        over = makers.now(days=-1)
+    shelf.add("Past letter", days=3, expires_at=over)
+    for path in ("/", "/categories/reports/2018"):
+        page = shelf.look(path)
+        assert "Not out" in page
+        assert page.count("Draft letter") == page.count("Planned letter") == page.count("Past letter") == 2  # and its tag
+        assert {"Draft", "Scheduled", "Expired"} <= set(page.split())
+    assert "new for you" not in shelf.look()
+
+
+@pytest.mark.parametrize("path", ["/", "/documents", "/categories/reports/2018", "/search?q=letter"])
+def test_readers_see_nothing_of_what_is_not_out(shelf: Shelf, path: str) -> None:
+    addresses = [shelf.add("Draft letter", published_at=None), shelf.add("Planned letter", days=-3)]
+    with shelf.app.app_context():
+        over = makers.now(days=-1)
+    addresses.append(shelf.add("Past letter", days=3, expires_at=over))
+    html = shelf.browser.get(path).text
+
+    assert "Not out" not in words(html)
+    assert not [title for title in ("Draft letter", "Planned letter", "Past letter") if title in words(html)]
+    assert not [address for address in addresses if address in html]
+    assert [shelf.browser.get(address).status_code for address in addresses] == [404, 404, 404]
+
+
+def test_nobody_sees_what_no_category_grants_them(shelf: Shelf) -> None:
+    with shelf.app.app_context():
+        secret = makers.document(makers.category("secret plans"), "takeover.pdf")
+        address = f"/documents/{secret.uuid}"
+    missing = shelf.browser.get("/nothing")
+
+    for path in ("/", "/documents", "/search?q=takeover"):
+        html = shelf.browser.get(path).text
+        assert address not in html
+        assert "secret plans" not in html
+    for path in (address, f"/documents/{secret_id(shelf, address)}", "/categories/secret%20plans", "/categories/none"):
+        answer = shelf.browser.get(path)
+        assert (answer.status_code, answer.data) == (404, missing.data)
+
+
+def secret_id(shelf: Shelf, address: str) -> int:
+    with shelf.app.app_context():
+        found = catalog.find_ref(address.rpartition("/")[2])
+        assert found is not None
+        return found.id
+
+
+def test_a_revoked_grant_empties_the_next_page(shelf: Shelf) -> None:
+    shelf.add("Tax return")
+    assert "Tax return" in shelf.look()
+    with shelf.app.app_context():
+        (row,) = catalog.list_grants(catalog.get_category(shelf.category_id))
+        catalog.remove_grant(None, row.grant.id)
+
+    assert "Tax return" not in shelf.look()
+    shelf.look("/categories/reports/2018", 404)
+
+
+def many(shelf: Shelf, count: int) -> None:
+    """So many documents, published one second after the other, without bytes of their own in storage."""
+    with shelf.app.app_context():
+        start = makers.now(hours=-2)
+        with transaction() as session:
+            for number in range(count):
+                content = makers.content_of(f"{number}".encode())
+                made = put_document(None, shelf.category_id, f"payslip-{number:02}.pdf", content)
+                at = start + timedelta(seconds=number)
+                session.execute(update(Document).where(Document.id == made.document_id).values(published_at=at))
+
+
+@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=payslip"])
+def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf, path: str) -> None:
+    many(shelf, 103)
+    seen: list[str] = []
+    pages = 0
+    address: str | None = path
+    while address:
+        html = shelf.browser.get(address).text
+        seen += re.findall(r'class="title"[^>]*>(.*?)</a>', re.sub("</?(wbr|mark)>", "", html))
+        address = next((link for link in links(html) if "after=" in link), None)
+        pages += 1
+
+    assert pages == 3
+    assert seen == [f"payslip-{number:02}" for number in reversed(range(103))]
+
+
+def test_a_list_says_how_much_of_it_is_shown(shelf: Shelf) -> None:
+    many(shelf, 51)
+    first = shelf.browser.get("/documents").text
+    more = next(link for link in links(first) if "after=" in link)
+
+    assert "The newest 50 are shown." in words(first)
+    assert "That is all." in shelf.look(more)
+
+
+def test_a_short_list_is_shown_whole(shelf: Shelf) -> None:
+    shelf.add("Tax return")
+
+    assert "1 document, all shown" in shelf.look("/documents")
+
+
+@pytest.mark.parametrize("after", ["x", "1-0", "1-", "-1", "٣-٤", "1-99999999999", "999999999999999999-1", "1;2"])
+@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=a"])
+def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str, after: str) -> None:
+    sign = "&" if "?" in path else "?"
+
+    assert shelf.browser.get(f"{path}{sign}after={after}").status_code in (200, 400)
+
+
+def test_a_category_shows_its_own_documents_and_leads_below(shelf: Shelf) -> None:
+    shelf.add("Annual report")
+    with shelf.app.app_context():
+        below = makers.category("reports/2018/feb")
+        makers.document(below, "weather.csv")
+        makers.category("reports/2018/mar", is_sealed=True)
+    html = shelf.browser.get("/categories/reports/2018").text
+
+    assert "Annual report" in words(html)
+    assert "weather" not in words(html)
+    assert links(html).count("/categories/reports/2018/feb") >= 2  # in the page, and in the tree
+    assert "mar" not in words(html).split()
+
+
+def test_the_way_to_a_category_leads_only_through_what_one_may_see(shelf: Shelf) -> None:
+    with shelf.app.app_context():
+        makers.category("reports/2018/feb")
+        makers.category("reports/2017")
+    html = shelf.browser.get("/categories/reports/2018/feb").text
+
+    assert "/categories/reports/2018" in links(html)
+    assert "/categories/reports" not in links(html)
+    assert "2017" not in words(html)
+    shelf.look("/categories/reports", 404)
+
+
+def test_a_description_keeps_its_lines(shelf: Shelf) -> None:
+    with shelf.app.app_context():
+        makers.change(catalog.get_category(shelf.category_id), description="First line.\nSecond <b>line</b>.")
+    html = shelf.browser.get("/categories/reports/2018").text
+
+    assert "First line.\nSecond &lt;b&gt;line&lt;/b&gt;." in html
+
+
+def test_an_empty_category_says_so_and_leads_back(shelf: Shelf) -> None:
+    page = shelf.look("/categories/reports/2018")
+
+    assert "Nothing here yet" in page
+    assert "Back to Home" in page
+
+
+def test_a_category_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
+    page = shelf.look("/categories/reports/2018")
+
+    assert "Upload here" not in page
+    assert "Edit category" not in page
+
+
+@publisher
+def test_a_publisher_may_upload_but_not_edit(shelf: Shelf) -> None:
+    html = shelf.browser.get("/categories/reports/2018").text
+
+    assert "/admin/upload?category=reports/2018" in links(html)
+    assert "Edit category" not in words(html)
+
+
+@manager
+def test_a_manager_may_do_both(shelf: Shelf) -> None:
+    html = shelf.browser.get("/categories/reports/2018").text
+
+    assert "/admin/upload?category=reports/2018" in links(html)
+    assert f"/admin/categories/{shelf.category_id}" in links(html)
+
+
+def _rename(shelf: Shelf, name: str) -> None:
+    with shelf.app.app_context():
+        category: Category = catalog.get_category(shelf.category_id)
+        catalog.change_category(None, category.id, name=name, description="", is_sealed=False)
+
+
+def test_an_old_address_of_a_category_leads_on(shelf: Shelf) -> None:
+    _rename(shelf, "2018 and before")
+    answer = shelf.browser.get("/categories/reports/2018")
+
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == "/categories/reports/2018%20and%20before"
+    assert "2018 and before" in shelf.look(answer.headers["Location"])
+
+
+def test_an_old_address_tells_strangers_nothing(shelf: Shelf) -> None:
+    _rename(shelf, "2018 and before")
+    with shelf.app.app_context():
+        stranger = makers.signed_in(shelf.app, makers.person("Eve"))
+    answer = stranger.get("/categories/reports/2018")
+
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+    assert answer.data == stranger.get("/nothing").data
+
+
+@pytest.mark.parametrize("query", ["tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"])
+def test_search_finds_words_in_title_and_filename(shelf: Shelf, query: str) -> None:
+    shelf.add("Tax return, 100% file for Straße", filename="vat_2026.pdf")
+    shelf.add("Something else", filename="other-1.pdf")
+    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+
+    assert "One document has" in page
+    assert "Tax return, 100% file for Straße" in page
+    assert "Something else" not in page
+
+
+def test_search_wants_every_word(shelf: Shelf) -> None:
+    shelf.add("Tax return")
+
+    assert "Nothing has “tax payroll”" in shelf.look("/search?q=tax+payroll")
+    assert "try fewer of them" in shelf.look("/search?q=tax+payroll")
+
+
+def test_search_marks_what_it_found(shelf: Shelf) -> None:
+    shelf.add("Tax return", filename="return_2026.pdf")
+    html = shelf.browser.get("/search?q=RETURN").text
+
+    assert "Tax <mark>return</mark>" in html
+    assert "<mark>return</mark>_<wbr>2026.pdf" in html
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\u200b", "\u202e"])
+def test_search_for_nothing_asks_for_words(shelf: Shelf, query: str) -> None:
+    shelf.add("Tax return")
+    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+
+    assert "Type words of a title or filename" in page
+    assert "Tax return" not in page
+
+
+def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf) -> None:
+    many(shelf, 51)
+    html = shelf.browser.get("/search?q=payslip+pdf").text
+    more = next(link for link in links(html) if "after=" in link)
+
+    assert 'name="q" value="payslip pdf"' in html
+    assert "Documents with “payslip pdf”" in words(html)
+    assert "q=payslip+pdf" in more
+
+
+@pytest.mark.parametrize("query", ["a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"])
+def test_search_takes_anything(shelf: Shelf, query: str) -> None:
+    answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
+
+    assert answer.status_code == 200
+
+
+def test_a_document_tells_its_facts(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts", days=2, filename="annual_accounts-2025.pdf", description="Balance\nand notes.")
+    html = shelf.browser.get(address).text
+    page = words(html)
+
+    assert "Annual accounts" in page
+    assert "annual_accounts-2025.pdf" in page
+    assert "Balance\nand notes." in html
+    assert re.search(r"Published \w+day, \d+ \w+ \d{4}, \d\d:\d\d", page)
+    assert re.search(r"SHA-256 [0-9a-f]{64}", page)
+    assert "Download PDF, 26 bytes" in page
+    assert "You do not have it yet." in page
+    assert f"{address}/download" in links(html)
+
+
+def test_a_document_is_reached_by_id_and_uuid_in_their_one_spelling(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+    number = secret_id(shelf, address)
+
+    assert shelf.browser.get(f"/documents/{number}").data.count(address.encode()) > 0
+    for wrong in (f"0{number}", f"+{number}", f"{number}.0", "٣", address.rpartition("/")[2].upper(), "9" * 23, "%00"):
+        shelf.look(f"/documents/{wrong}", 404)
+
+
+def test_a_document_says_what_i_have_of_it(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+    shelf.browser.get(f"{address}/download")
+    assert "You have it, downloaded on" in shelf.look(address)
+
+    shelf.add("Annual accounts", versions=2)
+    page = shelf.look(address)
+    assert re.search(r"You have version 1, downloaded on \d+ \w+ ?\. Version 2 is newer\.", page)
+    assert re.search(r"Version 2, current .* Not yet .* Version 1 .* Downloaded Today", page)
+
+
+def test_a_download_that_broke_off_is_no_version_i_have(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+    shelf.browser.get(f"{address}/download", headers={"Range": "bytes=0-3"})
+    page = shelf.look(address)
+
+    assert "You began to download it on" in page
+    assert "You have" not in page
+
+
+def test_every_version_has_its_own_download_and_note(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts", versions=3)
+    with shelf.app.app_context(), transaction() as session:
+        session.execute(update(Version).where(Version.number == 3).values(note="Note 11, and\nthe <signature> page."))
+    html = shelf.browser.get(address).text
+
+    assert [f"{address}/versions/{number}/download" in links(html) for number in (1, 2, 3)] == [True] * 3
+    assert "Changed in version 3" in words(html)
+    assert html.count("Note 11, and\nthe &lt;signature&gt; page.") == 2
+
+
+def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
+    html = shelf.browser.get(shelf.add("Annual accounts")).text
+
+    assert "For publishers" not in html
+    assert not [link for link in links(html) if link.endswith(("/edit", "/versions", "/move", "/links"))]
+
+
+@publisher
+def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+    html = shelf.browser.get(address).text
+
+    assert {f"{address}/{what}" for what in ("edit", "versions", "move", "links")} <= set(links(html))
+    assert f"/admin/downloads?document={secret_id(shelf, address)}" in links(html)
+
+
+@publisher
+@pytest.mark.parametrize(
+    ("days", "is_draft", "sentence"),
+    [(0, True, "This is a draft."), (-3, False, "It comes out on"), (3, False, "It expired on")],
+)
+def test_a_publisher_is_told_that_nobody_else_sees_it(shelf: Shelf, days: float, is_draft: bool, sentence: str) -> None:
+    with shelf.app.app_context():
+        over = makers.now(days=-1) if days > 0 else None
+    columns: dict[str, object] = {"expires_at": over} | ({"published_at": None} if is_draft else {})
+    page = shelf.look(shelf.add("Letter", days=days, **columns))
+
+    assert sentence in page
+    assert "nly publishers" in page
