@@ -14,6 +14,7 @@ from portal import audit, downloads
 from portal.actors import PORTAL
 from portal.extensions import db, lock_on, release_connection, settings, storage, transaction
 from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys
+from portal.integrity.restoring import remove_leftovers
 from portal.models import (
     Blob,
     Document,
@@ -66,6 +67,7 @@ def collect(*, progress: Progress | None = None) -> CollectReport:
     report.blobs = _until_none(_remove_some_blob_rows)
     _remove_files(report, progress)
     report.temps = storage().remove_stale_temps(DAY_SECONDS)
+    remove_leftovers()
     _remove_what_is_over(report)
     report.interrupted = downloads.sweep(SILENT_SECONDS)
     return report

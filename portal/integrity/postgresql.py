@@ -64,18 +64,17 @@ def stage(file: Path, revision: str) -> "StagedPostgresql":
 
     The role must be allowed to create a schema.
     """
-    url = db.engine.url
-    staged = StagedPostgresql(url)
-    staged.discard()  # what a restore that was killed has left
-    _execute(url, f"CREATE SCHEMA {ASIDE}")
-    try:
-        schema.migrate(staged.address, revision)
-        staged.load(file)
-        schema.migrate(staged.address)
-    except BaseException:
-        staged.discard()
-        raise
+    staged = StagedPostgresql(db.engine.url)
+    _execute(db.engine.url, f"CREATE SCHEMA {ASIDE}")
+    schema.migrate(staged.address, revision)
+    staged.load(file)
+    schema.migrate(staged.address)
     return staged
+
+
+def discard(url: URL) -> None:
+    """Remove the schema aside, if there is one."""
+    _execute(url, f"DROP SCHEMA IF EXISTS {ASIDE} CASCADE")
 
 
 class StagedPostgresql:
@@ -84,7 +83,6 @@ class StagedPostgresql:
     snapshot: Snapshot
 
     def __init__(self, url: URL) -> None:
-        self._url = url
         options = f"{url.query.get('options', '')} -csearch_path={ASIDE}".strip()
         self._aside = url.update_query_dict({"options": options})
 
@@ -121,10 +119,6 @@ class StagedPostgresql:
             state = f"SELECT last_value, is_called FROM {ASIDE}.{quoted(name)}"
             _set_sequence(connection, name, *connection.exec_driver_sql(state).one())
         connection.exec_driver_sql(f"ALTER TABLE {LOG} ENABLE TRIGGER USER")
-
-    def discard(self) -> None:
-        """Remove the schema aside."""
-        _execute(self._url, f"DROP SCHEMA IF EXISTS {ASIDE} CASCADE")
 
 
 @contextmanager

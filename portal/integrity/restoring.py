@@ -2,7 +2,7 @@
 
 Bytes first, rows last: the database of the backup is checked aside, every blob it names is hashed on its way into the
 storage, and one transaction then replaces all rows. Whatever fails before its commit is undone; a kill leaves bytes
-that nobody can reach and a database without documents, into which the same backup can be restored again.
+that nobody can reach and a database without documents, into which the same backup can be restored again, or the whole.
 """
 
 import os
@@ -78,16 +78,14 @@ def restore(source: Path, *, progress: Progress | None = None) -> RestoreReport:
         contents = _look_through(archive)
         _require_fitting(contents.manifest)
         release_connection()
-        with storage().removing(), _workroom() as work, ExitStack() as undo:
+        with storage().removing(), _cleared_workroom() as work, ExitStack() as undo:
             _require_empty()
             staged = _stage(archive, contents, work)
-            undo.callback(staged.discard)
             report = _report_of(contents.manifest)
-            with ExitStack() as undo_on_failure:
-                _bring_blobs(archive, contents.manifest, staged, undo_on_failure, progress)
-                _bring_secrets(archive, contents.secrets, report, undo_on_failure)
-                _move_in(staged, contents.manifest)
-                undo_on_failure.pop_all()
+            _bring_blobs(archive, contents.manifest, staged, undo, progress)
+            _bring_secrets(archive, contents.secrets, report, undo)
+            _move_in(staged, contents.manifest)
+            undo.pop_all()
     return report
 
 
@@ -133,16 +131,31 @@ def _require_empty() -> None:
     release_connection()
 
 
+def remove_leftovers() -> None:
+    """Remove the database that a restore has brought beside the one in use when it was killed."""
+    with storage().removing():
+        _clear()
+
+
+def _clear() -> None:
+    shutil.rmtree(_workroom(), ignore_errors=True)
+    if db.engine.dialect.name == "postgresql":
+        postgresql.discard(db.engine.url)
+
+
+def _workroom() -> Path:
+    return settings().data / "restoring"
+
+
 @contextmanager
-def _workroom() -> Iterator[Path]:
-    """A directory of our own, empty; what a restore that was killed has left is removed."""
-    directory = settings().data / "restoring"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(mode=0o700)
+def _cleared_workroom() -> Iterator[Path]:
+    """A directory of our own, empty, and nothing else of a restore before this one or after it."""
+    _clear()
+    _workroom().mkdir(mode=0o700)
     try:
-        yield directory
+        yield _workroom()
     finally:
-        shutil.rmtree(directory)
+        _clear()
 
 
 def _stage(archive: ArchiveReader, contents: Contents, work: Path) -> Staged:
@@ -158,7 +171,6 @@ def _stage(archive: ArchiveReader, contents: Contents, work: Path) -> Staged:
     stage = sqlite.stage if manifest.kind == "sqlite" else postgresql.stage
     staged: Staged = stage(file, manifest.revision)
     if staged.snapshot.counts != manifest.counts:
-        staged.discard()
         raise BackupUnusable
     return staged
 

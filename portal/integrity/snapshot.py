@@ -48,9 +48,6 @@ class Staged(Protocol):
     def move_in(self, session: Session) -> None:
         """Replace all rows of the database in use by these, inside its transaction."""
 
-    def discard(self) -> None:
-        """Remove it; may be called again."""
-
 
 def describe(file: Path, query: Query, tables: Iterable[str], order: str) -> Snapshot:
     """Look through a database that stands still; the list of blobs is written beside its file.

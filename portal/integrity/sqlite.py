@@ -66,10 +66,6 @@ class StagedSqlite:
                 _replace(connection, staged, table.name, _columns(table))
             _replace(connection, staged, SEQUENCE, "name, seq")
 
-    def discard(self) -> None:
-        """Remove the file; what SQLite left beside it goes with their directory."""
-        self.snapshot.file.unlink(missing_ok=True)
-
 
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:

@@ -98,8 +98,8 @@ def reserve(token: str, password: str | None, *, network: str, agent: str) -> st
 def find_ticket(token: str, network: str, agent: str) -> tuple[Edition, Claim] | None:
     """What a ticket is for and in whose name it is fetched; None for one that never was, which counts like a link's.
 
-    Raises TooManyTries, ShareExpired when its day is over, ShareRevoked when the link was closed meanwhile, and ShareGone when the
-    document or the right to share it is gone.
+    Raises TooManyTries, ShareExpired when its day is over, ShareRevoked when the link was closed meanwhile, and
+    ShareGone when the document or the right to share it is gone.
     """
     statement = select(Ticket, ShareLink, Ticket.expires_at > db_now()).join(ShareLink, ShareLink.id == Ticket.link_id)
     this = statement.where(Ticket.token_hash == token_hash(PURPOSE, token))

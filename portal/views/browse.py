@@ -25,14 +25,15 @@ def home() -> str:
     """What is new for the person, then what was there before; publishers also see what is not out."""
     who = person()
     fresh = catalog.list_new(who, who.visited_at, limit=NEW + 1)
-    shown = {row.id for row in fresh}
-    newest = catalog.list_documents(who, only_out=True, limit=NEW + 1 + EARLIER)
+    has_more = len(fresh) > NEW
+    new = {row.id for row in fresh}
+    newest = catalog.list_documents(who, only_out=True, limit=NEW + EARLIER)
     return render(
         "browse/home.html",
         fresh=fresh[:NEW],
-        has_more=len(fresh) > NEW,
+        has_more=has_more,
         pending=catalog.list_unpublished(who, limit=PENDING),
-        earlier=[row for row in newest.rows if row.id not in shown][:EARLIER],
+        earlier=[] if has_more else [row for row in newest.rows if row.id not in new][:EARLIER],
         has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
         since=who.visited_at,
     )

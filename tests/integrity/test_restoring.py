@@ -21,7 +21,7 @@ from portal.catalog import put_document, trash_document
 from portal.downloads import Claim, open_for_download
 from portal.errors import BadInput, Conflict, PortalError, SchemaMismatch, ShareRevoked
 from portal.extensions import db, storage, transaction
-from portal.integrity import BackupUnusable, backup, restore, verify
+from portal.integrity import BackupUnusable, backup, collect, restore, verify
 from portal.models import AuditEvent, Document, SignInAttempt
 from portal.ranges import Span
 from portal.settings import Settings
@@ -102,8 +102,9 @@ def test_rows_bytes_and_derived_values_are_those_that_were_saved(
     assert all(before.values()), "rows in every table"
     log, restored_log = before.pop("audit_events"), after.pop("audit_events")
     assert after == before
-    assert restored_log[: len(log)] == log
+    (added,) = [row for row in restored_log if row not in log]
     assert len(restored_log) == len(log) + 1
+    assert "portal.restored" in added
 
 
 def fill_every_table(directory: Path) -> None:
@@ -144,7 +145,7 @@ def test_sessions_and_links_still_work(stored: Document, elsewhere: Settings, tm
         restore(tmp_path / "portal.tar")
         found = find_session(session)
         assert found is not None
-        assert (found.email, found.is_admin) == (ada.email, True)
+        assert (found.name, found.is_admin) == ("Ada", True)
         assert open_link(token, NETWORK).edition.sha256 == facts_of(OTHER).sha256
         assert find_ticket(ticket, NETWORK, "tests") is not None
         with pytest.raises(ShareRevoked):
@@ -164,6 +165,7 @@ def test_the_log_goes_on_and_is_insert_only_again(saved: Path, there: Flask) -> 
 def test_an_id_is_never_given_twice_whatever_was_removed_before_the_backup(
     stored: Document, elsewhere: Settings, tmp_path: Path
 ) -> None:
+    highest = stored.id
     with transaction() as session:
         session.add_all([SignInAttempt(key="first"), SignInAttempt(key="second")])
         session.flush()
@@ -176,7 +178,7 @@ def test_an_id_is_never_given_twice_whatever_was_removed_before_the_backup(
             session.flush()
             assert third.id == 3
         added = put_document(None, category("new").id, "new.txt", facts_of(CONTENT))
-        assert added.document_id == stored.id + 1
+        assert added.document_id == highest + 1
 
 
 def test_people_and_categories_of_the_empty_portal_give_way(saved: Path, there: Flask) -> None:
@@ -359,8 +361,13 @@ def require_refused(saved: Path, there: Settings, kind: type[PortalError], words
 
 
 def require_no_leftovers(there: Settings) -> None:
-    """Neither temp files, nor the database that was brought beside the one in use."""
+    """Neither temp files, nor a second database."""
     assert [path.name for path in files_below(storage().root / "tmp")] in ([], [".lock"])
+    require_nothing_beside(there)
+
+
+def require_nothing_beside(there: Settings) -> None:
+    """No second database."""
     assert not (there.data / "restoring").exists()
     with connected(there.database_url) as connection:
         assert "portal_restoring" not in inspect(connection).get_schema_names()
@@ -410,7 +417,7 @@ def test_a_compressed_backup_is_refused(saved: Path, there: Flask, elsewhere: Se
 def test_a_backup_cut_off_anywhere_is_refused(saved: Path, there: Flask, elsewhere: Settings) -> None:
     whole = saved.read_bytes()
     records = range(0, len(whole) - 1024, 512)
-    for size in (*records[:: max(1, len(records) // 40)], *records[-8:], 100, 513, len(whole) - 1025):
+    for size in (*records[:: len(records) // 12], *records[-6:], 100, 513, len(whole) - 1025):
         saved.write_bytes(whole[:size])
         require_refused(saved, elsewhere, BackupUnusable, "Nothing was changed")
 
@@ -516,8 +523,9 @@ def test_a_backup_that_was_changed_is_refused(saved: Path, there: Flask, elsewhe
 
 def database_of(members: Members, change: Callable[[bytes], bytes]) -> None:
     """Other contents of the database, and a manifest that stands by them."""
-    info, content = members[0]
-    content = change(content)
+    info, before = members[0]
+    content = change(before)
+    assert content != before
     members[0] = (info, content)
     in_manifest(members, database_sha256=facts_of(content).sha256, database_size=len(content))
 
@@ -538,8 +546,8 @@ DATABASES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "an unknown table": ("postgresql", lambda content: content.replace(b'COPY "packs"', b'COPY "pg_authid"')),
     "an unknown column": ("postgresql", lambda content: content.replace(b'"token_hint"', b'"token_hints"')),
     "half a row": ("postgresql", lambda content: content.replace(b"february.txt\t", b"february.txt")),
-    "a row of nothing": ("postgresql", lambda content: content.replace(b"\t1\tFebruary", b"\t77\tFebruary")),
-    "a value that is none": ("postgresql", lambda content: content.replace(b"\tt\n", b"\tperhaps\n")),
+    "a row of nothing": ("postgresql", lambda content: content.replace(b"\t2\tfebruary", b"\t77\tfebruary")),
+    "a value that is none": ("postgresql", lambda content: content.replace(b"\tf\t", b"\tperhaps\t")),
     "no end": ("postgresql", lambda content: content[: content.rindex(b"\\.") - 1] + b"\n"),
     "a foreign sequence": (
         "postgresql",
@@ -554,9 +562,7 @@ DATABASES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 def test_a_database_in_a_backup_that_is_none_of_ours_is_refused(
     saved: Path, there: Flask, elsewhere: Settings, what: str
 ) -> None:
-    before = saved.read_bytes()
     rewritten(saved, lambda members: database_of(members, DATABASES[what][1]))
-    assert saved.read_bytes() != before
     require_refused(saved, elsewhere, BackupUnusable, "Nothing was changed")
 
 
@@ -617,11 +623,13 @@ def test_a_kill_at_any_step_leaves_a_portal_that_is_empty_or_whole(
             there = install()
             is_killed = dying.work(there, "restore", step, saved)
             with running(there) as app, app.app_context():
-                if not rows_of(there.database_url)["documents"]:
+                if rows_of(there.database_url)["documents"]:
+                    collect()
+                else:
                     restore(saved)
                 assert verify().problems == []
                 assert content_of(find("february.txt")) == OTHER
-                require_no_leftovers(there)
+                require_nothing_beside(there)
             if not is_killed:
                 break
     assert step > 8

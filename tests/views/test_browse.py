@@ -176,7 +176,9 @@ def test_publishers_see_what_is_not_out_in_a_list_of_its_own(shelf: Shelf) -> No
     for path in ("/", "/categories/reports/2018"):
         page = shelf.look(path)
         assert "Not out" in page
-        assert page.count("Draft letter") == page.count("Planned letter") == page.count("Past letter") == 2  # and its tag
+        assert (
+            page.count("Draft letter") == page.count("Planned letter") == page.count("Past letter") == 2
+        )  # and its tag
         assert {"Draft", "Scheduled", "Expired"} <= set(page.split())
     assert "new for you" not in shelf.look()
 
@@ -369,7 +371,9 @@ def test_an_old_address_tells_strangers_nothing(shelf: Shelf) -> None:
     assert answer.data == stranger.get("/nothing").data
 
 
-@pytest.mark.parametrize("query", ["tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"])
+@pytest.mark.parametrize(
+    "query", ["tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"]
+)
 def test_search_finds_words_in_title_and_filename(shelf: Shelf, query: str) -> None:
     shelf.add("Tax return, 100% file for Straße", filename="vat_2026.pdf")
     shelf.add("Something else", filename="other-1.pdf")
@@ -414,7 +418,9 @@ def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf
     assert "q=payslip+pdf" in more
 
 
-@pytest.mark.parametrize("query", ["a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"])
+@pytest.mark.parametrize(
+    "query", ["a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"]
+)
 def test_search_takes_anything(shelf: Shelf, query: str) -> None:
     answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
 
@@ -422,7 +428,9 @@ def test_search_takes_anything(shelf: Shelf, query: str) -> None:
 
 
 def test_a_document_tells_its_facts(shelf: Shelf) -> None:
-    address = shelf.add("Annual accounts", days=2, filename="annual_accounts-2025.pdf", description="Balance\nand notes.")
+    address = shelf.add(
+        "Annual accounts", days=2, filename="annual_accounts-2025.pdf", description="Balance\nand notes."
+    )
     html = shelf.browser.get(address).text
     page = words(html)
 
