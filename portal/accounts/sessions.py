@@ -11,7 +11,7 @@ from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
 from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
-from portal.extensions import db, release_connection, run, settings, transaction
+from portal.extensions import db, find_one, release_connection, settings, transaction
 from portal.models import Session, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
 
@@ -55,7 +55,7 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
     if not is_token(token):
         return None
     idle = -settings().session_idle_hours * 3600
-    row = run(_FIND_SESSION, token_hash=token_hash(PURPOSE, token), idle=idle).first()
+    row = find_one(_FIND_SESSION, token_hash=token_hash(PURPOSE, token), idle=idle)
     if row is None:
         return None
     session_id, user_id, is_admin, name, email, seen_at, visited_at, now = row

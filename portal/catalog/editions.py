@@ -14,7 +14,7 @@ from portal import access
 from portal.actors import Actor
 from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
-from portal.extensions import db, run
+from portal.extensions import db, find_one
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
 
 
@@ -60,7 +60,7 @@ def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition 
     Unknown and forbidden are the same empty result of the same query.
     """
     statement = _find_readable(actor.is_admin, isinstance(ref, int), number is not None)
-    row = run(statement, ref=ref, user_id=actor.user_id, number=number).first()
+    row = find_one(statement, ref=ref, user_id=actor.user_id, number=number)
     return _edition(row) if row is not None else None
 
 

@@ -11,7 +11,7 @@ from portal import catalog
 from portal.catalog import PERMISSIONS, Principal
 from portal.cli.inputs import get_category, get_group, get_user, path_of
 from portal.cli.installation import opened
-from portal.cli.output import as_json, counted, print_json, print_json_array, progress, say, size_text
+from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say, size_text
 from portal.extensions import db
 from portal.models import Category, Document, Version
 from portal.uploads import Report, import_directory, index_directory
@@ -88,8 +88,7 @@ def list_documents(path: str, as_json: bool) -> None:
         if as_json:
             print_json_array(rows)
             return
-        for row in rows:
-            click.echo(f"{row['id']:>8}  v{row['version']:<3} {size_text(row['size']):>10}  {row['path']}")
+        print_texts(map(_line, rows))
 
 
 def _principal(group_name: str | None, email: str | None) -> tuple[Principal, str]:
@@ -113,6 +112,10 @@ def _summary(report: Report, into: str) -> str:
     if report.problems:
         parts.append(f"{len(report.problems):,} not taken")
     return f"{into}: {counted(total, 'document', 'documents')}: {', '.join(parts)}."
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['id']:>8}  v{row['version']:<3} {size_text(row['size']):>10}  {row['path']}\n"
 
 
 def _rows(category: Category | None) -> Iterator[dict[str, Any]]:

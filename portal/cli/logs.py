@@ -68,6 +68,7 @@ def send_messages_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Messages())
     logging.getLogger().addHandler(handler)
+    logging.raiseExceptions = False  # a line that cannot be written would be told with its unmasked values
 
 
 def access_line(environ: Mapping[str, Any], network: str, status: str, size: int, took: timedelta) -> str:

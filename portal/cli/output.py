@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from itertools import chain, islice
 
 import click
 from rich.cells import cell_len
@@ -19,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+BLOCK = 2000
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
@@ -29,11 +32,14 @@ def print_json(value: object) -> None:
 
 def print_json_array(rows: Iterable[dict[str, object]]) -> None:
     """One JSON array, a row per line, printed as the rows come: a long list needs no memory."""
-    separator = "["
-    for row in rows:
-        click.echo(separator + json.dumps(row), nl=False)
-        separator = ",\n "
-    click.echo("[]" if separator == "[" else "]")
+    print_texts(chain("[", _separated(map(json.dumps, rows)), "]\n"))
+
+
+def print_texts(texts: Iterable[str]) -> None:
+    """Many small texts, none ended for them, printed some thousand at a time: each printing is a call of the system."""
+    iterator = iter(texts)
+    while block := "".join(islice(iterator, BLOCK)):
+        click.echo(block, nl=False)
 
 
 def print_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -63,6 +69,13 @@ def moment_json(moment: datetime | None) -> str | None:
 def counted(number: int, one: str, several: str) -> str:
     """A number with its noun: 1 document, 1,200 documents."""
     return f"{number:,} {one if number == 1 else several}"
+
+
+def _separated(texts: Iterable[str]) -> Iterator[str]:
+    separator = ""
+    for text in texts:
+        yield separator + text
+        separator = ",\n "
 
 
 def say(sentence: str) -> None:

@@ -64,7 +64,7 @@ def restore(file: Path) -> None:
     """Bring FILE back into an installation without documents."""
     with opened(_without_new_secret()), byte_progress("Restoring") as tell:
         report = integrity.restore(file, progress=tell)
-    click.echo(f"{counted(report.documents, 'document', 'documents')} as they were at {report.made_at}.")
+    click.echo(f"{counted(report.documents, 'document', 'documents')} brought back, as of {report.made_at}.")
     for source in report.sources:
         say(f"{source} was indexed in place; its documents are given out if it is where it was.")
     for remark in report.remarks:

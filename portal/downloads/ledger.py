@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import uuid4
 
-from sqlalchemy import Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from portal.actors import Actor
 from portal.catalog import Edition
 from portal.errors import ShareExpired, TooManyTransfers
-from portal.extensions import db, run, settings, transaction
-from portal.models import Download, Ticket, db_later, db_now
+from portal.extensions import db, run, settings, transaction, write_one
+from portal.models import Download, PublicId, Ticket, db_later, db_now
 from portal.ranges import covers, merge, without
 
 MOST_INTERVALS = 256
@@ -78,6 +79,20 @@ class _Last(NamedTuple):
     is_late: bool
 
 
+_GIVEN = (
+    "actor_key",
+    "user_id",
+    "link_id",
+    "ticket_id",
+    "network",
+    "agent",
+    "document_id",
+    "version_id",
+    "intervals",
+    "bytes_sent",
+)
+"""The columns of a new row that come from its claim and edition."""
+
 _FIND: Select[*tuple[Any, ...]] = (
     select(
         Download.id,
@@ -105,6 +120,10 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     follow: so a small download costs one transaction. Raises TooManyTransfers, and ShareExpired for a ticket that was
     given back. The unique index decides between two that begin at once; the loser joins.
     """
+    if handed and claim.ticket_id is None and covers(merge(handed), edition.size):
+        at_once = write_one(_complete_at_once(), **_values(claim, edition, handed), uuid=uuid4())
+        if at_once is not None:
+            return Entry(at_once.id, fresh=handed)
     try:
         return _begin(claim, edition, wanted, handed, _FIND_LAST)
     except IntegrityError:
@@ -228,31 +247,48 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
     is_complete = bool(handed or not edition.size) and covers(merge(handed), edition.size)
-    row = run(
-        _insert_statement(is_complete),
-        actor_key=claim.key,
-        user_id=claim.user_id,
-        link_id=claim.link_id,
-        ticket_id=claim.ticket_id,
-        network=claim.network,
-        agent=claim.agent[:AGENT_LENGTH],
-        document_id=edition.document_id,
-        version_id=edition.version_id,
-        intervals=merge(handed),
-        bytes_sent=_length(handed),
-    )
+    row = run(_insert_statement(is_complete), **_values(claim, edition, handed))
     return Entry(row.scalar_one(), fresh=handed)
+
+
+def _values(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
+    """What a new row says, by the names of ``_GIVEN``."""
+    return {
+        "actor_key": claim.key,
+        "user_id": claim.user_id,
+        "link_id": claim.link_id,
+        "ticket_id": claim.ticket_id,
+        "network": claim.network,
+        "agent": claim.agent[:AGENT_LENGTH],
+        "document_id": edition.document_id,
+        "version_id": edition.version_id,
+        "intervals": merge(handed),
+        "bytes_sent": _length(handed),
+    }
 
 
 @cache
 def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
     """Built once: the hot path pays for running it, not for writing it."""
-    who = ("actor_key", "user_id", "link_id", "ticket_id", "network", "agent")
-    what = ("document_id", "version_id", "intervals", "bytes_sent")
-    values: dict[str, object] = {name: bindparam(name) for name in (*who, *what)}
+    values: dict[str, object] = {name: bindparam(name) for name in _GIVEN}
     values["state"] = "completed" if is_complete else "started"
     values["closed_at"] = db_now() if is_complete else None
     return insert(Download).values(values).returning(Download.id)
+
+
+@cache
+def _complete_at_once() -> ReturningInsert[int]:
+    """A whole small download in one statement, unless a row of this actor and version is open to be joined."""
+    table = Download.__table__
+    values: dict[str, ColumnElement[Any]] = {name: bindparam(name, type_=table.c[name].type) for name in _GIVEN}
+    values["uuid"] = bindparam("uuid", type_=PublicId())
+    values["state"] = literal("completed")
+    values["is_confirmed"] = false()
+    values |= dict.fromkeys(("started_at", "active_at", "closed_at"), db_now())
+    same = (Download.actor_key == bindparam("actor_key"), Download.version_id == bindparam("version_id"))
+    is_open = exists().where(*same, Download.closed_at.is_(None))
+    chosen = select(*(value.label(name) for name, value in values.items())).where(~is_open)
+    return insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id)
 
 
 def _rejoin(entry: Entry, claim: Claim) -> None:

@@ -21,7 +21,7 @@ RECORD = tarfile.BLOCKSIZE
 END = bytes(2 * RECORD)
 MANIFEST = "manifest.json"
 DATABASES = {"sqlite": "database.sqlite", "postgresql": "database.sql"}
-_SECRET = re.compile(r"secrets/([a-z][a-z0-9_]{0,63})")
+_SECRET = re.compile(r"secrets/([a-z][a-z0-9_.-]{0,63})")
 _BLOB = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
 
 

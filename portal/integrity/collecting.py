@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from portal import audit, downloads
 from portal.actors import PORTAL
 from portal.extensions import db, lock_on, release_connection, settings, storage, transaction
-from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys
+from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys, take_time
 from portal.integrity.restoring import remove_leftovers
 from portal.models import (
     Blob,
@@ -121,6 +121,7 @@ def _remove_some_blob_rows() -> int:
     second statement, which sees what was committed before the lock; those an upload holds are left alone.
     """
     with transaction() as session:
+        take_time()
         unused = (Blob.touched_at < db_later(-DAY_SECONDS), ~exists().where(Version.blob_id == Blob.id))
         candidates = select(Blob.id).where(*unused).order_by(Blob.id).limit(BATCH)
         locked = session.scalars(candidates.with_for_update(skip_locked=True)).all()

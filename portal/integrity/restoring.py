@@ -133,14 +133,16 @@ def _require_empty() -> None:
 
 def remove_leftovers() -> None:
     """Remove the database that a restore has brought beside the one in use when it was killed."""
-    with storage().removing():
-        _clear()
+    if _workroom().exists():
+        with storage().removing():
+            _clear()
 
 
 def _clear() -> None:
-    shutil.rmtree(_workroom(), ignore_errors=True)
+    """The directory goes last: while it is there, there may be more."""
     if db.engine.dialect.name == "postgresql":
         postgresql.discard(db.engine.url)
+    shutil.rmtree(_workroom(), ignore_errors=True)
 
 
 def _workroom() -> Path:

@@ -1,6 +1,7 @@
 """What bytes are: told from their first ones and from the ending of their name, compared as content types."""
 
 import mimetypes
+import re
 
 import puremagic
 
@@ -8,6 +9,7 @@ from portal import filenames
 from portal.errors import UploadTypeRejected
 
 UNKNOWN = "application/octet-stream"
+SHAPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
 BY_ENDING = {
     ".csv": "text/csv",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -48,12 +50,12 @@ def content_type_of(filename: str, head: bytes) -> str:
 
 
 def type_by_ending(filename: str) -> str:
-    """The content type an ending stands for; unknown ones are ``application/octet-stream``."""
+    """The content type an ending stands for; unknown and packed ones (``.svgz``) are ``application/octet-stream``."""
     ending = filenames.extension(filename)
     if ending in BY_ENDING:
         return BY_ENDING[ending]
-    guessed, _ = mimetypes.guess_type(f"x{ending}", strict=True)
-    return guessed or UNKNOWN
+    guessed, packing = mimetypes.guess_type(f"x{ending}", strict=True)
+    return guessed if guessed and not packing else UNKNOWN
 
 
 def require_fitting(filename: str, head: bytes, allowed: frozenset[str]) -> None:
@@ -82,6 +84,7 @@ def _sniffed(head: bytes, filename: str) -> str:
     if not head:
         return UNKNOWN
     try:
-        return puremagic.from_string(head, mime=True, filename=filename) or UNKNOWN
+        found = puremagic.from_string(head, mime=True, filename=filename).strip().lower()
     except (puremagic.PureError, ValueError):
         return UNKNOWN
+    return found if SHAPE.fullmatch(found) else UNKNOWN

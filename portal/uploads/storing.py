@@ -3,12 +3,14 @@
 The order is the promise (DESIGN §6): a crash leaves at worst bytes nobody can reach, never a row without bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from portal import access, filenames
 from portal.actors import Actor
 from portal.catalog import Content, Facts, OnConflict, Outcome, add_version, get_live, put_document
+from portal.catalog.documents import require_publisher, stand_in_line
 from portal.errors import UploadIncomplete
 from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import PUBLISH
@@ -58,31 +60,46 @@ def arrive(incoming: Incoming, filename: str, *, facts: Facts | None = None, ann
 def store_documents(
     actor: Actor | None, category_id: int, arrivals: Sequence[Arrival], *, on_conflict: OnConflict = "version"
 ) -> list[Outcome]:
-    """Put arrived documents into one category, all or none. Needs ``publish`` there."""
-    if actor is not None:
-        access.require_permission(actor, category_id, PUBLISH)
-    release_connection()
-    with storage().placing():
-        storage().keep_all([arrival.received for arrival in arrivals])
-        with transaction():
-            return [
-                put_document(
-                    actor,
-                    category_id,
-                    arrival.filename,
-                    arrival.content,
-                    facts=arrival.facts,
-                    on_conflict=on_conflict,
-                )
-                for arrival in arrivals
-            ]
+    """Put arrived documents into one category, all or none. Needs ``publish`` there.
+
+    Either way no temporary bytes are left.
+    """
+    with _kept(*arrivals):
+        if actor is not None:
+            access.require_permission(actor, category_id, PUBLISH)
+        release_connection()
+        contents = [arrival.content for arrival in arrivals]
+        with storage().placing():
+            storage().keep_all([arrival.received for arrival in arrivals])
+            with transaction():
+                stand_in_line([category_id], contents)
+                return [
+                    put_document(
+                        actor, category_id, arrival.filename, content, facts=arrival.facts, on_conflict=on_conflict
+                    )
+                    for arrival, content in zip(arrivals, contents, strict=True)
+                ]
 
 
 def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Outcome:
-    """Put arrived bytes in as a new version of a document. Needs ``publish`` where it is shelved."""
-    if actor is not None:
-        access.require_permission(actor, get_live(document_id).category_id, PUBLISH)
-    release_connection()
-    with storage().placing():
-        storage().keep(arrival.received)
-        return add_version(actor, document_id, arrival.filename, arrival.content, arrival.facts.note)
+    """Put arrived bytes in as a new version of a document. Needs ``publish`` where it is shelved.
+
+    Either way no temporary bytes are left.
+    """
+    with _kept(arrival):
+        require_publisher(actor, get_live(document_id))
+        release_connection()
+        content = arrival.content
+        with storage().placing():
+            storage().keep(arrival.received)
+            return add_version(actor, document_id, arrival.filename, content, arrival.facts.note)
+
+
+@contextmanager
+def _kept(*arrivals: Arrival) -> Iterator[None]:
+    """Whatever ends the block, no temporary bytes outlast it: they are kept by now, or never will be."""
+    try:
+        yield
+    finally:
+        for arrival in arrivals:
+            arrival.received.temp.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """What a person may read: what is new for them, everything, one category, and what has the words they look for."""
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -104,5 +105,5 @@ def _after() -> str | None:
     return request.args.get("after") or None
 
 
-def _next(page: DocumentPage, endpoint: str, **values: str) -> str | None:
+def _next(page: DocumentPage, endpoint: str, **values: Any) -> str | None:
     return url_for(endpoint, after=page.after, **values) if page.after else None

@@ -220,3 +220,13 @@ def test_a_long_list_is_read_in_blocks(command: Command, context: Flask, monkeyp
         document(category("reports"), f"{number}.txt", b"%d" % number)
     release()
     assert [row["filename"] for row in listed(command)] == [f"{number}.txt" for number in range(7)]
+
+
+@SQLITE_ONLY
+def test_an_import_shows_its_progress_on_a_terminal_and_only_there(
+    command: Command, context: Flask, tree: Path
+) -> None:
+    watched = command("import", str(tree), "--into", "reports", TTY_COMPATIBLE="1")
+    assert "Importing" in watched.stderr
+    assert watched.stdout.count("\n") == 1
+    assert command("import", str(tree), "--into", "reports", TTY_COMPATIBLE="0").stderr == ""

@@ -12,7 +12,7 @@ from flask import Flask
 
 from portal.models import Document
 from portal.settings import Settings
-from tests.cli.conftest import Command, Portal
+from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
 from tests.makers import category, document, release
 
@@ -90,29 +90,23 @@ def test_a_backup_of_damaged_bytes_is_made_and_fails(
     assert (tmp_path / "portal.tar").exists()
 
 
-def test_a_backup_comes_back_elsewhere_with_its_signing_key(portal: Portal, tmp_path: Path) -> None:
-    here = {
-        "PORTAL_DATA": str(tmp_path / "here"),
-        "PORTAL_DATABASE_URL": "",
-        "PORTAL_STORAGE": "",
-        "PORTAL_SECRET_KEY": "",
-    }
-    there = here | {"PORTAL_DATA": str(tmp_path / "there")}
+def test_a_backup_comes_back_elsewhere_with_its_signing_key(command: Command, tmp_path: Path) -> None:
+    unset: dict[str, str | None] = dict.fromkeys(("PORTAL_DATABASE_URL", "PORTAL_STORAGE", "PORTAL_SECRET_KEY"))
+    here, there = ({**unset, "PORTAL_DATA": str(tmp_path / where)} for where in ("here", "there"))
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "a.txt").write_text("a")
     target = str(tmp_path / "portal.tar")
-    assert portal("migrate", **here).returncode == 0
-    assert portal("import", str(tmp_path / "tree"), "--into", "a", **here).returncode == 0
-    assert portal("backup", target, **here).returncode == 0
-    refused = portal("restore", target, **there)
-    assert (refused.returncode, refused.stdout) == (1, "")
+    for arguments in (("migrate",), ("import", str(tmp_path / "tree"), "--into", "a"), ("backup", target)):
+        assert command(*arguments, **here).exit_code == 0
+    refused = command("restore", target, **there)
+    assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.endswith("Run: portal migrate\n")
-    assert portal("migrate", **there).returncode == 0
-    restored = portal("restore", target, **there)
-    assert (restored.returncode, restored.stderr) == (0, "")
-    assert restored.stdout.startswith("1 document as they were at ")
-    assert portal("list", "--json", **there).stdout == portal("list", "--json", **here).stdout
-    assert portal("verify", **there).returncode == 0
+    assert command("migrate", **there).exit_code == 0
+    restored = command("restore", target, **there)
+    assert (restored.exit_code, restored.stderr) == (0, "")
+    assert restored.stdout.startswith("1 document brought back, as of ")
+    assert command("list", "--json", **there).stdout == command("list", "--json", **here).stdout
+    assert command("verify", **there).exit_code == 0
     keys = [tmp_path / where / "secrets" / "secret_key" for where in ("here", "there")]
     assert keys[0].read_text() == keys[1].read_text()
 

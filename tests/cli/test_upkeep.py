@@ -147,8 +147,13 @@ def test_the_real_command_works_from_the_first_to_the_last_step(
     assert r"reports/report \u6587.txt" in done.stdout
     failed = portal("list", "letters", **variables)
     assert (failed.returncode, failed.stdout, failed.stderr) == (1, "", "There is no category letters.\n")
-    mistaken = portal("lisst", **variables)
-    assert (mistaken.returncode, mistaken.stdout) == (2, "")
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("arguments", [("lisst",), ("list", "--jsn"), ("import", "."), ("serve", "--port", "70000")])
+def test_a_mistake_of_usage_is_told_apart(command: Command, arguments: tuple[str, ...]) -> None:
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_the_example_for_production_can_be_read() -> None:

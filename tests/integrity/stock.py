@@ -14,6 +14,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any, Self
 
+import pytest
 from flask import Flask
 from sqlalchemy import ColumnElement, MetaData, select, text, update
 
@@ -26,6 +27,10 @@ from tests.databases import connected
 from tests.makers import edition
 from tests.servers import environment
 
+POSTGRESQL_IN_SOAK = pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
+"""For kills at every step, which take long."""
 ROOT = Path(__file__).parents[2]
 DAY = 86400
 

@@ -27,6 +27,7 @@ from portal.settings import Settings
 from portal.uploads import index_directory
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.integrity.stock import (
+    POSTGRESQL_IN_SOAK,
     Dying,
     age_blobs,
     ago,
@@ -297,6 +298,7 @@ def test_a_backup_under_uploads_has_all_that_was_acknowledged_before_it(
         assert all(content_of(each) == name.encode() * 1000 for name, each in found.items())
 
 
+@POSTGRESQL_IN_SOAK
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_step_leaves_a_whole_backup_or_none(stored: Document, settings: Settings, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from portal.shares import reserve
 from portal.uploads import arrive, index_directory, receive, store_documents
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.integrity.stock import (
+    POSTGRESQL_IN_SOAK,
     Dying,
     age,
     age_blobs,
@@ -405,6 +406,7 @@ def require_exactly_what_is_live() -> None:
     assert db.session.scalars(select(func.count(Version.id)).where(Version.purged_at.is_(None))).one() > 0
 
 
+@POSTGRESQL_IN_SOAK
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_step_of_gc_leaves_what_a_second_run_finishes(context: Flask, settings: Settings) -> None:

@@ -30,6 +30,7 @@ from portal.uploads import index_directory
 from tests.databases import SQLITE_ONLY, connected
 from tests.integrity.conftest import Install
 from tests.integrity.stock import (
+    POSTGRESQL_IN_SOAK,
     Dying,
     blob_path,
     content_of,
@@ -494,7 +495,8 @@ CHANGES: dict[str, Callable[[Members], object]] = {
     "a blob less in the manifest too": drop_a_blob,
     "a blob more": lambda members: members.insert(3, blob_of(b"more")),
     "another blob": replace_a_blob_by_another,
-    "other bytes of a blob": lambda members: members.insert(1, (members.pop(1)[0], b"other bytes of it")),
+    "other bytes of a blob": lambda members: members.insert(1, (members[1][0], members.pop(1)[1].swapcase())),
+    "fewer bytes of a blob": lambda members: members.insert(1, (members[1][0], members.pop(1)[1][1:])),
     "a blob on another shelf": lambda members: rename(members, 1, "blobs/00/00/" + members[1][0].name[-64:]),
     "a blob in capitals": lambda members: rename(members, 1, members[1][0].name.upper().replace("BLOBS", "blobs")),
     "no database": lambda members: members.pop(0),
@@ -613,6 +615,7 @@ def test_a_database_that_refuses_the_rows_stays_as_it_was(saved: Path, there: Fl
     assert find_session("") is None
 
 
+@POSTGRESQL_IN_SOAK
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_step_leaves_a_portal_that_is_empty_or_whole(

@@ -3,7 +3,7 @@
 import html
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from flask import Flask
@@ -35,9 +35,17 @@ class Desk:
         assert answer.status_code == status, (path, answer.status_code)
         return html.unescape(answer.text)
 
-    def send(self, path: str, *, files: Iterable[File] = (), field: str = "files", **values: object) -> TestResponse:
+    def send(
+        self,
+        path: str,
+        fields: Mapping[str, object] | None = None,
+        *,
+        files: Iterable[File] = (),
+        field: str = "files",
+        **more: object,
+    ) -> TestResponse:
         """Post a form with its token; with ``files`` as multipart. A list of values is a field several times."""
-        data: dict[str, object] = {**values, "csrf_token": self.token()}
+        data: dict[str, object] = {**(fields or {}), **more, "csrf_token": self.token()}
         if files:
             data[field] = [(io.BytesIO(content), name) for name, content in files]
         return self.client.post(path, data=data)

@@ -1,17 +1,17 @@
 """What a reader finds: what is new, everything, one category, one document, and nothing they may not see."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
-from portal import catalog, search
+from portal import accounts, catalog, search
 from portal.catalog.documents import put_document
 from portal.extensions import transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Version
@@ -27,7 +27,7 @@ class Shelf:
     user_id: int
     browser: FlaskClient
 
-    def add(self, title: str, *, days: float = 0, versions: int = 1, filename: str = "", **columns: object) -> str:
+    def add(self, title: str, *, days: float = 0, versions: int = 1, filename: str = "", **columns: Any) -> str:
         """A document published so many days ago; gives its address."""
         with self.app.app_context():
             shelf = catalog.get_category(self.category_id)
@@ -41,8 +41,7 @@ class Shelf:
     def visited(self, days: float) -> None:
         """The last visit was so many days ago."""
         with self.app.app_context():
-            user = makers.db.session.get_one(makers.User, self.user_id)
-            makers.change(user, visited_at=makers.now(days=-days))
+            makers.change(accounts.get_user(self.user_id), visited_at=makers.now(days=-days))
 
     def look(self, path: str = "/", status: int = 200) -> str:
         """The words of a page, as somebody reads them."""
@@ -53,7 +52,7 @@ class Shelf:
 
 def words(html: str) -> str:
     """The text of a page without its marks; what breaks a name does not part it."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"</?(wbr|mark)>", "", html))).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"</?(wbr|mark|span)\b[^>]*>", "", html))).split())
 
 
 def links(html: str) -> list[str]:
@@ -61,14 +60,14 @@ def links(html: str) -> list[str]:
 
 
 @pytest.fixture
-def shelf(app: Flask, request: pytest.FixtureRequest) -> Iterator[Shelf]:
+def shelf(app: Flask, request: pytest.FixtureRequest) -> Shelf:
     """A shelf for Ada, who may read it unless the test asks for more."""
     permission = getattr(request, "param", READ)
     with app.app_context():
         ada, category = makers.person("Ada"), makers.category("reports/2018")
         makers.grant(category, user=ada, permission=permission)
         made = Shelf(app, category.id, ada.id, makers.signed_in(app, ada))
-    yield made
+    return made
 
 
 publisher = pytest.mark.parametrize("shelf", [PUBLISH], indirect=True)
@@ -102,7 +101,7 @@ def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
 
     assert "More than 25 documents are new for you" in page
     assert "The newest 25 are shown." in page
-    assert "Earlier" in page
+    assert "Earlier" not in page
 
 
 def test_one_new_document_is_one(shelf: Shelf) -> None:
@@ -176,9 +175,7 @@ def test_publishers_see_what_is_not_out_in_a_list_of_its_own(shelf: Shelf) -> No
     for path in ("/", "/categories/reports/2018"):
         page = shelf.look(path)
         assert "Not out" in page
-        assert (
-            page.count("Draft letter") == page.count("Planned letter") == page.count("Past letter") == 2
-        )  # and its tag
+        assert [page.count(title) for title in ("Draft letter", "Planned letter", "Past letter")] == [1, 1, 1]
         assert {"Draft", "Scheduled", "Expired"} <= set(page.split())
     assert "new for you" not in shelf.look()
 
@@ -508,7 +505,7 @@ def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
 def test_a_publisher_is_told_that_nobody_else_sees_it(shelf: Shelf, days: float, is_draft: bool, sentence: str) -> None:
     with shelf.app.app_context():
         over = makers.now(days=-1) if days > 0 else None
-    columns: dict[str, object] = {"expires_at": over} | ({"published_at": None} if is_draft else {})
+    columns: dict[str, Any] = {"expires_at": over} | ({"published_at": None} if is_draft else {})
     page = shelf.look(shelf.add("Letter", days=days, **columns))
 
     assert sentence in page

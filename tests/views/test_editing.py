@@ -71,7 +71,7 @@ def test_what_is_said_about_a_document_can_be_changed(world: World) -> None:
     before = world.document()
     fields = world.edit(title=" Annual  report ", filename="annual.pdf", description="All of it.\r\nAnd more.")
 
-    answer = world.publisher.send(f"{world.path}/edit", **fields)
+    answer = world.publisher.send(f"{world.path}/edit", fields)
 
     assert answer.status_code == 303
     assert answer.location.startswith(f"{world.path}?done=")
@@ -85,25 +85,25 @@ def test_a_form_without_the_choice_of_when_leaves_it_alone(world: World) -> None
     fields = world.edit(title="New")
     del fields["visible"]
 
-    world.publisher.send(f"{world.path}/edit", **fields)
+    world.publisher.send(f"{world.path}/edit", fields)
 
     assert world.document().published_at == before.published_at
 
 
 def test_a_document_becomes_a_draft_and_comes_out_again_at_once(world: World) -> None:
-    world.publisher.send(f"{world.path}/edit", **world.edit(visible="draft"))
+    world.publisher.send(f"{world.path}/edit", world.edit(visible="draft"))
     assert world.document().published_at is None
     world.reader.read(world.path, 404)
     assert '<option value="draft" selected>' in world.publisher.read(f"{world.path}/edit")
 
-    world.publisher.send(f"{world.path}/edit", **world.edit(visible="now"))
+    world.publisher.send(f"{world.path}/edit", world.edit(visible="now"))
     world.reader.read(world.path)
 
 
 def test_a_document_waits_for_its_moment_which_is_read_as_utc(world: World) -> None:
     fields = world.edit(visible="at", published_at=SOON.strftime(FIELD), expires_at="2100-01-01T00:00")
 
-    world.publisher.send(f"{world.path}/edit", **fields)
+    world.publisher.send(f"{world.path}/edit", fields)
 
     assert world.document().published_at == SOON
     assert world.document().expires_at == datetime(2100, 1, 1, tzinfo=UTC)
@@ -116,10 +116,10 @@ def test_a_moment_left_as_it_was_keeps_its_seconds(world: World) -> None:
     with world.app.app_context():
         makers.change(db.session.get_one(Document, world.document_id), expires_at=exact)
 
-    world.publisher.send(f"{world.path}/edit", **world.edit(expires_at=exact.strftime(FIELD)))
+    world.publisher.send(f"{world.path}/edit", world.edit(expires_at=exact.strftime(FIELD)))
     assert world.document().expires_at == exact
 
-    world.publisher.send(f"{world.path}/edit", **world.edit())
+    world.publisher.send(f"{world.path}/edit", world.edit())
     assert world.document().expires_at is None
 
 
@@ -140,7 +140,7 @@ def test_a_moment_left_as_it_was_keeps_its_seconds(world: World) -> None:
 def test_a_value_that_cannot_be_is_shown_again_with_the_reason(
     world: World, changed: dict[str, object], reason: str
 ) -> None:
-    answer = world.publisher.send(f"{world.path}/edit", **world.edit(**({"title": "Typed"} | changed)))
+    answer = world.publisher.send(f"{world.path}/edit", world.edit(**({"title": "Typed"} | changed)))
 
     assert answer.status_code == 422
     assert sentence(answer) == reason
@@ -152,7 +152,7 @@ def test_a_filename_that_is_taken_is_a_conflict_and_what_was_typed_stays(world: 
     with world.app.app_context():
         makers.document(makers.category("reports"), "taken.pdf", OTHER)
 
-    answer = world.publisher.send(f"{world.path}/edit", **world.edit(title="Typed", filename="taken.pdf"))
+    answer = world.publisher.send(f"{world.path}/edit", world.edit(title="Typed", filename="taken.pdf"))
 
     assert answer.status_code == 409
     assert sentence(answer) == "There is already a document called taken.pdf here."
@@ -167,7 +167,7 @@ def test_fields_a_form_does_not_have_change_nothing(world: World) -> None:
 
     world.publisher.send(
         f"{world.path}/edit",
-        **world.edit(category_id=elsewhere, id=77, uuid="x", trashed_at="2020-01-01", created_by_id=1, version_count=9),
+        world.edit(category_id=elsewhere, id=77, uuid="x", trashed_at="2020-01-01", created_by_id=1, version_count=9),
     )
 
     after = world.document()
@@ -283,7 +283,7 @@ def test_a_document_goes_into_the_trash_and_comes_back(world: World) -> None:
     assert "report.pdf" not in world.reader.read("/admin/trash")
 
     assert world.stranger.send(f"/admin/trash/{world.document_id}/restore").status_code == 404
-    assert world.reader.send(f"/admin/trash/{world.document_id}/restore").status_code == 403
+    assert world.reader.send(f"/admin/trash/{world.document_id}/restore").status_code == 404
     answer = world.publisher.send(f"/admin/trash/{world.document_id}/restore")
     assert answer.location == f"{world.path}?done=document-restored"
     world.reader.read(world.path)
@@ -356,7 +356,7 @@ def test_the_address_of_a_new_link_is_shown_once_and_works(world: World) -> None
     ],
 )
 def test_terms_that_cannot_be_make_no_link(world: World, terms: dict[str, str], reason: str) -> None:
-    answer = world.publisher.send(f"{world.path}/links", **({"label": "Typed"} | terms))
+    answer = world.publisher.send(f"{world.path}/links", {"label": "Typed"} | terms)
 
     assert answer.status_code == 422
     assert sentence(answer) == reason

@@ -216,12 +216,21 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
 
 
 def who_may(grants: Iterable[GrantRow], now: datetime | None) -> dict[str, list[GrantRow]]:
-    """Permission to the grants that give it at ``now``; whoever has several is named once, with the best one."""
+    """Permission to the grants that give it at ``now``, everyone's first, then by name.
+
+    Whoever has several is named once, with the best one.
+    """
     best: dict[tuple[int | None, int | None], GrantRow] = {}
     for row in sorted(grants, key=lambda row: row.grant.permission):
         if row.grant.expires_at is None or now is None or row.grant.expires_at > now:
             best[row.grant.group_id, row.grant.user_id] = row
-    return {name: [row for row in best.values() if row.permission == name] for name in PERMISSIONS}
+    named = sorted(best.values(), key=_name)
+    return {name: [row for row in named if row.permission == name] for name in PERMISSIONS}
+
+
+def _name(row: GrantRow) -> str:
+    named = row.group or row.user
+    return named.name.casefold() if named is not None else ""
 
 
 def _rows(categories: Iterable[Category]) -> list[Row]:

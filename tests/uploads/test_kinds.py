@@ -1,0 +1,106 @@
+"""Types: what the ending says, what the first bytes say, and when the two do not belong together."""
+
+import os
+import random
+
+import pytest
+
+from portal.errors import UploadTypeRejected
+from portal.uploads import content_type_of, require_fitting
+from portal.uploads.kinds import SHAPE, UNKNOWN
+
+PDF, PNG, JPEG, GIF = b"%PDF-1.7\n", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a"
+EVERY: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("filename", "kind"),
+    [
+        ("a.pdf", "application/pdf"),
+        ("A.PDF", "application/pdf"),
+        ("a.csv", "text/csv"),
+        ("a.jpg", "image/jpeg"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("a.md", "text/markdown"),
+        ("a.html", "text/html"),
+    ],
+)
+def test_the_ending_says_the_type(filename: str, kind: str) -> None:
+    assert content_type_of(filename, b"whatever is inside") == kind
+
+
+@pytest.mark.parametrize("filename", ["a.tgz", "a.svgz", "a.csv.unknown", "a", ".hidden"])
+def test_an_ending_that_says_nothing_leaves_it_to_the_bytes(filename: str) -> None:
+    assert content_type_of(filename, PNG + bytes(20)) == "image/png"
+
+
+@pytest.mark.parametrize("head", [b"", b"\0", b"plain words", os.urandom(64)])
+def test_bytes_that_say_nothing_are_octets(head: bytes) -> None:
+    assert SHAPE.fullmatch(content_type_of("a.unknown", head))
+    assert content_type_of("a.unknown", b"") == UNKNOWN
+
+
+def test_no_bytes_make_a_type_that_cannot_stand_in_a_header() -> None:
+    generator = random.Random(7)
+    heads = [generator.randbytes(length) for length in range(200)] + [b"ISc(" + bytes(60), b"#!/bin/sh\r\n", b"<html>"]
+
+    for head in heads:
+        assert SHAPE.fullmatch(content_type_of("a.unknown", head))
+
+
+@pytest.mark.parametrize(
+    ("filename", "head"),
+    [
+        ("a.pdf", PDF),
+        ("a.pdf", b"\n" * 900 + PDF),
+        ("a.png", PNG),
+        ("a.JPEG", JPEG),
+        ("a.gif", GIF),
+        ("a.gif", b"GIF87a"),
+    ],
+)
+def test_bytes_that_keep_the_promise_fit(filename: str, head: bytes) -> None:
+    require_fitting(filename, head, EVERY)
+
+
+@pytest.mark.parametrize(
+    ("filename", "head"),
+    [
+        ("a.pdf", b"MZ\x90\x00"),
+        ("a.pdf", b"MZ" + PDF),
+        ("a.pdf", b"\x7fELF" + PDF),
+        ("a.pdf", b"#!/bin/sh\n" + PDF),
+        ("a.pdf", b" " * 1024 + PDF),
+        ("a.pdf", b"<html>"),
+        ("a.png", JPEG),
+        ("a.jpg", PNG),
+        ("a.gif", b"GIF"),
+        ("a.PnG", b" " + PNG),
+    ],
+)
+def test_bytes_of_another_type_do_not(filename: str, head: bytes) -> None:
+    with pytest.raises(UploadTypeRejected, match="not what its name says") as refused:
+        require_fitting(filename, head, EVERY)
+    assert refused.value.status == 415
+
+
+@pytest.mark.parametrize("filename", ["a.csv", "a.txt", "a.docx", "a.zip", "a.unknown", "a", "a.html"])
+def test_a_type_that_cannot_be_told_is_no_mismatch(filename: str) -> None:
+    require_fitting(filename, PDF, EVERY)
+
+
+@pytest.mark.parametrize("filename", ["a.pdf", "a.png"])
+def test_nothing_at_all_is_no_mismatch(filename: str) -> None:
+    require_fitting(filename, b"", EVERY)
+
+
+@pytest.mark.parametrize("filename", ["a.csv", "a", "a.pdf.exe", ".pdf", "a.gz"])
+def test_an_ending_that_is_not_allowed_is_refused_with_those_that_are(filename: str) -> None:
+    with pytest.raises(UploadTypeRejected, match=r"PDF, TAR\.GZ"):
+        require_fitting(filename, b"", frozenset({"pdf", "tar.gz"}))
+
+
+@pytest.mark.parametrize("filename", ["a.pdf", "A.PDF", "a.tar.gz"])
+def test_an_ending_that_is_allowed_fits(filename: str) -> None:
+    require_fitting(filename, PDF, frozenset({"pdf", "tar.gz"}))

@@ -1,0 +1,298 @@
+"""Categories: for administrators all, for managers theirs; who may see them, in words and in rows."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal import accounts, catalog
+from portal.extensions import db
+from portal.models import MANAGE, PUBLISH, Category, Grant
+from portal.settings import Settings
+from tests import makers
+from tests.views.desk import Desk, said, sentence
+
+
+@dataclass
+class World:
+    """``firm/tax/2026`` and ``other``; Mia manages ``firm/tax``, Pam only publishes there."""
+
+    app: Flask
+    admin: Desk
+    manager: Desk
+    publisher: Desk
+    ids: dict[str, int]
+
+    def path(self, category: str, action: str = "") -> str:
+        return f"/admin/categories/{self.ids[category]}{action}"
+
+    def category(self, path: str) -> Category:
+        """The category as it stands now."""
+        with self.app.app_context():
+            return db.session.get_one(Category, self.ids[path])
+
+    def grants(self, path: str) -> list[Grant]:
+        """What was given on this very category."""
+        with self.app.app_context():
+            return list(db.session.scalars(select(Grant).where(Grant.category_id == self.ids[path])))
+
+
+@pytest.fixture
+def world(sqlite_settings: Settings) -> Iterator[World]:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            paths = ("firm", "firm/tax", "firm/tax/2026", "other")
+            shelves = {path: makers.category(path) for path in paths}
+            people = makers.person("Ada", is_admin=True), makers.person("Mia"), makers.person("Pam")
+            makers.grant(shelves["firm/tax"], user=people[1], permission=MANAGE)
+            makers.grant(shelves["firm/tax"], user=people[2], permission=PUBLISH)
+            makers.document(shelves["firm/tax"])
+            ids = {path: shelf.id for path, shelf in shelves.items()}
+            ada, mia, pam = (Desk(app, person) for person in people)
+            made = World(app, ada, mia, pam, ids)
+        yield made
+
+
+def text(page: str) -> str:
+    """The words of a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", "")).split())
+
+
+def test_the_tree_shows_what_one_manages_with_counts_that_add_up(world: World) -> None:
+    admin, manager = world.admin.read("/admin/categories"), world.manager.read("/admin/categories")
+
+    assert re.findall(r'class="deep-(\d)"><a [^>]*>([^<]+)</a>', admin) == [
+        ("0", "firm"),
+        ("1", "tax"),
+        ("2", "2026"),
+        ("0", "other"),
+    ]
+    assert re.findall(r'class="deep-(\d)"><a [^>]*>([^<]+)</a>', manager) == [("0", "firm/tax"), ("1", "2026")]
+    assert "All 1" in text(admin)
+    assert "at the top" not in manager
+    assert "You manage no category" in world.publisher.read("/admin/categories")
+
+
+def test_neighbours_whose_names_sort_between_do_not_break_the_tree(world: World) -> None:
+    with world.app.app_context():
+        makers.category("firm-old")
+    page = world.admin.read("/admin/categories")
+
+    assert re.findall(r'class="deep-\d"><a [^>]*>([^<]+)</a>', page.replace("<wbr>", "")) == [
+        "firm",
+        "tax",
+        "2026",
+        "firm-old",
+        "other",
+    ]
+
+
+def test_what_one_does_not_manage_is_not_there(world: World) -> None:
+    actions = ("", "/children", "/move", "/remove", "/grants", "/grants/1/remove")
+    nothing = world.manager.client.get("/admin/categories/999")
+    for desk, path in ((world.manager, "other"), (world.manager, "firm"), (world.publisher, "firm/tax")):
+        answer = desk.client.get(world.path(path))
+        assert (answer.status_code, answer.data) == (404, nothing.data)
+        desk.read(world.path(path, "/remove"), 404)
+        for action in actions:
+            assert desk.send(world.path(path, action), name="x").status_code == 404
+    assert world.category("other").name == "other"
+    assert len(world.grants("firm/tax")) == 2
+
+
+def test_a_category_below_a_seal_is_not_shown_to_who_manages_above_it(world: World) -> None:
+    with world.app.app_context():
+        makers.change(catalog.get_category(world.ids["firm/tax/2026"]), is_sealed=True)
+
+    assert "2026" not in world.manager.read("/admin/categories")
+    assert "2026" not in text(world.manager.read(world.path("firm/tax")))
+    world.manager.read(world.path("firm/tax/2026"), 404)
+
+
+def test_managers_add_below_and_administrators_at_the_top(world: World) -> None:
+    added = world.manager.send(world.path("firm/tax", "/children"), name="2027")
+    assert said(world.manager, added) == "The category is added."
+    refused = world.manager.send("/admin/categories", name="mine")
+    assert refused.status_code == 403
+    assert said(world.admin, world.admin.send("/admin/categories", name="new")) == "The category is added."
+
+    with world.app.app_context():
+        found = set(db.session.scalars(select(Category.path)))
+    assert found == {"firm", "firm/tax", "firm/tax/2026", "firm/tax/2027", "other", "new"}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "reason"),
+    [
+        ("", 422, "A category needs a name."),
+        ("..", 422, "“..” has a meaning of its own in addresses. Choose another name."),
+        ("download", 422, "“download” has a meaning of its own in addresses. Choose another name."),
+        ("a/b", 422, "A category name cannot contain “/”. Make one category inside the other instead."),
+        ("x" * 101, 422, "A category name has at most 100 characters."),
+        ("a\u2028b", 422, "A category name cannot contain line breaks or other control characters."),
+        ("a\x00b", 422, "A text holds characters that cannot be seen. Type it again."),
+        ("2026", 409, "There is already a category called 2026 here."),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_where_it_was_typed(world: World, name: str, status: int, reason: str) -> None:
+    answer = world.manager.send(world.path("firm/tax", "/children"), name=name)
+
+    assert answer.status_code == status
+    assert sentence(answer) == reason
+    assert 'href="#child"' in answer.text
+    assert '<input id="name" name="name" type="text" value="tax"' in answer.text
+
+
+def test_a_category_is_renamed_described_and_sealed(world: World) -> None:
+    answer = world.admin.send(world.path("firm"), name="house", description="All of it.", is_sealed="1", parent_id="4")
+
+    assert said(world.admin, answer) == "The category is changed."
+    firm = world.category("firm")
+    assert (firm.path, firm.description, firm.is_sealed, firm.parent_id) == ("house", "All of it.", True, None)
+    assert world.category("firm/tax/2026").path == "house/tax/2026"
+    assert "It is sealed" in text(world.admin.read(world.path("firm")))
+
+
+def test_who_seals_themselves_out_is_not_left_on_an_error(world: World) -> None:
+    answer = world.manager.send(world.path("firm/tax/2026"), name="2026", is_sealed="1")
+
+    assert said(world.manager, answer) == "The category is changed."
+    assert answer.location.startswith("/admin/categories?")
+    world.manager.read(world.path("firm/tax/2026"), 404)
+
+
+def test_a_category_moves_with_what_is_below_it(world: World) -> None:
+    page = world.admin.read(world.path("firm/tax"))
+    offered = re.findall(r'<option value="(\w+)"[^>]*>', page[page.index('id="parent"') :])
+    assert offered == ["top", str(world.ids["firm"]), str(world.ids["other"])]
+
+    assert said(world.admin, world.admin.send(world.path("firm/tax", "/move"), parent=str(world.ids["other"])))
+    assert world.category("firm/tax/2026").path == "other/tax/2026"
+    world.admin.send(world.path("firm/tax", "/move"), parent="top")
+    assert world.category("firm/tax/2026").path == "tax/2026"
+
+
+def test_a_category_moves_nowhere_it_cannot_hang(world: World) -> None:
+    below = world.admin.send(world.path("firm", "/move"), parent=str(world.ids["firm/tax"]))
+    foreign = world.manager.send(world.path("firm/tax/2026", "/move"), parent=str(world.ids["other"]))
+    nothing = world.manager.send(world.path("firm/tax/2026", "/move"), parent="999")
+    top = world.manager.send(world.path("firm/tax/2026", "/move"), parent="top")
+    empty = world.manager.send(world.path("firm/tax/2026", "/move"), parent="")
+
+    assert (below.status_code, sentence(below)) == (409, "A category cannot be moved below itself.")
+    assert (foreign.status_code, sentence(foreign)) == (nothing.status_code, sentence(nothing))
+    assert (foreign.status_code, top.status_code, empty.status_code) == (404, 403, 422)
+    assert world.category("firm/tax/2026").path == "firm/tax/2026"
+
+
+def test_only_an_empty_category_is_removed(world: World) -> None:
+    full = world.manager.send(world.path("firm/tax", "/remove"))
+    assert full.status_code == 409
+    assert sentence(full) == "Only an empty category can be removed; documents in the trash count."
+    assert "Remove firm/tax/2026 ?" in text(world.manager.read(world.path("firm/tax/2026", "/remove")))
+
+    answer = world.manager.send(world.path("firm/tax/2026", "/remove"))
+
+    assert said(world.manager, answer) == "The category is removed."
+    world.admin.read(world.path("firm/tax/2026"), 404)
+
+
+def test_a_permission_is_given_to_everyone_a_group_or_a_person_and_taken_back(world: World) -> None:
+    with world.app.app_context():
+        group = makers.group("Clients").id
+    path = world.path("firm/tax/2026", "/grants")
+    fields = [
+        {"whom": "everyone", "permission": "read"},
+        {"whom": "group", "group": str(group), "permission": "publish", "expires_at": "2100-01-01T00:00"},
+        {"whom": "person", "email": "PAM@example.org", "permission": "manage"},
+    ]
+    for form in fields:
+        assert said(world.manager, world.manager.send(path, form)).startswith("The permission is given")
+
+    page = text(world.manager.read(world.path("firm/tax/2026")))
+    assert "Everyone signed in may read. Clients may also publish. Mia and Pam may also publish and manage." in page
+    grants = world.grants("firm/tax/2026")
+    assert [(grant.is_everyone, grant.permission) for grant in grants] == [(True, 1), (False, 2), (False, 3)]
+    world.publisher.read(world.path("firm/tax/2026"))
+
+    for grant in grants:
+        answer = world.manager.send(world.path("firm/tax/2026", f"/grants/{grant.id}/remove"))
+        assert said(world.manager, answer).startswith("The permission is taken back")
+    assert world.grants("firm/tax/2026") == []
+    world.publisher.read(world.path("firm/tax/2026"), 404)
+
+
+def test_a_second_permission_of_the_same_person_replaces_the_first(world: World) -> None:
+    for permission in ("read", "publish"):
+        fields = {"whom": "person", "email": "pam@example.org", "permission": permission}
+        world.manager.send(world.path("firm/tax/2026", "/grants"), fields)
+
+    assert [grant.permission for grant in world.grants("firm/tax/2026")] == [PUBLISH]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reason"),
+    [
+        ({"whom": ""}, 422, "Choose one of what is offered here."),
+        ({"whom": "everybody"}, 422, "Choose one of what is offered here."),
+        ({"permission": "own"}, 422, "Choose one of what is offered here."),
+        ({"whom": "group", "group": ""}, 422, "Something has to be chosen here."),
+        ({"whom": "group", "group": "999"}, 404, "There is no such group."),
+        ({"whom": "group", "group": "9" * 23}, 422, "This is not a whole number above zero."),
+        (
+            {"whom": "person", "email": "x@y.example"},
+            404,
+            "There is no account with this address. An administrator can add the person.",
+        ),
+        ({"expires_at": "soon"}, 422, "This is not a date and time."),
+    ],
+)
+def test_a_permission_that_cannot_be_is_not_given(
+    world: World, fields: dict[str, str], status: int, reason: str
+) -> None:
+    form = {"whom": "everyone", "permission": "read", "email": "typed@example.org"} | fields
+    answer = world.manager.send(world.path("firm/tax/2026", "/grants"), form)
+
+    assert answer.status_code == status
+    assert sentence(answer) == reason
+    assert f'value="{form["email"]}"' in answer.text
+    assert world.grants("firm/tax/2026") == []
+
+
+def test_a_permission_is_taken_back_only_where_it_was_given(world: World) -> None:
+    inherited = world.grants("firm/tax")[1]
+    answer = world.manager.send(world.path("firm/tax/2026", f"/grants/{inherited.id}/remove"))
+
+    assert answer.status_code == 404
+    assert len(world.grants("firm/tax")) == 2
+
+
+def test_inherited_permissions_say_where_they_come_from(world: World) -> None:
+    with world.app.app_context():
+        makers.grant(catalog.get_category(world.ids["firm"]), group=makers.group("Staff"), permission=PUBLISH)
+        makers.grant(catalog.get_category(world.ids["firm"]), everyone=True, expires_at=makers.now(days=-1))
+        accounts.disable_user(None, makers.person("Dan").id)
+    page = text(world.manager.read(world.path("firm/tax/2026")))
+
+    assert "Staff Group May publish firm –" in page
+    assert "Pam pam@example.org May publish firm/tax" in page
+    assert "Everyone signed in May read firm over since" in page
+    assert "Pam and Staff may also publish." in page
+    assert "may read." not in page
+    assert 'href="/admin/categories/1"' not in world.manager.read(world.path("firm/tax/2026"))
+
+
+def test_a_seal_hides_what_comes_from_above(world: World) -> None:
+    with world.app.app_context():
+        makers.change(catalog.get_category(world.ids["firm/tax/2026"]), is_sealed=True)
+
+    assert "Nobody but administrators." in text(world.admin.read(world.path("firm/tax/2026")))
+
+
+@pytest.mark.parametrize("identity", ["999", "0", "01", "9" * 23, "%D9%A1", "x"])
+def test_what_names_no_category_finds_none(world: World, identity: str) -> None:
+    world.admin.read(f"/admin/categories/{identity}", 404)
+    assert world.admin.send(world.path("firm/tax", f"/grants/{identity}/remove")).status_code == 404

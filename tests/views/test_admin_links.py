@@ -1,0 +1,172 @@
+"""Share links as a list with tallies, their terms, and their end."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+
+from portal.extensions import db
+from portal.models import PUBLISH, Document, ShareLink
+from portal.settings import Settings
+from tests import makers
+from tests.views.desk import Desk, said, sentence
+
+
+@dataclass
+class World:
+    """A document of Pam's with a link of hers; Sam publishes elsewhere."""
+
+    app: Flask
+    publisher: Desk
+    stranger: Desk
+    document_id: int
+    link_id: int
+    token: str
+
+    @property
+    def path(self) -> str:
+        return f"/admin/links/{self.link_id}"
+
+    def link(self) -> ShareLink:
+        """The link as it stands now."""
+        with self.app.app_context():
+            return db.session.get_one(ShareLink, self.link_id)
+
+
+@pytest.fixture
+def world(sqlite_settings: Settings) -> Iterator[World]:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            pam, sam = makers.person("Pam"), makers.person("Sam")
+            makers.grant(makers.category("reports"), user=pam, permission=PUBLISH)
+            makers.grant(makers.category("other"), user=sam, permission=PUBLISH)
+            document = makers.document(makers.category("reports"), "annual.pdf")
+            link, token = makers.link(document, by=pam, label="Ernst & Jung", max_downloads=3, used=1)
+            made = World(app, Desk(app, pam), Desk(app, sam), document.id, link.id, token)
+        yield made
+
+
+def text(page: str) -> str:
+    """The words of a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", "")).split())
+
+
+def test_a_link_is_listed_with_what_became_of_it(world: World) -> None:
+    page = text(world.publisher.read("/admin/links"))
+
+    assert f"Ernst & Jung annual {world.token[:6]}… · Open · made by Pam 1 of 3 Never opened no end" in page
+    assert world.token not in page
+
+
+def test_the_tally_narrows_the_list_and_its_numbers_are_those_of_the_rows(world: World) -> None:
+    with world.app.app_context():
+        document = db.session.get_one(Document, world.document_id)
+        makers.link(document, label="Soon", expires_at=makers.now(days=2))
+        makers.link(document, label="Gone", expires_at=makers.now(days=-2))
+        makers.link(document, label="Revoked", revoked_at=makers.now())
+    page = world.publisher.read("/admin/links")
+    tally = re.findall(r'<a href="([^"]+)"[^>]*><b>(\d+)</b>([^<]+)</a>', page)
+
+    assert [(count, words) for _, count, words in tally] == [
+        ("4", "all"),
+        ("2", "live"),
+        ("1", "expire soon"),
+        ("1", "never used"),
+        ("2", "closed"),
+    ]
+    for href, count, _ in tally:
+        assert len(re.findall('scope="row"', world.publisher.read(href))) == int(count), href
+    assert "4 shown" in world.publisher.read("/admin/links?state=nonsense")
+
+
+def test_links_go_on_where_a_page_ends(world: World) -> None:
+    with world.app.app_context():
+        document = db.session.get_one(Document, world.document_id)
+        for number in range(52):
+            makers.link(document, label=f"Label {number:02}")
+    for path in ("/admin/links", f"/documents/{world.document_id}/links"):
+        first = world.publisher.read(path)
+        more = re.search(r'href="([^"]*/links\?after=\d+)"', first)
+        assert more is not None, path
+        labels = re.findall(r"Label \d\d", first + world.publisher.read(more[1]))
+        assert sorted(set(labels)) == [f"Label {number:02}" for number in range(52)]
+
+
+def test_the_terms_change_and_nothing_else(world: World) -> None:
+    before = world.link()
+    answer = world.publisher.send(
+        world.path, label="Bank", max_downloads="5", password="a good secret", used="0", document_id="9", token_hash="x"
+    )
+
+    assert said(world.publisher, answer) == "The link is changed. Its address is the same."
+    after = world.link()
+    assert (after.label, after.max_downloads, after.message) == ("Bank", 5, "")
+    assert (after.used, after.document_id, after.token_hash) == (1, before.document_id, before.token_hash)
+    assert after.password_hash is not None
+    world.publisher.send(world.path, label="Bank", max_downloads="5")
+    assert world.link().password_hash == after.password_hash
+    world.publisher.send(world.path, label="Bank", drop_password="1")
+    assert world.link().password_hash is None
+    assert world.link().max_downloads is None
+
+
+def test_an_expired_link_may_be_relabelled_and_extended(world: World) -> None:
+    with world.app.app_context():
+        over = makers.now(days=-1).replace(second=17)
+        makers.change(db.session.get_one(ShareLink, world.link_id), expires_at=over)
+    field = over.strftime("%Y-%m-%dT%H:%M")
+
+    assert world.publisher.send(world.path, label="Bank", expires_at=field).status_code == 303
+    assert world.link().expires_at == over
+    past = world.publisher.send(world.path, label="Bank", expires_at="2001-01-01T00:00")
+    assert (past.status_code, sentence(past)) == (422, "A link must expire in the future.")
+    world.publisher.send(world.path, label="Bank", expires_at="2100-01-01T00:00")
+    assert "Live" in world.publisher.read(world.path)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"max_downloads": "0"}, {"password": "short"}, {"label": "x" * 201}, {"expires_at": "x" * 30_000}]
+)
+def test_terms_that_cannot_be_change_nothing(world: World, fields: dict[str, str]) -> None:
+    answer = world.publisher.send(world.path, {"label": "Typed"} | fields)
+
+    assert answer.status_code == 422
+    assert sentence(answer)
+    assert world.link().label == "Ernst & Jung"
+
+
+def test_a_link_is_revoked_after_saying_what_that_means(world: World) -> None:
+    assert "Revoke the link for Ernst & Jung ?" in text(world.publisher.read(f"{world.path}/revoke"))
+    assert world.link().revoked_at is None
+
+    answer = world.publisher.send(f"{world.path}/revoke")
+
+    assert said(world.publisher, answer) == "The link is revoked. It lets nobody in any more."
+    assert world.app.test_client().get(f"/s/{world.token}").status_code == 410
+    again = world.publisher.send(world.path, label="Bank")
+    assert (again.status_code, sentence(again)) == (409, "This link was revoked for good. Make a new one.")
+
+
+def test_links_to_what_others_publish_are_not_there(world: World) -> None:
+    assert "Ernst & Jung" not in world.stranger.read("/admin/links")
+    nothing = world.stranger.client.get("/admin/links/999")
+    hidden = world.stranger.client.get(world.path)
+    assert (hidden.status_code, hidden.data) == (404, nothing.data)
+    world.stranger.read(f"{world.path}/revoke", 404)
+    assert world.stranger.send(world.path, label="x").status_code == 404
+    assert world.stranger.send(f"{world.path}/revoke").status_code == 404
+    assert world.link().revoked_at is None
+
+
+@pytest.mark.parametrize("identity", ["999", "0", "01", "9" * 23, "x"])
+def test_what_names_no_link_finds_none(world: World, identity: str) -> None:
+    world.publisher.read(f"/admin/links/{identity}", 404)
+    assert world.publisher.send(f"/admin/links/{identity}/revoke").status_code == 404
+
+
+def test_a_link_to_what_is_in_the_trash_says_so(world: World) -> None:
+    world.publisher.send(f"/documents/{world.document_id}/trash")
+
+    assert "which is in the trash" in world.publisher.read(world.path)

@@ -1,0 +1,191 @@
+"""The log in words: a sentence for every action there is, narrowed by action, person and thing."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from portal import accounts, audit, catalog, shares
+from portal.catalog import Principal
+from portal.errors import SignInFailed
+from portal.extensions import transaction
+from portal.models import AuditPerson
+from portal.settings import Settings
+from portal.views.admin.sentences import OF_THEIR_OWN, SENTENCES
+from tests import makers
+from tests.views.desk import Desk
+
+PORTAL = Path(__file__).parents[2] / "portal"
+ACTION = re.compile(r"[a-z]+\.[a-z_]+")
+RECORDERS = {"record_event", "_record"}
+
+
+@dataclass
+class World:
+    """An administrator at their desk."""
+
+    app: Flask
+    admin: Desk
+    ada: int
+
+
+@pytest.fixture
+def world(sqlite_settings: Settings) -> Iterator[World]:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            ada = makers.person("Ada", is_admin=True)
+            made = World(app, Desk(app, ada), ada.id)
+        yield made
+
+
+def sentences(page: str) -> list[str]:
+    """Every sentence of the page, as words."""
+    found = re.findall(r"</time><span>(.*?)</span></li>", page, re.DOTALL)
+    bare = [re.sub(r' <span class="muted small">from .*', "", sentence) for sentence in found]
+    return [" ".join(re.sub(r"<[^>]+>", "", sentence).split()) for sentence in bare]
+
+
+def actions_in(source: str) -> set[str]:
+    """Every action a module writes down: what is given to a recorder, or kept in a variable called ``action``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        is_record = isinstance(node, ast.Call) and _name(node.func) in RECORDERS
+        is_action = isinstance(node, ast.Assign) and [_name(target) for target in node.targets] == ["action"]
+        if is_record or is_action:
+            constants = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)]
+            found |= {value for value in constants if isinstance(value, str) and ACTION.fullmatch(value)}
+    return found
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def test_every_action_the_portal_writes_down_has_a_sentence_and_every_sentence_an_action() -> None:
+    sources = (path for path in PORTAL.rglob("*.py") if path.name != "sentences.py")
+    written = set().union(*(actions_in(path.read_text(encoding="utf-8")) for path in sources))
+
+    assert written == set(SENTENCES)
+    assert set(OF_THEIR_OWN) <= set(SENTENCES)
+
+
+def test_an_action_is_found_however_it_is_given_to_the_log() -> None:
+    assert actions_in("audit.record_event('a.b' if x else 'c.d_e', actor=None)") == {"a.b", "c.d_e"}
+    assert actions_in("_record(None, 'thing.done')") == {"thing.done"}
+    assert actions_in("action = 'seal.set' if x else 'seal.broken'\nrecord(action)") == {"seal.set", "seal.broken"}
+    assert actions_in("url_for('auth.login')\ntable = 'users.id'") == set()
+
+
+def test_the_log_tells_what_was_done_by_whom_to_whom(world: World) -> None:
+    with world.app.app_context():
+        me = accounts.actor_of(accounts.get_user(world.ada))
+        user, _ = accounts.invite_user(me, "bo@example.org", "Bo")
+        group = accounts.add_group(me, "Clients")
+        accounts.join_group(me, group.id, user.id)
+        shelf = catalog.add_category(me, None, "reports")
+        for principal in (Principal(group_id=group.id), Principal(user_id=user.id), Principal(is_everyone=True)):
+            catalog.add_grant(me, shelf.id, principal, "publish")
+        accounts.remove_group(me, group.id)
+        document = makers.document(shelf, "annual.pdf")
+        link, _ = shares.add_link(me, document.id, shares.Terms())
+        shares.revoke_link(me, link.id)
+        accounts.set_password(accounts.actor_of(user), user.id, makers.PASSWORD)
+        accounts.change_user(me, user.id, name="Bo Ek", is_admin=True)
+
+    assert sentences(world.admin.read("/admin/log"))[:14] == [
+        "Ada changed the account of Bo Ek, an administrator",
+        "Bo Ek set a new password",
+        "Ada revoked a link to annual",
+        "Ada made a link to annual",
+        "The operator added annual",
+        "Ada removed the group Clients",
+        "Ada took permission for reports from the group Clients",
+        "Ada gave everyone permission to publish in reports",
+        "Ada gave Bo Ek permission to publish in reports",
+        "Ada gave the group Clients permission to publish in reports",
+        "Ada added the category reports",
+        "Ada put Bo Ek into the group Clients",
+        "Ada added the group Clients",
+        "Ada made an invitation for Bo Ek",
+    ]
+
+
+def test_refused_sign_ins_say_as_whom(world: World) -> None:
+    with world.app.app_context():
+        for email in ("ada@example.org", "nobody@example.org"):
+            with pytest.raises(SignInFailed):
+                accounts.sign_in(email, "wrong", network="192.0.2.0/24", agent="")
+
+    assert sentences(world.admin.read("/admin/log?action=session.refused")) == [
+        "A sign-in as an unknown address was refused",
+        "A sign-in as Ada was refused",
+    ]
+
+
+def test_an_erased_name_and_a_new_action_are_still_told(world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        bo = makers.person("Bo")
+        audit.record_event("comet.seen", actor=makers.actor(bo), thing=("comet", 7), label="<b>Halley</b>")
+        session.execute(update(AuditPerson).where(AuditPerson.user_id == bo.id).values(name=None, email=None))
+    answer = world.admin.client.get("/admin/log")
+
+    assert "Somebody whose name was erased: comet seen" in re.sub(r"<[^>]+>", "", answer.text)
+    assert "&lt;b&gt;Halley&lt;/b&gt;" in answer.text
+
+
+def test_the_log_is_narrowed_to_an_action_a_person_and_a_thing(world: World) -> None:
+    with world.app.app_context():
+        me = accounts.actor_of(accounts.get_user(world.ada))
+        first, second = (accounts.add_group(by, name).id for by, name in ((me, "First"), (None, "Second")))
+
+    read = world.admin.read
+    assert sentences(read("/admin/log?action=group.added")) == [
+        "The operator added the group Second",
+        "Ada added the group First",
+    ]
+    assert sentences(read("/admin/log?action=group.added&email=ADA@example.org")) == ["Ada added the group First"]
+    assert sentences(read(f"/admin/log?action=group.added&person={world.ada}")) == ["Ada added the group First"]
+    assert sentences(read(f"/admin/log?thing=group-{second}")) == ["The operator added the group Second"]
+    assert f'href="/admin/log?thing=group-{first}"' in read("/admin/log")
+    assert sentences(read("/admin/log?email=nobody@example.org")) == []
+    assert sentences(read("/admin/log?action=nonsense")) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["thing=x", "thing=document-", "thing=document-99999999999999999999999", "thing=users-1", "person=x", "after=x"],
+)
+def test_what_cannot_narrow_the_log_does_not(world: World, query: str) -> None:
+    assert sentences(world.admin.read(f"/admin/log?{query}")) == [
+        "Ada signed in",
+        "The operator added Ada, an administrator",
+    ]
+
+
+def test_the_log_goes_on_where_a_page_ends_none_twice_none_missing(world: World) -> None:
+    with world.app.app_context():
+        for number in range(60):
+            accounts.add_group(None, f"Group {number:02}")
+    first = world.admin.read("/admin/log?action=group.added")
+    more = re.search(r'href="(/admin/log\?[^"]*after=\d+[^"]*)"', first)
+    assert more is not None
+    second = world.admin.read(more[1])
+
+    names = re.findall(r"Group \d\d", first + second)
+    assert names == [f"Group {number:02}" for number in reversed(range(60))]
+
+
+def test_the_log_is_for_administrators(world: World) -> None:
+    with world.app.app_context():
+        mia = makers.person("Mia")
+        makers.grant(makers.category("reports"), user=mia, permission=3)
+        manager = Desk(world.app, mia)
+
+    manager.read("/admin/log", 404)
+    assert "/admin/log" not in manager.read("/admin/")
+    assert "/admin/people" not in manager.read("/admin/")
