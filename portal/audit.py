@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,18 +45,28 @@ def record_event(
     ``action`` is ``noun.verb_in_the_past`` (``document.added``), ``actor`` None is the operator at the command line,
     ``thing`` a table-like word and an id. No secrets, and no personal values: people go in as their hash.
     """
-    db.session.execute(
-        insert(AuditEvent).values(
-            action=action,
-            actor_kind=actor.kind if actor else "operator",
-            actor_hash=person_hash(actor.user_id) if actor and actor.user_id else None,
-            object_type=thing[0] if thing else None,
-            object_id=thing[1] if thing else None,
-            object_label=label,
-            network=actor.network if actor else "",
-            details=details,
-        )
-    )
+    record_events(action, actor=actor, things=[(*(thing or (None, None)), label)], details=[details])
+
+
+def record_events(
+    action: str,
+    *,
+    actor: Actor | None,
+    things: Sequence[tuple[str | None, int | None, str]],
+    details: Sequence[dict[str, Any]],
+) -> None:
+    """``record_event`` for many things at once: type, id and label of each, and its details."""
+    who: dict[str, Any] = {
+        "action": action,
+        "actor_kind": actor.kind if actor else "operator",
+        "actor_hash": person_hash(actor.user_id) if actor and actor.user_id else None,
+        "network": actor.network if actor else "",
+    }
+    rows = [
+        {**who, "object_type": kind, "object_id": thing_id, "object_label": label, "details": told}
+        for (kind, thing_id, label), told in zip(things, details, strict=True)
+    ]
+    db.session.execute(insert(AuditEvent), rows)
 
 
 def person_hash(user_id: int) -> str:

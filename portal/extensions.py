@@ -104,9 +104,9 @@ def find_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | No
 
 def write_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
     """Execute one writing statement that was built once, in a transaction of its own past the ORM; its first row."""
-    with _turn(db.session()), db.engine.connect() as connection:
-        with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
-            return connection.execute(statement, values).first()
+    engine = db.engine.execution_options(sqlite_begin="IMMEDIATE")
+    with _turn(db.session()), engine.begin() as connection:
+        return connection.execute(statement, values).first()
 
 
 def lock_on(key: str) -> None:

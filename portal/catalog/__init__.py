@@ -1,5 +1,6 @@
 """The catalog: categories with their grants, documents with their versions, and the lists people see of them."""
 
+from portal.catalog.bulk import Item, put_documents
 from portal.catalog.categories import (
     add_category,
     change_category,
@@ -66,6 +67,7 @@ __all__ = [
     "Edition",
     "Facts",
     "GrantRow",
+    "Item",
     "OnConflict",
     "Outcome",
     "Principal",
@@ -104,6 +106,7 @@ __all__ = [
     "parse_id",
     "parse_ref",
     "put_document",
+    "put_documents",
     "remove_category",
     "remove_grant",
     "restore_document",

@@ -141,8 +141,8 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
             return document
         if _find_live(category_id, document.filename) is not None:
             raise NameTaken(f"There is already a document called {document.filename} there.")
-        _count(document.category_id, -1)
-        _count(category_id, +1)
+        change_count(document.category_id, -1)
+        change_count(category_id, +1)
         document.category_id = category_id
         _record(actor, "document.moved", document, category=category_id)
     return document
@@ -153,7 +153,7 @@ def trash_document(actor: Actor | None, document_id: int) -> None:
     with transaction() as session:
         document = _hold_live(actor, document_id)
         document.trashed_at = session.scalars(select(db_now())).one()
-        _count(document.category_id, -1)
+        change_count(document.category_id, -1)
         _record(actor, "document.trashed", document)
 
 
@@ -170,7 +170,7 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
             document.filename = _free_filename(document.category_id, document.filename)
             document.search_text = search.text_of(document.title, document.filename)
         document.trashed_at = None
-        _count(document.category_id, +1)
+        change_count(document.category_id, +1)
         _record(actor, "document.restored", document)
     return document
 
@@ -272,7 +272,7 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     session.add(document)
     session.flush()
     _attach(actor, document, filename, content, facts.note)
-    _count(category.id, +1)
+    change_count(category.id, +1)
     _record(actor, "document.added", document, sha256=content.sha256)
     return _outcome(document, "added")
 
@@ -338,7 +338,8 @@ def _blob(content: Content) -> Blob:
     return blob
 
 
-def _count(category_id: int, change: int) -> None:
+def change_count(category_id: int, change: int) -> None:
+    """Keep the number of live documents of a category; inside the transaction that changes it."""
     changed: ColumnElement[int] = Category.document_count + change
     db.session.execute(update(Category).where(Category.id == category_id).values(document_count=changed))
 

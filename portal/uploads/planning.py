@@ -7,10 +7,10 @@ from pathlib import Path
 
 from portal import filenames
 from portal.actors import Actor
-from portal.catalog import Content, ensure_category, put_document
-from portal.catalog.documents import numbered, stand_in_line
+from portal.catalog import Content, Item, ensure_category, put_documents
+from portal.catalog.documents import Kind, numbered
 from portal.errors import BadInput
-from portal.extensions import settings, storage, transaction
+from portal.extensions import settings, storage
 from portal.storage import Source
 from portal.storage.source import Entry
 
@@ -59,15 +59,15 @@ class Plan:
             if progress is not None:
                 progress(done, len(self.entries))
 
-    def put(self, actor: Actor | None, found: list[tuple[Entry, Content]]) -> list[str]:
+    def put(self, actor: Actor | None, found: list[tuple[Entry, Content]]) -> list[Kind]:
         """Write documents down in one transaction; ``added``, ``versioned`` or ``unchanged`` for each."""
-        shelves = [self.categories[_folder(entry.path)] for entry, _ in found]
-        with transaction():
-            stand_in_line(shelves, [content for _, content in found])
-            return [
-                put_document(actor, shelf, self.filenames[entry.path], content).kind
-                for shelf, (entry, content) in zip(shelves, found, strict=True)
-            ]
+        return put_documents(
+            actor,
+            [
+                Item(self.categories[_folder(entry.path)], self.filenames[entry.path], content)
+                for entry, content in found
+            ],
+        )
 
 
 def make_plan(actor: Actor | None, directory: Path, into: str, report: Report) -> Plan:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.faults
 ROOT = Path(__file__).parents[2]
 STEPS = [("U0", 1), ("U1", 1), ("U2", 1), ("U3", 1), ("U3", 20), ("U4", 1), ("U5", 1), ("U6", 1), ("U7", 1), ("U8", 1)]
 STEPS += [("U9", 1), ("C9", 1), ("U10", 1), ("U11", 1), ("U12", 1)]
-IMPORT_STEPS = [("U2", 7), ("U6", 3), ("U7", 11), ("U8", 1), ("I9", 5), ("U10", 2), ("U12", 1)]
+IMPORT_STEPS = [("U2", 7), ("U6", 3), ("U7", 11), ("U8", 1), ("I9", 1), ("U10", 2), ("U12", 1)]
 FILES = 24
 SEEDS = 40
 
@@ -126,5 +126,5 @@ def test_random_kills_lose_nothing(installation: Settings, tmp_path: Path, seed:
         judge_upload(installation, *choice.choice(STEPS))
     else:
         step, _ = choice.choice(IMPORT_STEPS)
-        most = {"U8": 1, "U10": 2, "U12": 1}.get(step, FILES)
+        most = {"U8": 1, "I9": 1, "U10": 2, "U12": 1}.get(step, FILES)
         judge_import(installation, make_files(tmp_path / "files"), step, choice.randint(1, most))

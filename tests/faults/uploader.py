@@ -18,7 +18,7 @@ from portal import audit, create_app, uploads
 from portal.extensions import db
 from portal.models import User
 from portal.storage import Incoming, LocalStorage, local
-from portal.uploads import importing, storing
+from portal.uploads import planning, storing
 from portal.views import guard
 from tests.makers import signed_in
 
@@ -58,7 +58,7 @@ def arm(step: str, nth: int) -> None:
         "U7": (local.LocalStorage, "_store", False),  # renamed
         "U8": (LocalStorage, "keep_all", False),  # directories flushed
         "U9": (storing, "put_document", False),  # rows inserted
-        "I9": (importing, "put_document", False),
+        "I9": (planning, "put_documents", False),
         "C9": (audit, "record_event", False),  # the log written too
         "U10": (session, "commit", False),  # committed
         "U11": (sys.modules[__name__], "acknowledge", True),  # answered, not yet heard

@@ -835,6 +835,40 @@ class TestTheLock:
         assert self.is_free(root, fcntl.LOCK_EX)
 
 
+class TestStat:
+    def test_says_what_lies_at_the_place_of_a_key(self, storage: LocalStorage, root: Path) -> None:
+        keep(storage)
+        found = storage.stat(KEY)
+        assert found is not None
+        assert (found.st_size, found.st_ino) == (SIZE, blob_path(root).stat().st_ino)
+
+    def test_of_a_link_it_says_that_it_is_one(self, storage: LocalStorage, root: Path, tmp_path: Path) -> None:
+        keep(storage)
+        blob_path(root).unlink()
+        blob_path(root).symlink_to(tmp_path)
+        found = storage.stat(KEY)
+        assert found is not None
+        assert stat.S_ISLNK(found.st_mode)
+
+    def test_of_nothing_it_says_none(self, storage: LocalStorage, root: Path) -> None:
+        assert storage.stat(KEY) is None, "not even its shelf is there"
+        keep(storage)
+        blob_path(root).unlink()
+        assert storage.stat(KEY) is None
+
+    def test_behind_a_link_it_says_nothing(self, storage: LocalStorage, root: Path, tmp_path: Path) -> None:
+        keep(storage)
+        shelf = blob_path(root).parent
+        shelf.rename(tmp_path / "elsewhere")
+        shelf.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StorageFailed):
+            storage.stat(KEY)
+
+    def test_what_is_no_key_has_no_place(self, storage: LocalStorage) -> None:
+        with pytest.raises(ContentUnavailable):
+            storage.stat("../tmp")
+
+
 class TestListing:
     def test_every_blob_by_key_in_order(self, storage: LocalStorage, root: Path) -> None:
         contents = {hashlib.sha256(content).hexdigest(): content for content in (b"%d" % n for n in range(30))}

@@ -1,6 +1,5 @@
 """Types: what the ending says, what the first bytes say, and when the two do not belong together."""
 
-import os
 import random
 
 import pytest
@@ -35,7 +34,7 @@ def test_an_ending_that_says_nothing_leaves_it_to_the_bytes(filename: str) -> No
     assert content_type_of(filename, PNG + bytes(20)) == "image/png"
 
 
-@pytest.mark.parametrize("head", [b"", b"\0", b"plain words", os.urandom(64)])
+@pytest.mark.parametrize("head", [b"", b"\0", b"plain words", bytes(range(128, 192))])
 def test_bytes_that_say_nothing_are_octets(head: bytes) -> None:
     assert SHAPE.fullmatch(content_type_of("a.unknown", head))
     assert content_type_of("a.unknown", b"") == UNKNOWN

@@ -481,6 +481,13 @@ def test_every_version_has_its_own_download_and_note(shelf: Shelf) -> None:
     assert html.count("Note 11, and\nthe &lt;signature&gt; page.") == 2
 
 
+def test_a_document_says_what_was_just_done_with_it(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+
+    assert "The changes are saved." in shelf.look(f"{address}?done=document-changed")
+    assert 'role="status"' not in shelf.browser.get(f"{address}?done=something").text
+
+
 def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     html = shelf.browser.get(shelf.add("Annual accounts")).text
 

@@ -1,0 +1,145 @@
+"""Many documents put in together: the same rows and the same log as one by one, in a tenth of the statements."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from portal import access, audit, filenames, search
+from portal.actors import Actor
+from portal.catalog.documents import Content, Kind, change_count, put_document, stand_in_line
+from portal.catalog.texts import require_title
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, Blob, Document, Version, db_now
+
+_DOCUMENTS = Document.metadata.tables[Document.__tablename__]
+_POINT = (
+    update(_DOCUMENTS).where(_DOCUMENTS.c.id == bindparam("document")).values(current_version_id=bindparam("version"))
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One document of many: where to, under which filename, with which bytes."""
+
+    category_id: int
+    filename: str
+    content: Content
+
+    @property
+    def name(self) -> tuple[int, str]:
+        """What is unique among live documents."""
+        return self.category_id, filenames.clean(self.filename)
+
+
+def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Kind]:
+    """``put_document`` for each, in one transaction: new names all at once, those that are there one by one.
+
+    Needs ``publish`` on every category.
+    """
+    with transaction():
+        categories = sorted({item.category_id for item in items})
+        stand_in_line(categories, (item.content for item in items))
+        for category_id in categories:
+            if actor is not None:
+                access.require_permission(actor, category_id, PUBLISH)
+        taken = _find_taken(items)
+        new: dict[tuple[int, str], Item] = {}
+        for item in items:
+            if item.name not in taken:
+                new.setdefault(item.name, item)
+        _put_new(actor, list(new.values()))
+        return ["added" if new.get(item.name) is item else _put_one(actor, item) for item in items]
+
+
+def _put_one(actor: Actor | None, item: Item) -> Kind:
+    return put_document(actor, item.category_id, item.filename, item.content).kind
+
+
+def _find_taken(items: Sequence[Item]) -> set[tuple[int, str]]:
+    here = Document.category_id.in_({item.category_id for item in items})
+    named = Document.filename.in_({item.name[1] for item in items})
+    statement = select(Document.category_id, Document.filename).where(here, named, Document.trashed_at.is_(None))
+    return {(category_id, filename) for category_id, filename in db.session.execute(statement)}
+
+
+def _put_new(actor: Actor | None, items: list[Item]) -> None:
+    if not items:
+        return
+    session = db.session()
+    author = actor.user_id if actor else None
+    now = session.scalars(select(db_now())).one()
+    blobs = _ensure_blobs([item.content for item in items if item.content.source_id is None])
+    rows = [_document(item, author, now) for item in items]
+    put = insert(Document).returning(Document.id, sort_by_parameter_order=True)
+    document_ids = list(session.scalars(put, rows))
+    versions = [
+        _version(item, document_id, author, blobs) for item, document_id in zip(items, document_ids, strict=True)
+    ]
+    made = insert(Version).returning(Version.id, sort_by_parameter_order=True)
+    version_ids = list(session.scalars(made, versions))
+    pointers = [{"document": one, "version": other} for one, other in zip(document_ids, version_ids, strict=True)]
+    session.connection().execute(_POINT, pointers)
+    for category_id, count in Counter(item.category_id for item in items).items():
+        change_count(category_id, count)
+    audit.record_events(
+        "document.added",
+        actor=actor,
+        things=[("document", document_id, row["title"]) for document_id, row in zip(document_ids, rows, strict=True)],
+        details=[{"sha256": item.content.sha256} for item in items],
+    )
+
+
+def _ensure_blobs(contents: list[Content]) -> dict[str, int]:
+    """SHA-256 to the id of its row: those there are touched, so that gc leaves them alone, the others made."""
+    wanted = {content.sha256: content for content in contents}
+    session = db.session()
+    known = select(Blob.sha256, Blob.id).where(Blob.sha256.in_(wanted)).with_for_update()
+    found: dict[str, int] = dict(session.execute(known).all())
+    session.execute(update(Blob).where(Blob.id.in_(found.values())).values(touched_at=db_now()))
+    missing = [
+        {"sha256": one.sha256, "size": one.size, "crc32": one.crc32}
+        for sha256, one in wanted.items()
+        if sha256 not in found
+    ]
+    if missing:
+        made = session.execute(insert(Blob).returning(Blob.sha256, Blob.id), missing)
+        found |= dict(made.all())
+    return found
+
+
+def _document(item: Item, author: int | None, now: datetime) -> dict[str, Any]:
+    filename = item.name[1]
+    title = require_title(filenames.title_of(filename))
+    return {
+        "category_id": item.category_id,
+        "title": title,
+        "filename": filename,
+        "description": "",
+        "search_text": search.text_of(title, filename),
+        "version_count": 1,
+        "published_at": now,
+        "created_by_id": author,
+    }
+
+
+def _version(item: Item, document_id: int, author: int | None, blobs: dict[str, int]) -> dict[str, Any]:
+    content = item.content
+    return {
+        "document_id": document_id,
+        "number": 1,
+        "filename": item.name[1],
+        "note": "",
+        "content_type": content.content_type,
+        "size": content.size,
+        "sha256": content.sha256,
+        "crc32": content.crc32,
+        "blob_id": blobs[content.sha256] if content.source_id is None else None,
+        "source_id": content.source_id,
+        "source_path": content.source_path,
+        "source_mtime_ns": content.source_mtime_ns,
+        "created_by_id": author,
+    }

@@ -1,0 +1,166 @@
+"""Every form of the house against what nobody should send: a refusal with a sentence, never a failure of ours."""
+
+from collections.abc import Iterator
+from urllib.parse import quote_from_bytes
+
+import pytest
+from werkzeug.test import TestResponse
+
+from portal.catalog import trash_document
+from portal.models import READ
+from tests import makers
+from tests.databases import SqliteTemplate
+from tests.views.desk import Desk, left_in_tmp
+
+BLUEPRINTS = {"categories", "editing", "groups", "links", "people", "trash", "upload"}
+LINK = {"label": "x", "message": "", "expires_at": "", "max_downloads": "", "password": ""}
+# Endpoint to what stands for the variable parts of its address, and the fields it reads.
+FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
+    "categories.add": ({"category_id": 1}, {"name": "below"}),
+    "categories.add_top": ({}, {"name": "top"}),
+    "categories.change": ({"category_id": 1}, {"name": "reports", "description": "", "is_sealed": "1"}),
+    "categories.grant": (
+        {"category_id": 1},
+        {"whom": "person", "group": "1", "email": "bo@example.org", "permission": "read", "expires_at": ""},
+    ),
+    "categories.move": ({"category_id": 2}, {"parent": "top"}),
+    "categories.remove": ({"category_id": 3}, {}),
+    "categories.revoke": ({"category_id": 1, "grant_id": 1}, {}),
+    "editing.add_link": ({"ref": 1}, LINK),
+    "editing.add_version": ({"ref": 1}, {"note": "", "file": ""}),
+    "editing.change": (
+        {"ref": 1},
+        {
+            "title": "x",
+            "filename": "x.pdf",
+            "description": "",
+            "visible": "at",
+            "published_at": "2026-01-01T00:00",
+            "expires_at": "",
+        },
+    ),
+    "editing.move": ({"ref": 1}, {"category": "other"}),
+    "editing.trash": ({"ref": 2}, {}),
+    "groups.add": ({}, {"name": "Board"}),
+    "groups.add_members": ({"group_id": 1}, {"emails": "bo@example.org"}),
+    "groups.change": ({"group_id": 1}, {"name": "Clients"}),
+    "groups.remove": ({"group_id": 2}, {}),
+    "groups.remove_member": ({"group_id": 1, "user_id": 2}, {}),
+    "links.change": ({"link_id": 1}, {**LINK, "drop_password": "1"}),
+    "links.revoke": ({"link_id": 2}, {}),
+    "people.add": ({}, {"name": "Zoë", "email": "zoe@example.org", "is_admin": "1", "groups": "1"}),
+    "people.change": ({"user_id": 2}, {"name": "Bo", "is_admin": "1"}),
+    "people.disable": ({"user_id": 3}, {}),
+    "people.enable": ({"user_id": 3}, {}),
+    "people.end_sessions": ({"user_id": 2}, {}),
+    "people.issue_address": ({"user_id": 2}, {}),
+    "people.join": ({"user_id": 2}, {"group": "1"}),
+    "people.leave": ({"user_id": 2, "group_id": 1}, {}),
+    "trash.restore": ({"document_id": 3}, {}),
+    "upload.store": ({}, {"category": "other", "title": "", "on_conflict": "version", "draft": "1", "files": ""}),
+}
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE = {
+    "empty": b"",
+    "blank": b" \t ",
+    "huge": b"x" * 30_000,
+    "accents": ("e" + "\u0301" * 19_000).encode(),
+    "NUL": b"a\x00b",
+    "escape": b"\x1b[31m",
+    "surrogate": b"\xed\xa0\x80",
+    "no UTF-8": b"\xff\xfe",
+    "23 digits": b"9" * 23,
+    "somebody else's id": b"999999",
+    "below zero": b"-1",
+    "Arabic digit": "٣".encode(),
+    "script": SCRIPT.encode(),
+    "bidi": "\u202etxt.exe".encode(),
+    "line break": b"a\r\nBcc: x@y.example",
+    "path": b"../../etc/passwd",
+    "old moment": b"0001-01-01T00:00",
+    "late moment": b"9999-12-31T23:59",
+}
+
+
+@pytest.fixture(scope="module")
+def desk(sqlite_template: SqliteTemplate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    directory = tmp_path_factory.mktemp("forms")
+    settings = makers.settings_for(sqlite_template.copy(directory / "portal.db"), directory)
+    with makers.running(settings) as app:
+        with app.app_context():
+            furnish()
+            desk = Desk(app, makers.person("Ada Administrator", is_admin=True))
+        yield desk
+
+
+def furnish() -> None:
+    """One thing of every kind, and another for each form that removes one."""
+    people = [makers.person(name) for name in ("Root", "Bo", "Chi")]
+    shelves = [makers.category(path) for path in ("reports", "other", "empty")]
+    makers.group("Clients", people[1])
+    makers.group("Gone")
+    makers.grant(shelves[0], user=people[1], permission=READ)
+    for name in ("annual.pdf", "minutes.pdf", "old.pdf"):
+        document = makers.document(shelves[0], name, name.encode())
+        makers.link(document)
+    trash_document(None, document.id)
+
+
+def post(desk: Desk, endpoint: str, fields: dict[str, bytes]) -> TestResponse:
+    """Send the fields as these very bytes, whatever they are as text."""
+    values, _ = FORMS[endpoint]
+    path = desk.app.url_map.bind("localhost").build(endpoint, values, method="POST")
+    body = "&".join(f"{name}={quote_from_bytes(value)}" for name, value in fields.items())
+    headers = {"X-CSRFToken": desk.token()}
+    return desk.client.post(path, data=body, content_type="application/x-www-form-urlencoded", headers=headers)
+
+
+def test_every_form_of_the_house_is_tried(desk: Desk) -> None:
+    posting = {
+        rule.endpoint
+        for rule in desk.app.url_map.iter_rules()
+        if rule.endpoint.partition(".")[0] in BLUEPRINTS and "POST" in (rule.methods or ())
+    }
+    assert posting == set(FORMS)
+
+
+@pytest.mark.parametrize("endpoint", sorted(FORMS))
+def test_what_nobody_should_send_is_refused_with_a_sentence(desk: Desk, endpoint: str) -> None:
+    good = {name: value.encode() for name, value in FORMS[endpoint][1].items()}
+    for field in [*good, "unknown", "id"]:
+        for what, value in HOSTILE.items():
+            answer = post(desk, endpoint, good | {field: value})
+            told = (endpoint, field, what, answer.status_code)
+            assert answer.status_code in (200, 303, 400, 403, 404, 409, 415, 422), told
+            assert SCRIPT not in answer.text, told
+            assert "Traceback" not in answer.text, told
+            is_refused = answer.status_code >= 400
+            assert not is_refused or 'class="notice stop"' in answer.text or "<h1>" in answer.text, told
+    assert left_in_tmp(desk.app) == []
+
+
+@pytest.mark.parametrize("endpoint", sorted(FORMS))
+def test_a_form_without_any_field_is_no_failure_of_ours(desk: Desk, endpoint: str) -> None:
+    assert post(desk, endpoint, {}).status_code < 500
+
+
+PAGES = (
+    "/admin/people?q={}&state={}&after={}",
+    "/admin/links?state={}&after={}",
+    "/admin/downloads?document={}&person={}&link={}&email={}&state={}&after={}",
+    "/admin/log?action={}&email={}&person={}&thing={}&after={}",
+    "/admin/trash?after={}&done={}",
+    "/admin/upload?category={}",
+    "/documents/1/links?after={}",
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_nobody_should_ask_is_answered_as_if_it_were_not_there(desk: Desk, page: str) -> None:
+    for what, value in HOSTILE.items():
+        if len(value) > 20_000:
+            continue  # the server refuses such an address before we see it
+        address = page.format(*[quote_from_bytes(value)] * page.count("{}"))
+        answer = desk.client.get(address)
+        assert answer.status_code == (404 if what == "NUL" else 200), (page, what)
+        assert SCRIPT not in answer.text, (page, what)
