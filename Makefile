@@ -19,7 +19,7 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test soak lint format types check bench lock
+.PHONY: pictures help install install-dev run demo test soak lint format types check bench lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,10 @@ check: lint types test ## what must pass before a commit
 
 bench: install-dev ## measure beside peers and print the ratios
 	$(BIN)/python -m benchmarks
+
+pictures: install-dev ## take the pictures of the README anew
+	@mkdir -p docs/images
+	PORTAL_PICTURES=1 $(BIN)/pytest -q tests/browser/test_pictures.py
 
 lock: ## choose the newest fitting versions anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv, which is not on this machine's PATH." >&2; exit 1; }

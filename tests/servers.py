@@ -71,7 +71,7 @@ def serving(settings: Settings, *arguments: str, extra: Mapping[str, str] | None
             cwd=Path(__file__).parent.parent,
         )
     try:
-        yield Server(process, _await_port(process, log), log)
+        yield Server(process, await_port(process, log), log)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -82,7 +82,8 @@ def serving(settings: Settings, *arguments: str, extra: Mapping[str, str] | None
                 process.wait()
 
 
-def _await_port(process: subprocess.Popen[bytes], log: Path) -> int:
+def await_port(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port a starting server says it listens on."""
     for _ in range(START_SECONDS * 20):
         found = re.search(r"Listening at http://[^:]+:(\d+)", log.read_text())
         if found:

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, catalog, shares, uploads
 from portal.catalog import Facts, parse_ref
+from portal.catalog.texts import require_text
 from portal.errors import (
     BadInput,
     BadRequest,
@@ -71,7 +72,7 @@ def add_version(ref: str) -> AnyResponse:
     """Take the bytes of the form in as the newest version."""
     document = _get(ref)
     try:
-        facts = Facts(note=forms.text("note"))
+        facts = Facts(note=require_text(forms.text("note"), "note"))
         outcome = uploads.store_version(person(), document.id, arrive(files_of("file")[0], facts))
     except (BadInput, BadRequest, Conflict, UploadRejected) as problem:
         return _versions_page(document, problem)

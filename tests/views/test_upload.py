@@ -115,6 +115,15 @@ def test_one_title_cannot_name_two_documents(world: World) -> None:
     assert left_in_tmp(world.app) == []
 
 
+def test_a_title_that_cannot_be_keeps_no_bytes(world: World) -> None:
+    answer = world.publisher.send("/admin/upload", category="inbox/2026", files=[("a.pdf", PDF)], title="x" * 301)
+
+    assert answer.status_code == 422
+    assert sentence(answer) == "A title has 1 to 300 characters that can be seen."
+    assert list((world.app.config["PORTAL"].storage / "blobs").rglob("*")) == []
+    assert left_in_tmp(world.app) == []
+
+
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "application/x-www-form-urlencoded"])
 def test_a_form_without_a_document_says_so(world: World, content_type: str) -> None:
     fields = {"category": "inbox/2026", "csrf_token": world.publisher.token()}

@@ -5,6 +5,7 @@ from werkzeug.datastructures import FileStorage
 
 from portal import access, catalog, uploads
 from portal.catalog import Facts, OnConflict, Outcome
+from portal.catalog.texts import require_title
 from portal.errors import BadInput, BadRequest, CategoryNotFound, Conflict, Forbidden, PortalError, UploadRejected
 from portal.extensions import settings
 from portal.models import PUBLISH, READ, Category
@@ -81,7 +82,7 @@ def _arrivals() -> list[Arrival]:
     title = forms.text("title").strip()
     if title and len(files) > 1:
         raise BadInput("A title is for one document. Choose one, or leave the title empty.", field="title")
-    facts = Facts(title=title or None, is_draft=forms.flag("draft"))
+    facts = Facts(title=require_title(title) if title else None, is_draft=forms.flag("draft"))
     return [arrive(file, facts) for file in files]
 
 
