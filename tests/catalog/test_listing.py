@@ -118,18 +118,21 @@ def test_each_document_of_a_publisher_is_either_out_or_not(house: House) -> None
         assert set(out) == {"out", "ending"}
 
 
+@SQLITE_ONLY
 def test_a_publisher_finds_what_has_a_date_whether_it_is_out_or_not(house: House) -> None:
     everything(house)
 
     assert set(names(list_documents(house.publisher).rows)) == {"out", "ending", "scheduled", "expired"}
 
 
+@SQLITE_ONLY
 def test_the_moment_of_expiry_is_over(house: House) -> None:
     put(house.shelf, "a", expires_at=makers.now())
 
     assert list_documents(house.reader).rows == []
 
 
+@SQLITE_ONLY
 def test_what_is_not_granted_is_in_no_list(house: House) -> None:
     put(makers.category("other"), "secret")
 
@@ -137,6 +140,7 @@ def test_what_is_not_granted_is_in_no_list(house: House) -> None:
     assert list_documents(Actor(user_id=None, kind="link")).rows == []
 
 
+@SQLITE_ONLY
 def test_a_list_is_narrowed_to_a_category_and_what_is_below(house: House) -> None:
     inner = makers.category("shelf/inner")
     put(house.shelf, "a")
@@ -156,6 +160,7 @@ def test_a_list_is_narrowed_to_words(house: House) -> None:
         assert len(list_documents(house.reader, words=words_of(query)).rows) == found, query
 
 
+@SQLITE_ONLY
 def test_a_row_says_what_a_page_needs(house: House) -> None:
     user = db.session.get_one(User, house.publisher.user_id)
     put_document(makers.actor(user), house.shelf.id, "A_b.pdf", makers.content_of(b"12345"))
@@ -178,6 +183,7 @@ def test_pages_hold_every_document_once_newest_first(house: House) -> None:
     assert rows == sorted(rows, key=lambda row: (row.published_at, row.id), reverse=True)
 
 
+@SQLITE_ONLY
 def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
     for number in range(4):
         put(house.shelf, f"{number}")
@@ -185,6 +191,7 @@ def test_a_last_page_that_is_full_has_no_next(house: House) -> None:
     assert [len(page) for page in walk(house.reader, 2)] == [2, 2]
 
 
+@SQLITE_ONLY
 def test_pages_hold_every_document_once_while_others_come_and_go(house: House) -> None:
     before = [put(house.shelf, f"{number}").id for number in range(12)]
     seen: list[int] = []
@@ -250,6 +257,7 @@ def test_new_is_what_came_since_and_what_has_a_newer_version(house: House) -> No
     assert {row.filename: row.state for row in list_new(house.reader, None)} == {"old": "old"}
 
 
+@SQLITE_ONLY
 def test_what_the_person_has_takes_no_place_among_the_new(house: House) -> None:
     since = makers.now(minutes=-5)
     put(house.shelf, "wanted", published_at=makers.now(minutes=-4))
@@ -259,6 +267,7 @@ def test_what_the_person_has_takes_no_place_among_the_new(house: House) -> None:
     assert names(list_new(house.reader, since, limit=2)) == ["wanted"]
 
 
+@SQLITE_ONLY
 def test_nothing_is_new_that_is_not_out(house: House) -> None:
     since = makers.now(days=-1)
     everything(house)
@@ -266,6 +275,7 @@ def test_nothing_is_new_that_is_not_out(house: House) -> None:
     assert set(names(list_new(house.publisher, since))) == {"out", "ending"}
 
 
+@SQLITE_ONLY
 def test_nothing_is_new_for_nobody(house: House) -> None:
     put(house.shelf, "a")
 
@@ -286,6 +296,7 @@ def test_a_person_has_the_newest_version_they_completed(house: House) -> None:
     assert versions_had(house.reader, []) == {}
 
 
+@SQLITE_ONLY
 def test_a_page_costs_two_statements_whatever_its_length(house: House, statements: list[str]) -> None:
     for number in range(8):
         put(house.shelf, f"{number}")
@@ -311,6 +322,7 @@ def test_the_trash_shows_what_a_publisher_can_bring_back(house: House) -> None:
     assert [document.filename for document, _ in list_trash(house.publisher)] == ["b"]
 
 
+@SQLITE_ONLY
 def test_the_trash_has_pages(house: House) -> None:
     for number in range(5):
         trash_document(None, put(house.shelf, f"{number}").id)
@@ -323,6 +335,7 @@ def test_the_trash_has_pages(house: House) -> None:
     assert seen == ["4", "3", "2", "1", "0"]
 
 
+@SQLITE_ONLY
 def test_versions_come_newest_first_with_their_author(house: House) -> None:
     document = put(house.shelf, "a", b"1")
     put_document(house.publisher, house.shelf.id, "a", makers.content_of(b"2"))
@@ -335,6 +348,7 @@ def labels(branches: list[Branch]) -> list[object]:
     return [(branch.label, labels(branch.children)) if branch.children else branch.label for branch in branches]
 
 
+@SQLITE_ONLY
 def test_the_tree_shows_the_top_and_the_way_to_where_one_is() -> None:
     for path in ("a/b/c", "a/x", "d/e"):
         makers.category(path)
@@ -369,18 +383,21 @@ def test_the_tree_ends_at_a_seal_and_begins_again_below_it() -> None:
     assert labels(tree(makers.actor(user), sealed)) == ["a", "a/sealed/in/deep"]
 
 
+@SQLITE_ONLY
 def test_the_tree_of_nobody_is_empty() -> None:
     makers.category("a")
 
     assert tree(makers.actor(makers.person())) == []
 
 
+@SQLITE_ONLY
 def test_a_branch_says_what_may_be_done_there(house: House) -> None:
     (branch,) = tree(house.publisher)
 
     assert (branch.is_published_to, branch.is_managed) == (True, False)
 
 
+@SQLITE_ONLY
 def test_the_tree_costs_one_statement(house: House, statements: list[str]) -> None:
     for number in range(5):
         makers.category(f"shelf/{number}/deep")
@@ -400,6 +417,7 @@ def test_shown_categories_come_with_the_permission_on_them(house: House) -> None
     assert list_shown(house.reader, PUBLISH) == []
 
 
+@SQLITE_ONLY
 def test_a_document_set_to_draft_leaves_the_list_at_once(house: House) -> None:
     document = put(house.shelf, "a")
     change_document(None, document.id, title="a", filename="a", description="", published_at=None, expires_at=None)

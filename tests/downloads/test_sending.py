@@ -122,6 +122,7 @@ def test_a_small_download_is_one_row_in_one_transaction(house: House, commits: l
     assert row.closed_at is not None
 
 
+@SQLITE_ONLY
 def test_an_empty_document_is_completed_at_once(house: House) -> None:
     empty = makers.edition(makers.document(makers.category(), "empty", b""))
 
@@ -147,6 +148,7 @@ def test_no_last_block_leaves_before_the_row_is_completed(house: House, database
     sending.close()
 
 
+@SQLITE_ONLY
 def test_a_whole_download_of_many_blocks_is_one_confirmed_row(house: House) -> None:
     assert finish(house.send()) == CONTENT
 
@@ -162,6 +164,7 @@ def test_no_connection_is_held_between_blocks(house: House) -> None:
     sending.close()
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("blocks", [0, 1, 5, 9])
 def test_a_download_that_breaks_off_says_how_far_it_got(house: House, blocks: int) -> None:
     give_up(house.send(), blocks)
@@ -172,6 +175,7 @@ def test_a_download_that_breaks_off_says_how_far_it_got(house: House, blocks: in
     assert row.bytes_sent == blocks * BLOCK
 
 
+@SQLITE_ONLY
 def test_a_download_that_never_began_is_aborted_without_a_byte(house: House) -> None:
     house.send().close()
 
@@ -179,6 +183,7 @@ def test_a_download_that_never_began_is_aborted_without_a_byte(house: House) -> 
     assert (row.state, row.intervals, row.bytes_sent) == ("aborted", [], 0)
 
 
+@SQLITE_ONLY
 def test_a_small_block_that_did_not_leave_is_taken_back(house: House) -> None:
     give_up(house.send_small(), 0)
 
@@ -186,6 +191,7 @@ def test_a_small_block_that_did_not_leave_is_taken_back(house: House) -> None:
     assert (row.state, row.intervals, row.bytes_sent, row.closed_at) == ("aborted", [], 0, None)
 
 
+@SQLITE_ONLY
 def test_closing_twice_writes_once(house: House) -> None:
     sending = house.send()
     give_up(sending, 3)
@@ -194,6 +200,7 @@ def test_closing_twice_writes_once(house: House) -> None:
     assert rows()[0].bytes_sent == 3 * BLOCK
 
 
+@SQLITE_ONLY
 def test_whoever_comes_back_resumes_the_same_download(house: House) -> None:
     give_up(house.send(), 4)
 
@@ -203,6 +210,7 @@ def test_whoever_comes_back_resumes_the_same_download(house: House) -> None:
     assert (row.state, row.intervals, row.bytes_sent) == ("completed", [[0, SIZE]], SIZE)
 
 
+@SQLITE_ONLY
 def test_a_small_piece_resumes_the_same_download(house: House) -> None:
     give_up(house.send(), 9)
 
@@ -212,6 +220,7 @@ def test_a_small_piece_resumes_the_same_download(house: House) -> None:
     assert (row.state, row.intervals) == ("completed", [[0, SIZE]])
 
 
+@SQLITE_ONLY
 def test_somebody_else_begins_a_download_of_their_own(house: House) -> None:
     give_up(house.send(), 4)
 
@@ -220,6 +229,7 @@ def test_somebody_else_begins_a_download_of_their_own(house: House) -> None:
     assert [row.state for row in rows()] == ["aborted", "started"]
 
 
+@SQLITE_ONLY
 def test_the_same_bytes_sent_twice_count_twice(house: House) -> None:
     give_up(house.send(), 5)
     give_up(house.send(), 7)
@@ -228,6 +238,7 @@ def test_the_same_bytes_sent_twice_count_twice(house: House) -> None:
     assert (row.intervals, row.bytes_sent) == ([[0, 700]], 1200)
 
 
+@SQLITE_ONLY
 def test_several_spans_of_one_answer_are_merged(house: House) -> None:
     spans = [Span(800, 1000), Span(0, 150), Span(150, 250)]
 
@@ -271,6 +282,7 @@ def test_a_piece_asked_for_soon_after_completion_belongs_to_it(house: House) -> 
     assert (row.state, row.bytes_sent, row.is_confirmed) == ("completed", SIZE + 300, True)
 
 
+@SQLITE_ONLY
 def test_a_piece_asked_for_long_after_completion_is_another_download(house: House) -> None:
     finish(house.send())
     makers.change(rows()[0], closed_at=makers.now(seconds=-QUARTER))
@@ -280,6 +292,7 @@ def test_a_piece_asked_for_long_after_completion_is_another_download(house: Hous
     assert [(row.state, row.intervals) for row in rows()] == [("completed", [[0, SIZE]]), ("started", [[100, 400]])]
 
 
+@SQLITE_ONLY
 def test_the_whole_asked_for_after_completion_is_another_download(house: House) -> None:
     finish(house.send())
     finish(house.send())
@@ -300,6 +313,7 @@ def test_a_day_without_bytes_ends_a_download(house: House) -> None:
     assert (second.state, second.intervals) == ("completed", [[0, SIZE]])
 
 
+@SQLITE_ONLY
 def test_a_day_less_a_minute_does_not(house: House) -> None:
     give_up(house.send(), 4)
     makers.change(rows()[0], active_at=makers.now(seconds=60 - DAY))
@@ -323,6 +337,7 @@ def test_a_transfer_that_outlives_its_row_still_completes_it(house: House) -> No
     assert (row.state, row.intervals) == ("completed", [[0, SIZE]])
 
 
+@SQLITE_ONLY
 def test_more_pieces_than_are_kept_apart_get_the_whole(house: House) -> None:
     give_up(house.send(), 0)
     pieces = [[2 * number, 2 * number + 1] for number in range(256)]
@@ -336,6 +351,7 @@ def test_more_pieces_than_are_kept_apart_get_the_whole(house: House) -> None:
     assert (row.state, row.intervals) == ("completed", [[0, SIZE]])
 
 
+@SQLITE_ONLY
 def test_a_piece_too_many_is_not_claimed(house: House) -> None:
     give_up(house.send(), 0)
     makers.change(rows()[0], intervals=[[2 * number, 2 * number + 1] for number in range(255)])
@@ -457,6 +473,7 @@ def test_a_sweep_marks_what_nobody_hears_of(house: House) -> None:
     silent.close()
 
 
+@SQLITE_ONLY
 def test_an_interrupted_download_is_resumed(house: House) -> None:
     sending = house.send(0, 500)
     finish(sending)
@@ -468,6 +485,7 @@ def test_an_interrupted_download_is_resumed(house: House) -> None:
     assert [(row.state, row.intervals) for row in rows()] == [("completed", [[0, SIZE]])]
 
 
+@SQLITE_ONLY
 def test_a_sweep_closes_what_is_a_day_old(house: House) -> None:
     give_up(house.send(), 2)
     makers.change(rows()[0], active_at=makers.now(seconds=-DAY - 1))
@@ -495,6 +513,7 @@ def descriptors() -> int:
     return found
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("damage", ["missing", "short", "long", "link", "directory"])
 def test_bytes_that_are_not_what_they_were_are_refused_without_a_row(
     house: House, settings: Settings, damage: str
@@ -515,6 +534,7 @@ def test_bytes_that_are_not_what_they_were_are_refused_without_a_row(
     assert descriptors() == 0
 
 
+@SQLITE_ONLY
 def test_bytes_cut_off_while_they_are_sent_end_the_download(house: House, settings: Settings) -> None:
     edition = makers.edition(makers.document(makers.category(), "longer than any buffer", CONTENT * 100))
     sending = open_for_download(house.claim, edition, [Span(0, edition.size)])
@@ -529,6 +549,7 @@ def test_bytes_cut_off_while_they_are_sent_end_the_download(house: House, settin
     assert (row.state, row.intervals) == ("aborted", [[0, 20_000]])
 
 
+@SQLITE_ONLY
 def test_every_end_lets_go_of_the_bytes(house: House) -> None:
     finish(house.send())
     give_up(house.send(), 3)
@@ -569,6 +590,7 @@ def test_transfers_of_one_person_are_limited(house: House, settings: Settings) -
         sending.close()
 
 
+@SQLITE_ONLY
 def test_transfers_of_everybody_are_limited(house: House, settings: Settings) -> None:
     house.app.config["PORTAL"] = replace(settings, transfers_all=1)
     running = house.send()
@@ -578,6 +600,7 @@ def test_transfers_of_everybody_are_limited(house: House, settings: Settings) ->
     running.close()
 
 
+@SQLITE_ONLY
 def test_a_transfer_nobody_hears_of_takes_no_place(house: House, settings: Settings) -> None:
     house.app.config["PORTAL"] = replace(settings, transfers_all=1)
     silent = house.send()
@@ -587,6 +610,7 @@ def test_a_transfer_nobody_hears_of_takes_no_place(house: House, settings: Setti
     silent.close()
 
 
+@SQLITE_ONLY
 def test_a_claim_says_who_from_where_and_with_what(house: House) -> None:
     actor = replace(house.actor, network="192.0.2.0/24")
 
@@ -623,6 +647,7 @@ def test_a_refunded_ticket_fetches_nothing(house: House) -> None:
     assert descriptors() == 0
 
 
+@SQLITE_ONLY
 def test_bytes_for_other_work_leave_no_row(house: House) -> None:
     with open_bytes(house.edition) as opened:
         assert opened.handle.read() == CONTENT
@@ -630,6 +655,7 @@ def test_bytes_for_other_work_leave_no_row(house: House) -> None:
     assert rows() == []
 
 
+@SQLITE_ONLY
 def test_a_completed_download_is_what_the_person_has(house: House) -> None:
     give_up(house.send(), 9)
     assert versions_had(house.actor, [house.edition.document_id]) == {}

@@ -39,6 +39,7 @@ from portal.shares import Terms, change_link, find_ticket, note_opened, open_lin
 from portal.shares import tickets as module
 from portal.tokens import make_token
 from tests import makers
+from tests.databases import SQLITE_ONLY
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -103,6 +104,7 @@ def ticket_id(ticket: str) -> int:
     return found[1].ticket_id or 0
 
 
+@SQLITE_ONLY
 def test_looking_spends_nothing(house: House) -> None:
     link, token = makers.link(house.document, by=house.publisher, max_downloads=1)
 
@@ -113,6 +115,7 @@ def test_looking_spends_nothing(house: House) -> None:
     assert (used(link), count(Ticket), count(Download)) == (0, 0, 0)
 
 
+@SQLITE_ONLY
 def test_a_look_is_noted(house: House) -> None:
     link, _ = makers.link(house.document)
     note_opened(link.id)
@@ -121,6 +124,7 @@ def test_a_look_is_noted(house: House) -> None:
     assert link.opened_at is not None
 
 
+@SQLITE_ONLY
 def test_a_link_without_password_and_limit_is_open(house: House) -> None:
     assert open_link(makers.link(house.document)[1], NETWORK).is_open
     assert not open_link(makers.link(house.document, password=PASSWORD)[1], NETWORK).is_open
@@ -144,6 +148,7 @@ def test_a_reservation_spends_one_and_gives_a_ticket(house: House) -> None:
 STATES = [("expires_at", ShareExpired), ("used", ShareUsedUp), ("revoked_at", ShareRevoked)]
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(("column", "refusal"), STATES)
 def test_a_link_that_is_closed_says_why(house: House, column: str, refusal: type[ShareGone]) -> None:
     link, token = makers.link(house.document, max_downloads=1)
@@ -157,6 +162,7 @@ def test_a_link_that_is_closed_says_why(house: House, column: str, refusal: type
     assert count(Ticket) == 0
 
 
+@SQLITE_ONLY
 def test_a_link_closed_twice_says_who_closed_it(house: House) -> None:
     _, token = makers.link(house.document, revoked_at=makers.now(), expires_at=makers.now())
     trash_document(None, house.document.id)
@@ -208,6 +214,7 @@ def seal(house: House) -> None:
 RIGHTS: list[Callable[[House], None]] = [disable, take_right, let_right_expire, move_to_stricter, seal]
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("event", PUBLICATION + RIGHTS)
 def test_a_link_never_outlives_what_is_behind_it(house: House, event: Callable[[House], None]) -> None:
     link, token = makers.link(house.document, by=house.publisher)
@@ -221,6 +228,7 @@ def test_a_link_never_outlives_what_is_behind_it(house: House, event: Callable[[
     assert used(link) == 1
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("event", PUBLICATION)
 def test_the_link_of_an_operator_is_closed_with_its_document(house: House, event: Callable[[House], None]) -> None:
     _, token = makers.link(house.document)
@@ -231,6 +239,7 @@ def test_the_link_of_an_operator_is_closed_with_its_document(house: House, event
         look(token)
 
 
+@SQLITE_ONLY
 def test_the_link_of_an_operator_follows_the_document(house: House) -> None:
     _, token = makers.link(house.document)
 
@@ -239,6 +248,7 @@ def test_the_link_of_an_operator_follows_the_document(house: House) -> None:
     assert look(token).document_id == house.document.id
 
 
+@SQLITE_ONLY
 def test_a_link_works_again_when_everything_is_as_it_was(house: House) -> None:
     _, token = makers.link(house.document, by=house.publisher)
     disable(house)
@@ -249,12 +259,14 @@ def test_a_link_works_again_when_everything_is_as_it_was(house: House) -> None:
     assert look(token).document_id == house.document.id
 
 
+@SQLITE_ONLY
 def test_the_link_of_an_administrator_lives_without_a_grant(house: House) -> None:
     _, token = makers.link(house.document, by=makers.person("Root", is_admin=True))
 
     assert look(token).document_id == house.document.id
 
 
+@SQLITE_ONLY
 def test_a_link_leads_to_the_current_version_and_a_ticket_to_the_one_it_was_for(house: House) -> None:
     _, token = makers.link(house.document)
     ticket = take(token)
@@ -275,6 +287,7 @@ def test_a_pinned_link_stays_with_its_version(house: House) -> None:
     assert (open_link(token, NETWORK).edition.number, found[0].number) == (1, 1)
 
 
+@SQLITE_ONLY
 def test_a_token_that_never_was_is_not_found(house: House) -> None:
     for token in (make_token(), "x", "", "\x00", "\ud800"):
         with pytest.raises(ShareNotFound):
@@ -315,6 +328,7 @@ def test_the_sixth_wrong_password_waits_even_when_it_is_right(house: House) -> N
     assert used(link) == 1
 
 
+@SQLITE_ONLY
 def test_a_right_password_costs_no_try(house: House) -> None:
     _, token = makers.link(house.document, password=PASSWORD)
     for _ in range(7):
@@ -323,6 +337,7 @@ def test_a_right_password_costs_no_try(house: House) -> None:
     assert count(SignInAttempt) == 0
 
 
+@SQLITE_ONLY
 def test_wrong_passwords_are_forgotten_after_a_quarter_of_an_hour(house: House) -> None:
     _, token = makers.link(house.document, password=PASSWORD)
     for _ in range(5):
@@ -334,19 +349,22 @@ def test_wrong_passwords_are_forgotten_after_a_quarter_of_an_hour(house: House) 
     assert take(token, PASSWORD)
 
 
-@pytest.mark.parametrize("password", [None, "", "EIGHT OR MORE", f"{PASSWORD} ", "x" * 2000, "\ud800"])
-def test_a_wrong_password_opens_nothing(house: House, password: str | None) -> None:
-    link, token = makers.link(house.document, password=PASSWORD)
+@SQLITE_ONLY
+def test_a_wrong_password_opens_nothing(house: House) -> None:
+    for password in (None, "", "EIGHT OR MORE", f"{PASSWORD} ", "x" * 2000, "\ud800"):
+        link, token = makers.link(house.document, password=PASSWORD)
 
-    with pytest.raises(SharePasswordWrong):
-        take(token, password)
-    assert (used(link), count(Ticket)) == (0, 0)
+        with pytest.raises(SharePasswordWrong):
+            take(token, password)
+        assert (used(link), count(Ticket)) == (0, 0)
 
 
+@SQLITE_ONLY
 def test_a_password_of_a_link_that_has_none_is_not_looked_at(house: House) -> None:
     assert take(makers.link(house.document)[1], "whatever it is")
 
 
+@SQLITE_ONLY
 def test_a_throttled_link_leaves_others_alone(house: House) -> None:
     _, one = makers.link(house.document, password=PASSWORD)
     _, other = makers.link(house.document, password=PASSWORD)
@@ -399,6 +417,7 @@ def test_fifty_who_press_while_the_limit_is_lowered_never_get_more(house: House,
     assert link.used == tickets == link.max_downloads
 
 
+@SQLITE_ONLY
 def test_a_revoked_link_ends_its_tickets_at_once(house: House) -> None:
     link, token = makers.link(house.document)
     ticket = take(token)
@@ -409,6 +428,7 @@ def test_a_revoked_link_ends_its_tickets_at_once(house: House) -> None:
         find_ticket(ticket, NETWORK, "tests")
 
 
+@SQLITE_ONLY
 def test_a_ticket_outlives_the_expiry_and_the_limit_of_its_link(house: House) -> None:
     link, token = makers.link(house.document, max_downloads=1)
     ticket = take(token)
@@ -428,6 +448,7 @@ def test_a_ticket_lasts_a_day(house: House) -> None:
         find_ticket(ticket, NETWORK, "tests")
 
 
+@SQLITE_ONLY
 def test_a_ticket_resumes_from_another_network(house: House) -> None:
     ticket = take(makers.link(house.document)[1])
     fetch(ticket, 1)
@@ -454,6 +475,7 @@ def test_a_download_that_sent_nothing_is_refunded_once(house: House) -> None:
     assert take(token)
 
 
+@SQLITE_ONLY
 def test_a_download_whose_first_block_was_refused_is_refunded(house: House) -> None:
     link, token = makers.link(house.document, max_downloads=1)
     ticket = take(token)
@@ -463,6 +485,7 @@ def test_a_download_whose_first_block_was_refused_is_refunded(house: House) -> N
     assert used(link) == 0
 
 
+@SQLITE_ONLY
 def test_a_download_that_sent_bytes_is_not_refunded(house: House) -> None:
     link, token = makers.link(house.document, max_downloads=1)
     ticket = take(token)
@@ -472,6 +495,7 @@ def test_a_download_that_sent_bytes_is_not_refunded(house: House) -> None:
     assert used(link) == 1
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("state", ["started", "interrupted"])
 def test_a_download_that_may_have_sent_bytes_is_not_refunded(house: House, state: str) -> None:
     link, token = makers.link(house.document, max_downloads=1)
@@ -508,10 +532,12 @@ def test_a_ticket_is_given_back_or_used_and_never_both(house: House, context: Fl
         assert used(link) == (0 if given_back is True else 1)
 
 
+@SQLITE_ONLY
 def test_a_ticket_that_never_was_is_not_refunded() -> None:
     assert not refund(4711)
 
 
+@SQLITE_ONLY
 def test_an_edition_without_a_document_is_nothing(house: House) -> None:
     other = makers.edition(makers.document(makers.category("other"), content=b"%PDF other"))
 

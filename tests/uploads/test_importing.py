@@ -79,6 +79,7 @@ def kinds(report: Report) -> tuple[int, int, int]:
     return report.added, report.versioned, report.unchanged
 
 
+@SQLITE_ONLY
 def test_the_contents_of_a_directory_become_categories_and_documents(folder: Path) -> None:
     write(folder, a="1", sub__b="2", sub__deep__c="3")
 
@@ -88,6 +89,7 @@ def test_the_contents_of_a_directory_become_categories_and_documents(folder: Pat
     assert (kinds(report), report.skipped, report.problems) == ((3, 0, 0), 0, [])
 
 
+@SQLITE_ONLY
 def test_an_empty_folder_is_an_empty_category(folder: Path) -> None:
     (folder / "empty").mkdir()
 
@@ -124,6 +126,7 @@ def test_a_changed_file_is_a_new_version(folder: Path) -> None:
     assert list(db.session.scalars(select(Version.number))) == [1, 2]
 
 
+@SQLITE_ONLY
 def test_a_folder_called_download_gets_a_line_below(folder: Path) -> None:
     write(folder, download__a="1", x__download__b="2")
 
@@ -146,6 +149,7 @@ def test_two_folders_that_are_one_category_lose_no_file(folder: Path, folders: t
     assert (kinds(report), catalog()) == ((0, 0, 2), first)
 
 
+@SQLITE_ONLY
 def test_files_whose_names_meet_are_told_apart_the_same_way_each_time(folder: Path) -> None:
     for number, name in enumerate(["a.txt", "a.txt ", " a.txt", "a\u200b.txt", "a (2).txt"]):
         lay(folder, name, str(number))
@@ -158,6 +162,7 @@ def test_files_whose_names_meet_are_told_apart_the_same_way_each_time(folder: Pa
     assert (kinds(report), catalog()) == ((0, 0, 5), first)
 
 
+@SQLITE_ONLY
 def test_long_names_that_meet_when_shortened_are_told_apart(folder: Path) -> None:
     for number in range(12):
         lay(folder, f"{'x' * 230}{number:02}.txt", str(number))
@@ -170,6 +175,7 @@ def test_long_names_that_meet_when_shortened_are_told_apart(folder: Path) -> Non
     assert (kinds(report), catalog()) == ((0, 0, 12), first)
 
 
+@SQLITE_ONLY
 def test_what_is_no_document_is_skipped_and_counted(folder: Path, tmp_path: Path) -> None:
     lay(folder, "a.txt")
     lay(folder, ".hidden")
@@ -185,6 +191,7 @@ def test_what_is_no_document_is_skipped_and_counted(folder: Path, tmp_path: Path
     assert report.skipped == 5
 
 
+@SQLITE_ONLY
 def test_a_folder_that_cannot_be_a_category_is_told_and_its_files_counted(folder: Path) -> None:
     lay(folder, "fine/a")
     lay(folder, f"{'x' * 101}/b")
@@ -201,6 +208,7 @@ def test_a_folder_that_cannot_be_a_category_is_told_and_its_files_counted(folder
     ]  # fmt: skip
 
 
+@SQLITE_ONLY
 def test_a_directory_that_is_too_deep_is_told(folder: Path) -> None:
     lay(folder, "/".join("d" * 65) + "/a")
     lay(folder, "b")
@@ -211,6 +219,7 @@ def test_a_directory_that_is_too_deep_is_told(folder: Path) -> None:
     assert len(report.problems) == 2
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("what", ["missing", "file", "storage", "above", "link"])
 def test_a_directory_that_cannot_be_imported_is_refused(folder: Path, settings: Settings, what: str) -> None:
     link = folder.parent / "link"
@@ -228,6 +237,7 @@ def test_a_directory_that_cannot_be_imported_is_refused(folder: Path, settings: 
     assert list(db.session.scalars(select(Category.path))) == []
 
 
+@SQLITE_ONLY
 def test_the_secrets_of_the_portal_are_not_imported(app: Flask, settings: Settings, tmp_path: Path) -> None:
     """Also when the bytes lie elsewhere, the directory with database and secrets is the portal's own."""
     own = tmp_path / "elsewhere"
@@ -238,6 +248,7 @@ def test_the_secrets_of_the_portal_are_not_imported(app: Flask, settings: Settin
         import_directory(None, own, "into")
 
 
+@SQLITE_ONLY
 def test_a_file_that_cannot_be_read_is_told_and_the_others_are_taken(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +268,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_taken(
     assert report.problems[0].startswith("'b' was not taken:")
 
 
+@SQLITE_ONLY
 def test_a_file_written_to_while_it_is_read_is_not_taken(
     folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +288,7 @@ def test_a_file_written_to_while_it_is_read_is_not_taken(
     assert files_of(settings) == {}
 
 
+@SQLITE_ONLY
 def test_an_import_that_fails_leaves_no_temporary_file(
     folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +322,7 @@ def test_no_connection_is_held_while_files_are_read(folder: Path, monkeypatch: p
     assert held == [0, 0]
 
 
+@SQLITE_ONLY
 def test_progress_is_told_after_each_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.uploads.planning.BATCH", 2)
     write(folder, **{f"f{number}": str(number) for number in range(5)})
@@ -320,6 +334,7 @@ def test_progress_is_told_after_each_batch(folder: Path, monkeypatch: pytest.Mon
     assert report.added == 5
 
 
+@SQLITE_ONLY
 def test_a_document_that_was_trashed_is_imported_anew(folder: Path) -> None:
     write(folder, a="1")
     import_directory(None, folder, "into")
@@ -332,6 +347,7 @@ def test_a_document_that_was_trashed_is_imported_anew(folder: Path) -> None:
     assert set(catalog()) == {"into/a"}
 
 
+@SQLITE_ONLY
 def test_an_import_into_a_path_that_cannot_be_makes_nothing(folder: Path) -> None:
     for into in ("", "a//b", "download", "a/../b"):
         with pytest.raises(BadInput):
@@ -339,6 +355,7 @@ def test_an_import_into_a_path_that_cannot_be_makes_nothing(folder: Path) -> Non
     assert list(db.session.scalars(select(Category.path))) == []
 
 
+@SQLITE_ONLY
 def test_somebody_without_the_right_imports_nothing(folder: Path) -> None:
     write(folder, a="1")
     user = makers.person()

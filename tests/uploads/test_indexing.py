@@ -29,6 +29,7 @@ from portal.storage import Source
 from portal.storage.source import SourceDigest
 from portal.uploads import Report, import_directory, index_directory
 from tests import makers
+from tests.databases import SQLITE_ONLY
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -82,6 +83,7 @@ def count(model: type[Blob | Document | Version | AuditEvent]) -> int:
     return db.session.scalars(select(func.count()).select_from(model)).one()
 
 
+@SQLITE_ONLY
 def test_a_directory_is_shown_without_copying_anything(folder: Path, settings: Settings) -> None:
     assert scan(folder) == {"added": 2}
 
@@ -90,6 +92,7 @@ def test_a_directory_is_shown_without_copying_anything(folder: Path, settings: S
     assert [path for path in (settings.storage / "blobs").rglob("*") if path.is_file()] == []
 
 
+@SQLITE_ONLY
 def test_a_second_look_reads_and_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan(folder)
     written = count(AuditEvent)
@@ -103,6 +106,7 @@ def test_a_second_look_reads_and_changes_nothing(folder: Path, monkeypatch: pyte
     assert (count(AuditEvent), count(Version)) == (written, 2)
 
 
+@SQLITE_ONLY
 def test_a_look_is_dated(folder: Path) -> None:
     scan(folder)
     source = db.session.scalars(select(SourceDirectory)).one()
@@ -125,6 +129,7 @@ def test_a_second_look_finds_what_was_added_changed_and_removed(folder: Path) ->
     assert document_at("into/a").version_count == 2
 
 
+@SQLITE_ONLY
 def test_a_changed_file_is_not_served_until_it_is_looked_at_again(folder: Path) -> None:
     scan(folder)
     lay(folder, "a", "something else")
@@ -148,6 +153,7 @@ def test_a_touched_file_is_not_served_until_it_is_looked_at_again(folder: Path) 
     assert document_at("into/a").version_count == 1
 
 
+@SQLITE_ONLY
 def test_an_old_version_of_a_file_is_not_served(folder: Path) -> None:
     scan(folder)
     document = document_at("into/a")
@@ -161,6 +167,7 @@ def test_an_old_version_of_a_file_is_not_served(folder: Path) -> None:
         open_bytes(edition)
 
 
+@SQLITE_ONLY
 def test_a_file_put_back_as_it_was_is_a_version_again(folder: Path) -> None:
     scan(folder)
     first = (folder / "a").stat().st_mtime_ns
@@ -187,6 +194,7 @@ def test_a_file_that_comes_back_is_the_same_document(folder: Path) -> None:
     assert scan(folder) == {"unchanged": 2}
 
 
+@SQLITE_ONLY
 def test_a_file_that_comes_back_with_other_bytes_is_a_version_of_the_same_document(folder: Path) -> None:
     scan(folder)
     document_id = document_at("into/a").id
@@ -199,6 +207,7 @@ def test_a_file_that_comes_back_with_other_bytes_is_a_version_of_the_same_docume
     assert read("into/a") == b"changed meanwhile"
 
 
+@SQLITE_ONLY
 def test_a_whole_directory_that_was_away_comes_back_as_it_was(folder: Path) -> None:
     scan(folder)
     ids = sorted(db.session.scalars(select(Document.id)))
@@ -212,6 +221,7 @@ def test_a_whole_directory_that_was_away_comes_back_as_it_was(folder: Path) -> N
     assert sorted(db.session.scalars(select(Document.id).where(Document.trashed_at.is_(None)))) == ids
 
 
+@SQLITE_ONLY
 def test_what_somebody_put_into_the_trash_stays_there(folder: Path) -> None:
     scan(folder)
     trash_document(None, document_at("into/a").id)
@@ -224,6 +234,7 @@ def test_what_somebody_put_into_the_trash_stays_there(folder: Path) -> None:
     assert count(Document) == 2
 
 
+@SQLITE_ONLY
 def test_what_somebody_brings_back_from_the_trash_is_served(folder: Path) -> None:
     scan(folder)
     document_id = document_at("into/a").id
@@ -252,6 +263,7 @@ def test_a_renamed_document_stays_with_its_file(folder: Path, is_changed: bool) 
     assert find_at_path(PORTAL, "into/a") is None
 
 
+@SQLITE_ONLY
 def test_a_moved_document_stays_with_its_file(folder: Path) -> None:
     scan(folder)
     document = document_at("into/a")
@@ -263,6 +275,7 @@ def test_a_moved_document_stays_with_its_file(folder: Path) -> None:
     assert count(Document) == 2
 
 
+@SQLITE_ONLY
 def test_a_version_that_was_uploaded_is_not_overwritten_by_the_file_as_it_was(folder: Path) -> None:
     scan(folder)
     into = makers.category("into")
@@ -276,6 +289,7 @@ def test_a_version_that_was_uploaded_is_not_overwritten_by_the_file_as_it_was(fo
     assert len(list_versions(document_at("into/a").id)) == 3
 
 
+@SQLITE_ONLY
 def test_a_document_whose_file_vanished_after_an_upload_stays(folder: Path) -> None:
     scan(folder)
     makers.document(makers.category("into"), "a", b"uploaded")
@@ -285,6 +299,7 @@ def test_a_document_whose_file_vanished_after_an_upload_stays(folder: Path) -> N
     assert read("into/a") == b"uploaded"
 
 
+@SQLITE_ONLY
 def test_a_file_that_is_cleaned_to_another_name_is_found_again(folder: Path) -> None:
     lay(folder, " a", "other")
     scan(folder)
@@ -294,6 +309,7 @@ def test_a_file_that_is_cleaned_to_another_name_is_found_again(folder: Path) -> 
     assert scan(folder) == {"unchanged": 3}
 
 
+@SQLITE_ONLY
 def test_a_name_that_meets_another_later_takes_nothing_away(folder: Path) -> None:
     scan(folder)
     first = document_at("into/a").id
@@ -306,6 +322,7 @@ def test_a_name_that_meets_another_later_takes_nothing_away(folder: Path) -> Non
     assert document_at("into/a").id == first
 
 
+@SQLITE_ONLY
 def test_a_link_put_in_the_way_is_not_followed(folder: Path, tmp_path: Path) -> None:
     scan(folder)
     secret = lay(tmp_path, "secret", "one")
@@ -320,11 +337,13 @@ def test_a_link_put_in_the_way_is_not_followed(folder: Path, tmp_path: Path) -> 
     assert (report.skipped, report.vanished) == (1, 1)
 
 
+@SQLITE_ONLY
 def test_the_portal_does_not_show_itself(settings: Settings) -> None:
     with pytest.raises(BadInput, match="storage"):
         index_directory(None, settings.data, "into")
 
 
+@SQLITE_ONLY
 def test_the_same_bytes_in_two_files_are_two_documents(folder: Path) -> None:
     lay(folder, "copy", "one")
     scan(folder)
@@ -332,6 +351,7 @@ def test_the_same_bytes_in_two_files_are_two_documents(folder: Path) -> None:
     assert (read("into/copy"), read("into/a"), count(Document)) == (b"one", b"one", 3)
 
 
+@SQLITE_ONLY
 def test_a_directory_shown_where_it_was_imported_adds_nothing(folder: Path) -> None:
     import_directory(None, folder, "into")
 
@@ -339,6 +359,7 @@ def test_a_directory_shown_where_it_was_imported_adds_nothing(folder: Path) -> N
     assert count(Version) == 2
 
 
+@SQLITE_ONLY
 def test_another_directory_in_its_place_is_followed(folder: Path, tmp_path: Path) -> None:
     scan(folder)
     other = tmp_path / "other"
@@ -348,6 +369,7 @@ def test_another_directory_in_its_place_is_followed(folder: Path, tmp_path: Path
     assert read("into/a") == b"of the other directory"
 
 
+@SQLITE_ONLY
 def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Source.digest
 
@@ -392,6 +414,7 @@ def test_three_who_look_at_once_find_the_same(folder: Path, context: Flask) -> N
         lay(folder, "a", "changed")
 
 
+@SQLITE_ONLY
 def test_documents_put_beside_the_files_stay(folder: Path) -> None:
     scan(folder)
     put_document(None, makers.category("into").id, "by hand", makers.content_of(b"by hand"))

@@ -59,6 +59,7 @@ def require_nothing(settings: Settings) -> Callable[[], None]:
     return check
 
 
+@SQLITE_ONLY
 def test_what_was_sent_is_what_is_given_out() -> None:
     (outcome,) = store_documents(None, makers.category().id, [came("a.pdf", PDF * 100)])
 
@@ -75,6 +76,7 @@ def test_several_are_stored_together(settings: Settings) -> None:
     assert list((settings.storage / "tmp").glob("incoming-*")) == []
 
 
+@SQLITE_ONLY
 def test_equal_bytes_in_one_upload_are_one_blob() -> None:
     outcomes = store_documents(None, makers.category().id, [came("a.pdf"), came("b.pdf")])
 
@@ -82,18 +84,21 @@ def test_equal_bytes_in_one_upload_are_one_blob() -> None:
     assert db.session.scalars(select(func.count()).select_from(Blob)).one() == 1
 
 
+@SQLITE_ONLY
 def test_one_name_twice_in_one_upload_is_two_versions() -> None:
     outcomes = store_documents(None, makers.category().id, [came("a.pdf"), came("a.pdf", PDF + b"2")])
 
     assert [(outcome.kind, outcome.number) for outcome in outcomes] == [("added", 1), ("versioned", 2)]
 
 
+@SQLITE_ONLY
 def test_nothing_is_stored_as_an_empty_document() -> None:
     (outcome,) = store_documents(None, makers.category().id, [came("a.txt", b"", announced=0)])
 
     assert bytes_of(outcome.document_id) == b""
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("announced", [0, len(PDF) - 1, len(PDF) + 1])
 def test_another_length_than_announced_is_refused(require_nothing: Callable[[], None], announced: int) -> None:
     with pytest.raises(UploadIncomplete):
@@ -101,12 +106,14 @@ def test_another_length_than_announced_is_refused(require_nothing: Callable[[], 
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_another_type_than_its_name_says_is_refused(require_nothing: Callable[[], None]) -> None:
     with pytest.raises(UploadTypeRejected):
         came("a.pdf", b"MZ\x90\0")
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_a_type_that_is_not_taken_is_refused(
     context: Flask, settings: Settings, require_nothing: Callable[[], None]
 ) -> None:
@@ -117,6 +124,7 @@ def test_a_type_that_is_not_taken_is_refused(
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_more_than_allowed_is_refused(context: Flask, settings: Settings, require_nothing: Callable[[], None]) -> None:
     context.config["PORTAL"] = replace(settings, max_upload=len(PDF))
     came("a.pdf").received.temp.unlink()
@@ -145,11 +153,13 @@ def test_whoever_may_not_publish_leaves_nothing(
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_a_category_that_never_was_leaves_nothing(require_nothing: Callable[[], None]) -> None:
     refuse(CategoryNotFound, None, 4711, [came("a.pdf")])
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_one_that_cannot_be_stored_keeps_the_others_out(require_nothing: Callable[[], None]) -> None:
     bad = came("b.pdf", facts=Facts(title="x" * 301))
 
@@ -194,6 +204,7 @@ def test_a_version_is_stored_with_its_note() -> None:
     assert list_versions(first.document_id)[0][0].note == "corrected"
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(("level", "refusal"), [(None, DocumentNotFound), (READ, Forbidden)])
 def test_whoever_may_not_publish_leaves_no_version(
     settings: Settings, level: int | None, refusal: type[PortalError]
@@ -210,12 +221,14 @@ def test_whoever_may_not_publish_leaves_no_version(
     assert list((settings.storage / "tmp").glob("incoming-*")) == []
 
 
+@SQLITE_ONLY
 def test_a_version_of_nothing_leaves_nothing(require_nothing: Callable[[], None]) -> None:
     with pytest.raises(DocumentNotFound):
         store_version(None, 4711, came("a.pdf"))
     require_nothing()
 
 
+@SQLITE_ONLY
 def test_a_version_of_what_is_in_the_trash_leaves_no_temporary_file(settings: Settings) -> None:
     (first,) = store_documents(None, makers.category().id, [came("a.pdf")])
     trash_document(None, first.document_id)
@@ -225,6 +238,7 @@ def test_a_version_of_what_is_in_the_trash_leaves_no_temporary_file(settings: Se
     assert list((settings.storage / "tmp").glob("incoming-*")) == []
 
 
+@SQLITE_ONLY
 def test_a_publisher_stores(context: Flask) -> None:
     shelf, user = makers.category(), makers.person()
     makers.grant(shelf, user=user, permission=PUBLISH)
@@ -251,6 +265,7 @@ def test_two_uploads_with_the_same_bytes_in_other_order_do_not_wait_for_each_oth
         contents = [content + b"." for content in contents]
 
 
+@SQLITE_ONLY
 def test_a_damaged_blob_is_mended_by_whoever_brings_its_bytes(settings: Settings) -> None:
     shelf = makers.category()
     (first,) = store_documents(None, shelf.id, [came("a.pdf")])

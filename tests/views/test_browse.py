@@ -95,7 +95,7 @@ def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
 
 
 def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
-    many(shelf, 26)
+    many(shelf, 28)
     shelf.visited(days=5)
     page = shelf.look()
 
@@ -468,6 +468,14 @@ def test_a_download_that_broke_off_is_no_version_i_have(shelf: Shelf) -> None:
 
     assert "You began to download it on" in page
     assert "You have" not in page
+
+
+def test_a_later_download_that_broke_off_takes_nothing_back(shelf: Shelf) -> None:
+    address = shelf.add("Annual accounts")
+    shelf.browser.get(f"{address}/download")
+    shelf.browser.get(f"{address}/download", headers={"Range": "bytes=0-3"})
+
+    assert "You have it, downloaded on" in shelf.look(address)
 
 
 def test_every_version_has_its_own_download_and_note(shelf: Shelf) -> None:

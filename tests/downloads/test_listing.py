@@ -1,0 +1,114 @@
+"""Lists of downloads: publishers see those of their documents, everybody their own; numbers agree with lists."""
+
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from portal.actors import Actor
+from portal.downloads import DownloadRow, count_downloads, list_downloads
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, STATES, Document, Download, ShareLink
+from tests import makers
+from tests.databases import SQLITE_ONLY
+
+pytestmark = pytest.mark.usefixtures("context")
+
+
+@dataclass
+class House:
+    """One document that was downloaded in every state by a reader, once by somebody else, and once through a link."""
+
+    document: Document
+    link: ShareLink
+    reader: Actor
+    other: Actor
+    publisher: Actor
+    administrator: Actor
+
+
+@pytest.fixture
+def house(context: Flask) -> House:
+    shelf, people = makers.category(), [makers.person(name) for name in ("Reader", "Other", "Publisher")]
+    makers.grant(shelf, user=people[2], permission=PUBLISH)
+    document = makers.document(shelf, content=bytes(100))
+    link, _ = makers.link(document, label="For Ada")
+    reader, other, publisher = (makers.actor(user) for user in people)
+    for state in STATES:
+        add(document, state, reader)
+    add(document, "completed", other)
+    add(document, "completed", link=link)
+    return House(document, link, reader, other, publisher, makers.actor(makers.person("Root", is_admin=True)))
+
+
+def add(document: Document, state: str, actor: Actor | None = None, link: ShareLink | None = None) -> None:
+    """A row of the ledger that got half of the bytes."""
+    with transaction() as session:
+        session.add(
+            Download(
+                actor_key=actor.key if actor else f"l:{link.id if link else 0}",
+                user_id=actor.user_id if actor else None,
+                link_id=link.id if link else None,
+                document_id=document.id,
+                version_id=document.current_version_id,
+                state=state,
+                intervals=[[0, 25], [50, 75]],
+                closed_at=makers.now(),
+            )
+        )
+
+
+def seen(actor: Actor, **narrowed: int | str) -> list[DownloadRow]:
+    """All rows of a list."""
+    rows, after = list_downloads(actor, **narrowed)  # type: ignore[arg-type]
+    assert after is None
+    return rows
+
+
+def test_publishers_see_all_and_everybody_their_own(house: House) -> None:
+    assert len(seen(house.administrator)) == len(seen(house.publisher)) == 7
+    assert {row.user_name for row in seen(house.reader)} == {"Reader"}
+    assert len(seen(house.reader)) == 5
+    assert [row.user_name for row in seen(house.other)] == ["Other"]
+    assert seen(Actor(user_id=None, kind="link")) == []
+
+
+def test_a_list_is_narrowed(house: House) -> None:
+    assert len(seen(house.publisher, user_id=house.reader.user_id or 0)) == 5
+    assert [row.link_label for row in seen(house.publisher, link_id=house.link.id)] == ["For Ada"]
+    assert len(seen(house.publisher, state="completed")) == 3
+    assert len(seen(house.publisher, document_id=house.document.id)) == 7
+    assert seen(house.publisher, document_id=4711) == []
+
+
+def test_counts_agree_with_lists(house: House) -> None:
+    for actor in (house.publisher, house.reader, house.other, house.administrator):
+        counts = count_downloads(actor)
+        assert counts["all"] == len(seen(actor))
+        assert {state: counts[state] for state in STATES} == {state: len(seen(actor, state=state)) for state in STATES}
+
+
+@SQLITE_ONLY
+def test_counting_stops_after_the_most(house: House) -> None:
+    assert count_downloads(house.publisher, most=2) == {"all": 3, **dict.fromkeys(STATES, 1), "completed": 3}
+
+
+@SQLITE_ONLY
+def test_a_row_says_how_far_it_got(house: House) -> None:
+    row = seen(house.other)[0]
+
+    assert (row.part, row.size, row.number, row.title) == (0.5, 100, 1, "report")
+
+
+@SQLITE_ONLY
+def test_pages_hold_every_row_once_newest_first(house: House) -> None:
+    ids: list[int] = []
+    after = None
+    while True:
+        rows, after = list_downloads(house.publisher, after=after, limit=3)
+        ids += [row.id for row in rows]
+        if after is None:
+            break
+
+    assert ids == list(db.session.scalars(select(Download.id).order_by(Download.id.desc())))
