@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Integer, Select, func, literal, select
 
 from portal import access
 from portal.actors import Actor
@@ -126,4 +126,5 @@ def _narrowed(
         return statement
     reach = access.reachable(actor)
     published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
-    return statement.where(Document.category_id.in_(published) | (Download.user_id == actor.user_id))
+    me = literal(actor.user_id, Integer)  # bound as a value, for `= NULL` would be written as IS NULL and match links
+    return statement.where(Document.category_id.in_(published) | (Download.user_id == me))

@@ -3,7 +3,7 @@
 Not pg_dump: that is a program of its own, which a machine with only the portal on it does not have and which refuses a
 server newer than itself; and what it writes is restored by executing it. Here a backup needs what the portal needs
 anyway, is loaded by servers of any version, and is data only: nothing in it is ever executed. The file has the shape
-of ``pg_dump --data-only``, so that psql takes it too.
+of ``pg_dump --data-only``; psql loads it too, into a migrated database with ``session_replication_role = replica``.
 """
 
 # ruff: noqa: S608  # the statements are put together from names of tables and columns, never from values
