@@ -11,6 +11,7 @@ from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, event, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from portal.models import Base
@@ -47,7 +48,10 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
         # Straight to the driver: twenty times cheaper than a statement, and every request pays for it.
-        connection.connection.cursor().execute(f"BEGIN {mode}")
+        try:
+            connection.connection.cursor().execute(f"BEGIN {mode}")
+        except sqlite3.OperationalError as problem:
+            raise OperationalError(f"BEGIN {mode}", {}, problem) from problem
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def transaction() -> Iterator[Session]:
     _end_reading(session)
     callbacks: list[Callable[[], None]] = []
     session.info["writing"] = callbacks
-    with _turn(session):
+    with _turn(session.get_bind().dialect.name):
         try:
             session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             yield session
@@ -79,9 +83,14 @@ def transaction() -> Iterator[Session]:
         callback()
 
 
-def _turn(session: Session) -> AbstractContextManager[object]:
+def _turn(dialect: str) -> AbstractContextManager[object]:
     """SQLite lets one write at a time, and those who wait sleep and ask again; in one process they stand in line."""
-    return _line if session.get_bind().dialect.name == "sqlite" else nullcontext()
+    return _line if dialect == "sqlite" else nullcontext()
+
+
+def _is_writing() -> bool:
+    """Whether a transaction of ours is open; asks without making a session where there is none."""
+    return db.session.registry.has() and "writing" in db.session().info
 
 
 def after_commit(callback: Callable[[], None]) -> None:
@@ -96,7 +105,7 @@ def run(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
 
 def find_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
     """The first row of a statement that was built once, read past the ORM: for what every request pays for."""
-    if "writing" in db.session().info:
+    if _is_writing():
         return run(statement, **values).first()
     with db.engine.connect() as connection:
         return connection.execute(statement, values).first()
@@ -104,9 +113,11 @@ def find_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | No
 
 def write_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
     """Execute one writing statement that was built once, in a transaction of its own past the ORM; its first row."""
-    engine = db.engine.execution_options(sqlite_begin="IMMEDIATE")
-    with _turn(db.session()), engine.begin() as connection:
-        return connection.execute(statement, values).first()
+    engine = db.engine
+    with _turn(engine.dialect.name), engine.connect() as connection:
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+        with connection.begin():
+            return connection.execute(statement, values).first()
 
 
 def lock_on(key: str) -> None:
@@ -118,9 +129,8 @@ def lock_on(key: str) -> None:
 
 def release_connection() -> None:
     """Give the pooled connection back before request or response bytes flow; what was read stays usable."""
-    session = db.session()
-    if session.in_transaction() and "writing" not in session.info:
-        session.commit()
+    if db.session.registry.has() and db.session().in_transaction() and not _is_writing():
+        db.session().commit()
 
 
 def settings() -> Settings:
