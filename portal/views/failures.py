@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
-from portal.errors import Busy, PortalError
+from portal.errors import Busy, Conflict, PortalError
 
 SENTENCES = {
     400: "The request arrived incomplete or mistyped.",
@@ -48,6 +48,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, answer_http)
     app.register_error_handler(OperationalError, answer_busy)
     app.register_error_handler(PoolTimeout, answer_busy)
+    app.register_error_handler(IntegrityError, answer_conflict)
     app.register_error_handler(Exception, answer_bug)
 
 
@@ -84,6 +85,12 @@ def answer_busy(problem: Exception) -> Response:
     """The database did not answer in time: nothing was changed, and trying again helps."""
     log.warning("the database is busy: %s", type(problem).__name__)
     return page(Busy.status, Busy.sentence, Busy.retry_after)
+
+
+def answer_conflict(problem: IntegrityError) -> Response:
+    """Two changed the same at once, and the database let one of them: the other looks again."""
+    log.warning("a change met another: %s", type(problem.orig).__name__)
+    return page(Conflict.status, Conflict.sentence)
 
 
 def answer_bug(problem: Exception) -> Response:
