@@ -1,6 +1,6 @@
 """Sessions: rows, found by one query, ended by deleting them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Integer, bindparam, delete, select, update
@@ -72,19 +72,23 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
     )
 
 
-def note_visit(person: SignedIn) -> None:
-    """Write down that the person is here, at most every five minutes; after half an hour away a new visit begins."""
+def note_visit(person: SignedIn) -> SignedIn:
+    """Write down that the person is here, at most every five minutes; after half an hour away a new visit begins.
+
+    Gives the person with what that changed, so that the first page of a visit already tells what is new.
+    """
     if person.seen_at is None or person.checked_at is None:
-        return
+        return person
     away = person.checked_at - person.seen_at
     if away < SEEN_EVERY:
-        return
+        return person
     with transaction() as session:
         session.execute(update(Session).where(Session.id == person.session_id).values(seen_at=db_now()))
         seen: dict[str, object] = {"seen_at": db_now()}
         if away > NEW_VISIT_AFTER:
             seen["visited_at"] = User.seen_at
-        session.execute(update(User).where(User.id == person.user_id).values(seen))
+        noted = update(User).where(User.id == person.user_id).values(seen).returning(User.visited_at)
+        return replace(person, visited_at=session.scalars(noted).one())
 
 
 def sign_in(email: str, password: str, *, network: str, agent: str) -> str:

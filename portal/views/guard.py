@@ -88,7 +88,8 @@ def agent() -> str:
 
 def load_person(asked: Request) -> SignedIn | None:
     """The person of the session cookie, by one query."""
-    return accounts.find_session(asked.cookies.get(session_cookie(settings()), ""), network())
+    found = accounts.find_session(asked.cookies.get(session_cookie(settings()), ""), network())
+    return accounts.note_visit(found) if found is not None else None
 
 
 def stand_guard() -> AnyResponse | None:
@@ -108,7 +109,6 @@ def stand_guard() -> AnyResponse | None:
     if who is None:
         return to_sign_in()
     _require_role(who, permission)
-    accounts.note_visit(who)
     if takes_files:
         release_connection()  # the body may take hours to come
     return None

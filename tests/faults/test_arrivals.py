@@ -112,6 +112,15 @@ def test_a_client_that_goes_away_leaves_nothing_behind(desk: Desk, part: float) 
     assert desk.left_behind() == (0, 0, [])
 
 
+def test_a_whole_form_shorter_than_announced_is_refused(desk: Desk) -> None:
+    body = desk.body()
+
+    answer = desk.send(desk.head(len(body) + 1000), body, half_close=True)
+
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert desk.left_behind() == (0, 0, [])
+
+
 def test_a_connection_that_is_reset_leaves_nothing_behind(desk: Desk) -> None:
     body = desk.body()
 
