@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
+from portal.catalog.categories import get_category
 from portal.catalog.documents import Content, Kind, change_count, put_document, stand_in_line
 from portal.catalog.texts import require_title
 from portal.extensions import db, transaction
@@ -38,7 +39,7 @@ class Item:
 def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Kind]:
     """``put_document`` for each, in one transaction: new names all at once, those that are there one by one.
 
-    Needs ``publish`` on every category.
+    Needs ``publish`` on every category; raises CategoryNotFound for one that is gone.
     """
     with transaction():
         categories = sorted({item.category_id for item in items})
@@ -46,6 +47,7 @@ def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Kind]:
         for category_id in categories:
             if actor is not None:
                 access.require_permission(actor, category_id, PUBLISH)
+            get_category(category_id)
         taken = _find_taken(items)
         new: dict[tuple[int, str], Item] = {}
         for item in items:

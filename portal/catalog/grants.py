@@ -70,7 +70,9 @@ def add_grant(
 def remove_grant(actor: Actor | None, grant_id: int) -> None:
     """Take a grant back; it counts for nothing from the next request on. Raises GrantNotFound."""
     with transaction() as session:
-        grant = session.get(Grant, grant_id)
+        category_id = session.scalar(select(Grant.category_id).where(Grant.id == grant_id))
+        lock_on(f"grants:{category_id}")
+        grant = session.get(Grant, grant_id, populate_existing=True)
         if grant is None:
             raise GrantNotFound
         category = _require_manage(actor, grant.category_id)
