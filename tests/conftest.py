@@ -1,10 +1,13 @@
 """Fixtures of all tests: a fresh database of each kind, the settings for it, and the application on top."""
 
+import sqlite3
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any, Self
 
 import hypothesis
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event
@@ -112,13 +115,25 @@ def context(app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def statements(context: Flask) -> Iterator[list[str]]:
-    """Every SQL statement but BEGIN, as the application runs it; ``clear()`` it before what is to be counted."""
+    """Every SQL statement but BEGIN, as the driver runs it; ``clear()`` it before what is to be counted."""
     seen: list[str] = []
 
-    def see(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
+    def see(statement: str) -> None:
+        if statement.strip(";") and not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
             seen.append(statement)
 
-    event.listen(db.engine, "before_cursor_execute", see)
+    class SeeingCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
+            see(str(query))
+            return super().execute(query, *args, **kwargs)
+
+    def watch(connection: Any, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(see)
+        else:
+            connection.cursor_factory = SeeingCursor
+
+    db.session.commit()  # the connection it holds was given out before anybody watched
+    event.listen(db.engine, "checkout", watch)
     yield seen
-    event.remove(db.engine, "before_cursor_execute", see)
+    event.remove(db.engine, "checkout", watch)

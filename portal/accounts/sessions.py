@@ -13,6 +13,7 @@ from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
 from portal.extensions import db, find_one, release_connection, settings, transaction
 from portal.models import Session, User, db_later, db_now
+from portal.prepared import Prepared
 from portal.tokens import is_token, make_token, token_hash
 
 PURPOSE = "session"
@@ -22,7 +23,7 @@ NEW_VISIT_AFTER = timedelta(minutes=30)
 SESSIONS_EACH = 20
 AGENT_LENGTH = 300
 
-_FIND_SESSION = (
+_FIND_SESSION = Prepared(
     select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
     .join(User, User.id == Session.user_id)
     .where(Session.token_hash == bindparam("token_hash"), User.disabled_at.is_(None))

@@ -16,6 +16,7 @@ from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
 from portal.extensions import db, find_one
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
+from portal.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,13 @@ def find_ref(text: str) -> Document | None:
 
 
 @cache
-def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Select[*tuple[Any, ...]]:
-    """The statement of the download line, built once for each of its eight forms."""
+def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Prepared:
+    """The statement of the download line, prepared once for each of its eight forms."""
     named = Document.id == bindparam("ref") if is_id else Document.uuid == bindparam("ref")
     anybody = access.level_of(Document.category_id, bindparam("user_id", type_=Integer))
     level = literal(MANAGE, Integer) if is_admin else anybody
     number = bindparam("number", type_=Integer) if is_pinned else None
-    return _editions(number).where(named, access.visible(level))
+    return Prepared(_editions(number).where(named, access.visible(level)))
 
 
 def _select() -> Select[*tuple[Any, ...]]:

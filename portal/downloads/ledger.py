@@ -15,6 +15,7 @@ from portal.catalog import Edition
 from portal.errors import ShareExpired, TooManyTransfers
 from portal.extensions import db, run, settings, transaction, write_one
 from portal.models import Download, PublicId, Ticket, db_later, db_now
+from portal.prepared import Prepared
 from portal.ranges import covers, merge, without
 
 MOST_INTERVALS = 256
@@ -123,7 +124,7 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     if handed and claim.ticket_id is None and covers(merge(handed), edition.size):
         at_once = write_one(_complete_at_once(), **_values(claim, edition, handed), uuid=uuid4())
         if at_once is not None:
-            return Entry(at_once.id, fresh=handed)
+            return Entry(at_once[0], fresh=handed)
     try:
         return _begin(claim, edition, wanted, handed, _FIND_LAST)
     except IntegrityError:
@@ -277,7 +278,7 @@ def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
 
 
 @cache
-def _complete_at_once() -> ReturningInsert[int]:
+def _complete_at_once() -> Prepared:
     """A whole small download in one statement, unless a row of this actor and version is open to be joined."""
     table = Download.__table__
     values: dict[str, ColumnElement[Any]] = {name: bindparam(name, type_=table.c[name].type) for name in _GIVEN}
@@ -288,7 +289,7 @@ def _complete_at_once() -> ReturningInsert[int]:
     same = (Download.actor_key == bindparam("actor_key"), Download.version_id == bindparam("version_id"))
     is_open = exists().where(*same, Download.closed_at.is_(None))
     chosen = select(*(value.label(name) for name, value in values.items())).where(~is_open)
-    return insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id)
+    return Prepared(insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id))
 
 
 def _rejoin(entry: Entry, claim: Claim) -> None:

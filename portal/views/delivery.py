@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Iterator
 
-from flask import Flask, Response, current_app, request, send_from_directory
+from flask import Response, request, send_from_directory
+from werkzeug.datastructures import Headers
+from werkzeug.http import http_date
 
 from portal import filenames, ranges
 from portal.catalog import Edition
 from portal.downloads import Claim, Sending, open_for_download
 from portal.errors import Forbidden
-from portal.ranges import Answer, Span
+from portal.ranges import Answer
 from portal.views.headers import BYTES_POLICY
 
 ACTIVE_DESTINATIONS = frozenset(
@@ -19,13 +21,9 @@ PARTIAL, NOT_SATISFIABLE, PRECONDITION_FAILED = 206, 416, 412
 
 
 class Body:
-    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several.
+    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several."""
 
-    It pushes an application context for each block, so that nothing is held while the network is slow.
-    """
-
-    def __init__(self, app: Flask, sending: Sending, boundary: str) -> None:
-        self._app = app
+    def __init__(self, sending: Sending, boundary: str) -> None:
         self._sending = sending
         self._boundary = boundary
         self._pieces = self._several() if len(sending.spans) > 1 else self._one()
@@ -38,24 +36,19 @@ class Body:
 
     def close(self) -> None:
         """The server is done with the answer, for whatever reason."""
-        with self._app.app_context():
-            self._sending.close()
+        self._sending.close()
 
     def _one(self) -> Iterator[bytes]:
-        while (got := self._next()) is not None:
+        while (got := self._sending.next_block()) is not None:
             yield got[1]
 
     def _several(self) -> Iterator[bytes]:
         edition, spans = self._sending.edition, self._sending.spans
         heads = iter(ranges.multipart_heads(spans, edition.size, content_type(edition), self._boundary))
         starts = {span.start for span in spans}
-        while (got := self._next()) is not None:
+        while (got := self._sending.next_block()) is not None:
             yield next(heads) + got[1] if got[0].start in starts else got[1]
         yield ranges.multipart_tail(self._boundary)
-
-    def _next(self) -> tuple[Span, bytes] | None:
-        with self._app.app_context():
-            return self._sending.next_block()
 
 
 def deliver(edition: Edition, claim: Claim) -> Response:
@@ -69,10 +62,10 @@ def deliver(edition: Edition, claim: Claim) -> Response:
         request.method, request.headers, etag=edition.etag, size=edition.size, modified=edition.created_at
     )
     if not answer.spans or request.method == "HEAD":
-        return _dressed(_empty(answer, edition), edition)
+        return _empty(answer, edition)
     sending = open_for_download(claim, edition, answer.spans)
     try:
-        return _dressed(_sent(sending, answer), edition)
+        return _sent(sending, answer)
     except BaseException:
         sending.close()
         raise
@@ -85,64 +78,62 @@ def content_type(edition: Edition) -> str:
 
 
 def _empty(answer: Answer, edition: Edition) -> Response:
-    response = Response(status=answer.status)
+    headers = _common(edition)
     if answer.status == NOT_SATISFIABLE:
-        response.headers["Content-Range"] = ranges.unsatisfied(edition.size)
+        headers.append(("Content-Range", ranges.unsatisfied(edition.size)))
     elif answer.status not in (304, PRECONDITION_FAILED):
-        response.headers["Content-Type"] = content_type(edition)
-        response.headers["Content-Length"] = str(edition.size)
-        response.headers["Content-Disposition"] = filenames.content_disposition(edition.filename)
+        headers += [
+            ("Content-Type", content_type(edition)),
+            ("Content-Length", str(edition.size)),
+            ("Content-Disposition", filenames.content_disposition(edition.filename)),
+        ]
+    response = Response(status=answer.status)
+    response.headers = Headers(headers)
     return response
 
 
 def _sent(sending: Sending, answer: Answer) -> Response:
-    """``send_from_directory`` resolves the path and gives the headers; what is streamed is our checked handle."""
+    """``send_from_directory`` resolves the path; the headers are ours, and what is streamed is our checked handle."""
     edition, place = sending.edition, sending.place
     response = send_from_directory(
-        place.directory,
-        place.name,
-        mimetype=edition.content_type,
-        as_attachment=True,
-        download_name="document",
-        conditional=False,
-        etag=False,
+        place.directory, place.name, mimetype=edition.content_type, conditional=False, etag=False
     )
     response.response.close()  # type: ignore[union-attr]  # the handle of its own, which nobody checked
     is_partial = answer.status == PARTIAL and sending.spans == answer.spans
     response.status_code = PARTIAL if is_partial else 200
     boundary = secrets.token_hex(16)  # not to be guessed: else a document could hold parts of its own
-    _set_range(response, sending, boundary, is_partial=is_partial)
-    response.headers["Content-Disposition"] = filenames.content_disposition(edition.filename)
-    response.response = Body(_application(), sending, boundary)
+    response.headers = Headers(
+        [
+            *_common(edition),
+            *_extent(sending, boundary, is_partial=is_partial),
+            ("Content-Disposition", filenames.content_disposition(edition.filename)),
+        ]
+    )
+    response.response = Body(sending, boundary)
     return response
 
 
-def _set_range(response: Response, sending: Sending, boundary: str, *, is_partial: bool) -> None:
+def _extent(sending: Sending, boundary: str, *, is_partial: bool) -> list[tuple[str, str]]:
+    """Type, length and place of what is sent."""
     edition, spans = sending.edition, sending.spans
+    kind = content_type(edition)
     if len(spans) > 1:
-        kind = content_type(edition)
-        response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
         length = ranges.multipart_length(spans, edition.size, kind, boundary)
-    else:
-        response.headers["Content-Type"] = content_type(edition)
-        length = spans[0].length
-        if is_partial:
-            response.headers["Content-Range"] = ranges.content_range(spans[0], edition.size)
-    response.headers["Content-Length"] = str(length)
+        return [("Content-Type", f"multipart/byteranges; boundary={boundary}"), ("Content-Length", str(length))]
+    extent = [("Content-Type", kind), ("Content-Length", str(spans[0].length))]
+    if is_partial:
+        extent.append(("Content-Range", ranges.content_range(spans[0], edition.size)))
+    return extent
 
 
-def _dressed(response: Response, edition: Edition) -> Response:
-    headers = response.headers
-    headers["ETag"] = edition.etag
-    headers["Last-Modified"] = edition.created_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
-    headers["Accept-Ranges"] = "bytes"
-    headers["Repr-Digest"] = edition.digest
-    headers["Cache-Control"] = "private, no-cache"
-    headers["Content-Security-Policy"] = BYTES_POLICY
-    headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
-def _application() -> Flask:
-    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return found
+def _common(edition: Edition) -> list[tuple[str, str]]:
+    """What every answer about an edition says, with bytes or without."""
+    return [
+        ("ETag", edition.etag),
+        ("Last-Modified", http_date(edition.created_at)),
+        ("Accept-Ranges", "bytes"),
+        ("Repr-Digest", edition.digest),
+        ("Cache-Control", "private, no-cache"),
+        ("Content-Security-Policy", BYTES_POLICY),
+        ("Referrer-Policy", "no-referrer"),
+    ]
