@@ -14,9 +14,20 @@ from portal.shares.links import (
     state_of,
 )
 from portal.shares.scanners import is_scanner
-from portal.shares.tickets import Opened, claim_of_link, find_ticket, note_opened, open_link, refund, reserve
+from portal.shares.tickets import (
+    LIFETIME_SECONDS,
+    Opened,
+    claim_of_link,
+    find_ticket,
+    find_unfinished,
+    note_opened,
+    open_link,
+    refund,
+    reserve,
+)
 
 __all__ = [
+    "LIFETIME_SECONDS",
     "LinkRow",
     "Opened",
     "Terms",
@@ -26,6 +37,7 @@ __all__ = [
     "count_links",
     "find_link",
     "find_ticket",
+    "find_unfinished",
     "get_link",
     "get_row",
     "is_scanner",
