@@ -105,6 +105,15 @@ def find_edition(document_id: int, version_id: int | None) -> Edition | None:
     return _first(statement.where(wanted, *live))
 
 
+def list_editions(version_ids: Sequence[int]) -> dict[int, Edition]:
+    """The editions of these versions by the version's id, without asking who may; one that was purged is left out."""
+    statement = _select().join(Version, Version.document_id == Document.id)
+    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    wanted = statement.where(Version.id.in_(version_ids), Version.purged_at.is_(None))
+    editions = [_edition(row) for row in db.session.execute(wanted)]
+    return {edition.version_id: edition for edition in editions}
+
+
 def find_ref(text: str) -> Document | None:
     """The live document an operator means: an id, a uuid, or a path."""
     ref = parse_ref(text)

@@ -129,13 +129,13 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     given back. The unique index decides between two that begin at once; the loser joins.
     """
     if handed and claim.ticket_id is None and covers(handed, edition.size):
-        at_once = write_one(_complete_at_once(), **_values(claim, edition, handed), uuid=uuid4())
+        at_once = write_one(_complete_at_once(), **values_of(claim, edition, handed), uuid=uuid4())
         if at_once is not None:
             return Entry(at_once[0], fresh=handed)
     try:
-        return _begin(claim, edition, wanted, handed, _FIND_LAST)
+        return join(claim, edition, wanted, handed)
     except IntegrityError:
-        return _begin(claim, edition, wanted, handed, _FIND_OPEN)
+        return join(claim, edition, wanted, handed, _FIND_OPEN)
 
 
 def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
@@ -201,9 +201,13 @@ def sweep(idle_seconds: int) -> int:
     return len(marked)
 
 
-def _begin(
-    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]]
+def join(
+    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]] = _FIND_LAST
 ) -> Entry:
+    """The row of this actor and version that is open, or was completed just now, or else a new one.
+
+    Raises like ``begin``, and IntegrityError when somebody else began one in the same instant.
+    """
     is_part = not covers(wanted, edition.size)
     with transaction():
         _require_ticket(claim)
@@ -216,7 +220,7 @@ def _begin(
             is_part = True  # whatever a ticket asks for is a piece of its one download
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
-                _require_capacity(claim)
+                require_capacity(claim)
             return _insert(claim, edition, handed)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
@@ -264,11 +268,11 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
     is_complete = bool(handed or not edition.size) and covers(handed, edition.size)
-    row = run(_insert_statement(is_complete), **_values(claim, edition, handed))
+    row = run(_insert_statement(is_complete), **values_of(claim, edition, handed))
     return Entry(row.scalar_one(), fresh=handed)
 
 
-def _values(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
+def values_of(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
     """What a new row says, by the names of ``_GIVEN``."""
     return {
         "actor_key": claim.key,
@@ -320,8 +324,8 @@ def _close(download_id: int) -> None:
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
-def _require_capacity(claim: Claim) -> None:
-    """Downloads running now, the connections of one counted once."""
+def require_capacity(claim: Claim) -> None:
+    """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
     running = (
         Download.closed_at.is_(None),
         Download.state == "started",

@@ -4,14 +4,16 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import shares
+from portal.actors import Actor
 from portal.catalog import Edition
-from portal.downloads import Claim
+from portal.downloads import Claim, claim_of, pack_documents
 from portal.errors import ContentUnavailable, ShareGone, ShareNotFound, SharePasswordWrong
 from portal.extensions import settings
+from portal.models import Pack
 from portal.shares import Opened
 from portal.views import forms
 from portal.views.cookies import give_ticket, ticket_cookie
-from portal.views.delivery import deliver
+from portal.views.delivery import deliver, deliver_zip
 from portal.views.guard import agent, allow, network
 
 bp = Blueprint("shares", __name__)
@@ -53,6 +55,9 @@ def spend(token: str) -> AnyResponse:
 def ticket(token: str) -> Response:
     """The bytes a ticket is for, whole or in ranges, until it is complete or its day is over."""
     try:
+        selected = shares.find_selection(token, network())
+        if selected is not None:
+            return _deliver_pack(*selected)
         found = shares.find_ticket(token, network(), agent())
         if found is None:
             raise ShareNotFound
@@ -68,6 +73,11 @@ def _deliver(edition: Edition, claim: Claim) -> Response:
         if claim.ticket_id is not None:
             shares.refund(claim.ticket_id)
         raise
+
+
+def _deliver_pack(who: Actor, pack: Pack) -> Response:
+    archive = pack_documents(who, pack.title, shares.list_pack(pack.id))
+    return deliver_zip(archive, claim_of(who, agent()))
 
 
 def _wants_bytes() -> bool:
