@@ -14,6 +14,7 @@ from portal import access
 from portal.actors import Actor
 from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
+from portal.errors import ContentUnavailable
 from portal.extensions import db, find_one
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
 from portal.prepared import Prepared
@@ -51,8 +52,12 @@ class Edition:
 
     @cached_property
     def digest(self) -> str:
-        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons."""
-        return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons. Raises ContentUnavailable for none."""
+        try:
+            binary = bytes.fromhex(self.sha256)
+        except ValueError as problem:
+            raise ContentUnavailable from problem
+        return f"sha-256=:{base64.b64encode(binary).decode()}:"
 
 
 def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition | None:

@@ -45,12 +45,17 @@ class Body:
         self._first = next(self._pieces, b"")
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._first
+        yield self._take_first()
         yield from self._pieces
 
     def close(self) -> None:
         """The server is done with the answer, for whatever reason."""
         self._sending.close()
+
+    def _take_first(self) -> bytes:
+        """Given away, so that it does not wait in memory until a slow reader has all the rest."""
+        first, self._first = self._first, b""
+        return first
 
     def _one(self) -> Iterator[bytes]:
         while (got := self._sending.next_block()) is not None:

@@ -38,6 +38,7 @@ def blocks_of_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a member of many blocks needs no megabytes."""
     monkeypatch.setattr(zipping, "BLOCK", BLOCK)
     monkeypatch.setattr(sending_module, "BLOCK", BLOCK)
+    monkeypatch.setattr(sending_module, "AT_ONCE", BLOCK)
 
 
 @dataclass
