@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.crowd import crowd
 from benchmarks.house import House
-from benchmarks.load import PATIENCE, Target, latencies
+from benchmarks.load import Target, latencies
 from benchmarks.peers import COPYPARTY, NGINX, STOCK, Peer, started
 from benchmarks.rounds import Reading, interleaved
 from benchmarks.settings import KIB, SECONDS
@@ -49,8 +49,8 @@ def _compare(house: House, table: Table, count: int) -> list[str]:
         found = interleaved({peer.name: partial(_round, peer, count, _settled(peer)) for peer in peers})
     name = f"{count:,} slow readers"
     _line(table, f"p95 of a small download by somebody else, without {name}", found, DURATION, lambda one: one.alone)
-    _line(table, f"until each of {name} has got something", found, DURATION, lambda one: one.arrival)
-    _line(table, f"the same p95 beside {name} of 20 KB/s each", found, DURATION, lambda one: one.beside)
+    _line(table, f"until each of {name} has its first 20 KiB", found, DURATION, lambda one: one.arrival)
+    _line(table, f"the same p95 beside {name} of 20 KiB/s each", found, DURATION, lambda one: one.beside)
     _line(table, f"the rise: beside ÷ without {name}", found, TIMES, lambda one: one.beside / one.alone)
     _line(table, f"growth of the worker with {name}", found, GROWTH, lambda one: one.growth)
     fewest = ", ".join(f"{who} {min(one.readers for one in rounds):,}" for who, rounds in found.items())
@@ -74,9 +74,9 @@ def _round(peer: Peer, count: int, size: float) -> Found:
 
 
 def _p95(target: Target) -> float:
-    """Each visitor connects anew. A server that stalls has the longest that anybody waits for it."""
+    """Each visitor connects anew. Where a server let only one through in all the time, it is what that one waited."""
     found = latencies(target, seconds=SECONDS)
-    return statistics.quantiles(found, n=20, method="inclusive")[-1] if len(found) > 1 else PATIENCE
+    return statistics.quantiles(found, n=20, method="inclusive")[-1] if len(found) > 1 else found[0]
 
 
 def _line(table: Table, work: str, found: dict[str, list[Found]], unit: Unit, choose: Callable[[Found], float]) -> None:

@@ -48,8 +48,8 @@ class Table:
 
     def end(self, *notes: str) -> None:
         """What has to be said about the lines."""
-        print()
-        print(*[LEGEND] * self._is_marked, *notes, sep="\n\n", flush=True)
+        for note in [LEGEND] * self._is_marked + list(notes):
+            print(f"\n{note}", flush=True)
 
     def _figure(self, unit: Unit, readings: list[Reading]) -> str:
         is_bound = statistics.median(reading.share for reading in readings) >= BUSY
