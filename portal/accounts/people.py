@@ -65,7 +65,14 @@ def add_user(
         lock_on(f"user:{email_key(email)}")
         if find_user(email) is not None:
             raise NameTaken(f"{email} already has an account.", field="email")
-        user = User(email=email, email_key=email_key(email), name=name, password_hash=hashed, is_admin=is_admin)
+        user = User(
+            email=email,
+            email_key=email_key(email),
+            name=name,
+            name_key=email_key(name),
+            password_hash=hashed,
+            is_admin=is_admin,
+        )
         session.add(user)
         session.flush()
         audit.introduce(user.id, name, email)
@@ -81,7 +88,7 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool)
         if user.is_admin and not is_admin:
             _require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))
-        user.name, user.is_admin = name, is_admin
+        user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
         session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
     return user

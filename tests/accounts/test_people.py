@@ -270,6 +270,21 @@ def test_people_are_found_by_a_part_of_name_or_address_taken_literally(query: st
     assert [user.name for user in list_people(query).people] == found
 
 
+@pytest.mark.parametrize("query", ["østergård", "ØSTERGÅRD", "Ø", "strasse", "\uff33trasse", "ÅRD"])
+def test_people_are_found_in_any_script_whatever_their_capitals(query: str) -> None:
+    person("Østergård Straße")
+    person("Bob")
+    assert [user.name for user in list_people(query).people] == ["Østergård Straße"]
+
+
+def test_a_new_name_is_what_a_person_is_found_by() -> None:
+    person("Bob")
+    ada = person("Ada Éa")
+    change_user(None, ada.id, name="ÁBEL", is_admin=False)
+    assert [user.name for user in list_people("ábel").people] == ["ÁBEL"]
+    assert list_people("a éa").people == []
+
+
 def test_people_are_counted_by_what_became_of_them() -> None:
     person("Ada", password=PASSWORD)
     person("Bob")
