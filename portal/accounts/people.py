@@ -7,7 +7,7 @@ from sqlalchemy import delete, literal, select, update
 from portal import audit
 from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
 from portal.actors import Actor
-from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import AuditPerson, OneTimeToken, Session, User, db_now
 
@@ -95,7 +95,12 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool)
 
 
 def disable_user(actor: Actor | None, user_id: int) -> None:
-    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again."""
+    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again.
+
+    Raises Conflict for one's own, and LastAdministrator when nobody would be left to run the portal.
+    """
+    if actor is not None and actor.user_id == user_id:
+        raise Conflict("This is your own account. Somebody else has to disable it.")
     with transaction() as session:
         user = get_user(user_id)
         if user.is_admin:

@@ -11,7 +11,7 @@ from portal.actors import Actor
 from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
 from portal.catalog.texts import require_text
-from portal.errors import BadInput, ShareNotFound
+from portal.errors import BadInput, Conflict, ShareNotFound
 from portal.extensions import db, release_connection, transaction
 from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
 from portal.tokens import is_token, make_token, mask, token_hash
@@ -77,11 +77,16 @@ def add_link(
 def change_link(
     actor: Actor | None, link_id: int, terms: Terms, *, password: str | None = None, drop_password: bool = False
 ) -> ShareLink:
-    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up."""
+    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up.
+
+    Raises Conflict for a revoked link, which lets nobody in whatever its terms say.
+    """
     terms = _checked(terms)
     hashed = _hash(password)
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
+        if link.revoked_at is not None:
+            raise Conflict("This link was revoked for good. Make a new one.")
         if terms.expires_at != link.expires_at:
             _require_future(terms.expires_at)
         session.execute(

@@ -30,7 +30,7 @@ from portal.accounts import (
 )
 from portal.accounts.people import EMAIL_LENGTH, NAME_LENGTH
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, User
 from tests.databases import SQLITE_ONLY
@@ -283,6 +283,13 @@ def test_a_new_name_is_what_a_person_is_found_by() -> None:
     change_user(None, ada.id, name="ÁBEL", is_admin=False)
     assert [user.name for user in list_people("ábel").people] == ["ÁBEL"]
     assert list_people("a éa").people == []
+
+
+def test_nobody_disables_their_own_account() -> None:
+    ada, _ = person("Ada", is_admin=True), person("Root", is_admin=True)
+    with pytest.raises(Conflict, match="your own account"):
+        disable_user(actor(ada), ada.id)
+    assert state_of_person(ada) != "disabled"
 
 
 def test_people_are_counted_by_what_became_of_them() -> None:
