@@ -19,7 +19,7 @@ from portal.tokens import is_token, make_token, mask, token_hash
 PURPOSE = "share"
 PAGE = 50
 LABEL_LENGTH = 200
-PASSWORD_LENGTH = range(8, 1025)
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 1024
 MOST_DOWNLOADS = 1_000_000
 SOON_SECONDS = 3 * 86400
 STATES = ("live", "soon", "unused", "closed")
@@ -248,8 +248,10 @@ def _require_future(expires_at: datetime | None) -> None:
 def _hash(password: str | None) -> str | None:
     if not password:
         return None
-    if len(password) not in PASSWORD_LENGTH:
-        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.", field="password")
+    if len(password) < PASSWORD_MINIMUM:
+        raise BadInput(f"The password of a link needs at least {PASSWORD_MINIMUM} characters.", field="password")
+    if len(password) > PASSWORD_MAXIMUM:
+        raise BadInput(f"The password of a link has at most {PASSWORD_MAXIMUM:,} characters.", field="password")
     release_connection()  # none is held while the hash is computed
     return hash_password(password)
 

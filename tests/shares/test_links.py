@@ -161,8 +161,8 @@ def test_terms_that_cannot_be_are_refused(house: House) -> None:
 
 @SQLITE_ONLY
 def test_a_password_that_cannot_be_is_refused(house: House) -> None:
-    for password in ("seven..", "x" * 1025):
-        with pytest.raises(BadInput, match="password"):
+    for password, reason in (("seven..", "at least 8 characters"), ("x" * 1025, "at most 1,024 characters")):
+        with pytest.raises(BadInput, match=reason):
             add_link(None, house.document.id, Terms(), password=password)
 
 
