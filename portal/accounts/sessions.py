@@ -11,7 +11,7 @@ from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
 from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
-from portal.extensions import db, find_one, release_connection, settings, transaction
+from portal.extensions import db, find_one, settings, transaction
 from portal.models import Session, User, db_later, db_now
 from portal.prepared import Prepared
 from portal.tokens import is_token, make_token, token_hash
@@ -105,7 +105,6 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
     columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
     user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
     stored = password_hash if disabled_at is None else None
-    release_connection()  # none is held while the hash is computed
     try:
         is_right = check_password(stored, password)
     except Busy:

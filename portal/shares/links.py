@@ -12,7 +12,7 @@ from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
 from portal.catalog.texts import require_text
 from portal.errors import BadInput, Conflict, ShareNotFound
-from portal.extensions import db, release_connection, transaction
+from portal.extensions import db, transaction
 from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
 from portal.tokens import is_token, make_token, mask, token_hash
 
@@ -252,7 +252,6 @@ def _hash(password: str | None) -> str | None:
         raise BadInput(f"The password of a link needs at least {PASSWORD_MINIMUM} characters.", field="password")
     if len(password) > PASSWORD_MAXIMUM:
         raise BadInput(f"The password of a link has at most {PASSWORD_MAXIMUM:,} characters.", field="password")
-    release_connection()  # none is held while the hash is computed
     return hash_password(password)
 
 
