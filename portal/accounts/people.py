@@ -157,7 +157,7 @@ def require_email(email: str) -> str:
     fits = local and "." in host.strip(".") and "@" not in local and email.isprintable()
     fits = fits and max(len(email), len(email_key(email))) <= EMAIL_LENGTH
     if not fits or any(character in email for character in ' ,;:<>()[]\\"'):
-        raise BadInput("This is not an e-mail address.", field="email")
+        raise BadInput("This is not an email address.", field="email")
     return email
 
 

@@ -54,7 +54,9 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json_array(_person(one) for one in people)
         return
-    rows = [(one.name, one.email, _role(one), _standing(one), moment_text(one.seen_at)) for one in people]
+    rows = [
+        (one.name, one.email, _role(one), accounts.state_of_person(one), moment_text(one.seen_at)) for one in people
+    ]
     print_columns(("Name", "Address", "Role", "Account", "Last here"), rows)
 
 
@@ -131,9 +133,3 @@ def _person(one: User) -> dict[str, object]:
 
 def _role(one: User) -> str:
     return "administrator" if one.is_admin else ""
-
-
-def _standing(one: User) -> str:
-    if one.disabled_at is not None:
-        return "disabled"
-    return "open" if one.password_hash is not None else "invited"

@@ -1,4 +1,4 @@
-"""Share links to a document: made, changed, closed. The token is shown once and stored only as a hash."""
+"""Share links to a document: made, changed, revoked. The token is shown once and stored only as a hash."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 1024
 MOST_DOWNLOADS = 1_000_000
 SOON_SECONDS = 3 * 86400
 STATES = ("live", "soon", "unused", "closed")
+"""What a list is narrowed to. ``closed`` is whatever lets nobody in: expired, used up or revoked."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def change_link(
 
 
 def revoke_link(actor: Actor | None, link_id: int) -> None:
-    """Close a link for good: nobody gets in from the next request on, its tickets included."""
+    """Revoke a link for good: nobody gets in from the next request on, its tickets included."""
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
         open_one = (ShareLink.id == link_id, ShareLink.revoked_at.is_(None))

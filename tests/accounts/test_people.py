@@ -103,7 +103,7 @@ def test_of_many_at_once_one_gets_the_address(context: Flask) -> None:
     ],
 )
 def test_what_mail_cannot_be_sent_to_is_no_address(email: str) -> None:
-    with pytest.raises(BadInput, match="not an e-mail address"):
+    with pytest.raises(BadInput, match="not an email address"):
         add_user(None, email, "Ada")
     assert not has_users()
 

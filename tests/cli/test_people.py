@@ -169,8 +169,8 @@ def test_people_are_listed_in_columns(command: Command, context: Flask) -> None:
     person("Zoë Quinn")
     head, ada, zoe = command("user", "list").stdout.splitlines()
     assert head.split() == ["Name", "Address", "Role", "Account", "Last", "here"]
-    assert ada.split() == ["Ada", "ada@example.org", "administrator", "open", "-"]
-    assert zoe.split() == ["Zoë", "Quinn", "zoë.quinn@example.org", "invited", "-"]
+    assert ada.split() == ["Ada", "ada@example.org", "administrator", "active", "-"]
+    assert zoe.split() == ["Zoë", "Quinn", "zoë.quinn@example.org", "waiting", "-"]
     assert ada.index("ada@") == zoe.index("zoë.quinn@") == head.index("Address")
 
 

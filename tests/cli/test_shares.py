@@ -107,7 +107,7 @@ def test_a_link_as_json_has_these_keys_and_not_its_token(command: Command, repor
 
 def test_a_revoked_link_lets_nobody_in(command: Command, report: Document) -> None:
     token = token_in(command("share", "add", str(report.id)).stdout)
-    assert command("share", "revoke", "1").stdout == "Link 1 is closed.\n"
+    assert command("share", "revoke", "1").stdout == "Link 1 is revoked.\n"
     with pytest.raises(ShareRevoked):
         shares.open_link(token, NETWORK)
     assert links(command)[0]["state"] == "revoked"

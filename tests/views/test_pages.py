@@ -465,7 +465,7 @@ def test_a_wrong_link_password_is_said_and_nothing_told(app: Flask) -> None:
     ("state", "headline"),
     [
         ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link has expired"),
-        ({"revoked_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link was closed by the people who made it"),
+        ({"revoked_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link was revoked by the people who made it"),
         ({"max_downloads": 2, "used": 2}, "All downloads of this link are used"),
     ],
 )

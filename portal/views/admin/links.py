@@ -60,7 +60,7 @@ def ask_revoke(link_id: str) -> Response:
 @bp.post("/<link_id>/revoke")
 @allow("publisher")
 def revoke(link_id: str) -> AnyResponse:
-    """Close a link for good."""
+    """Revoke a link for good."""
     row = _get(link_id)
     shares.revoke_link(person(), row.link.id)
     return done("link-revoked", "links.edit", link_id=row.link.id)
