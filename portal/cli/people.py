@@ -54,10 +54,7 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json_array(_person(one) for one in people)
         return
-    rows = [
-        (one.name, one.email, _role(one), accounts.state_of_person(one), moment_text(one.seen_at)) for one in people
-    ]
-    print_columns(("Name", "Address", "Role", "Account", "Last here"), rows)
+    print_columns(("Name", "Address", "Role", "Account", "Last here"), [_columns(one) for one in people])
 
 
 @click.group
@@ -131,5 +128,6 @@ def _person(one: User) -> dict[str, object]:
     }
 
 
-def _role(one: User) -> str:
-    return "administrator" if one.is_admin else ""
+def _columns(one: User) -> tuple[str, ...]:
+    role = "administrator" if one.is_admin else ""
+    return one.name, one.email, role, accounts.state_of_person(one), moment_text(one.seen_at)

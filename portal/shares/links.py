@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 
 from portal import access, audit
 from portal.accounts import hash_password
 from portal.actors import Actor
 from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
+from portal.catalog.moments import require_future
 from portal.catalog.texts import require_text
 from portal.errors import BadInput, Conflict, ShareNotFound
 from portal.extensions import db, transaction
@@ -22,6 +23,7 @@ LABEL_LENGTH = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 1024
 MOST_DOWNLOADS = 1_000_000
 SOON_SECONDS = 3 * 86400
+PAST = "A link must expire in the future."
 STATES = ("live", "soon", "unused", "closed")
 """What a list is narrowed to. ``closed`` is whatever lets nobody in: expired, used up or revoked."""
 
@@ -57,7 +59,7 @@ def add_link(
     with transaction() as session:
         document = get_live(document_id)
         require_publisher(actor, document)
-        _require_future(terms.expires_at)
+        require_future(terms.expires_at, PAST)
         link = ShareLink(
             token_hash=token_hash(PURPOSE, token),
             token_hint=token[:6],
@@ -89,7 +91,7 @@ def change_link(
         if link.revoked_at is not None:
             raise Conflict("This link was revoked for good. Make a new one.")
         if terms.expires_at != link.expires_at:
-            _require_future(terms.expires_at)
+            require_future(terms.expires_at, PAST)
         session.execute(
             update(ShareLink)
             .where(ShareLink.id == link_id)
@@ -237,13 +239,6 @@ def _checked(terms: Terms) -> Terms:
             f"A limit is a number from 1 to {MOST_DOWNLOADS:,}; leave it empty for none.", field="max_downloads"
         )
     return Terms(label, require_text(terms.message, "message"), terms.expires_at, terms.max_downloads)
-
-
-def _require_future(expires_at: datetime | None) -> None:
-    if expires_at is not None and not db.session.scalar(
-        select(literal(expires_at, ShareLink.expires_at.type) > db_now())
-    ):
-        raise BadInput("A link must expire in the future.", field="expires_at")
 
 
 def _hash(password: str | None) -> str | None:

@@ -273,7 +273,8 @@ def test_a_permission_is_taken_back_only_where_it_was_given(world: World) -> Non
 def test_inherited_permissions_say_where_they_come_from(world: World) -> None:
     with world.app.app_context():
         makers.grant(catalog.get_category(world.ids["firm"]), group=makers.group("Staff"), permission=PUBLISH)
-        makers.grant(catalog.get_category(world.ids["firm"]), everyone=True, expires_at=makers.now(days=-1))
+        over = makers.grant(catalog.get_category(world.ids["firm"]), everyone=True)
+        makers.change(over, expires_at=makers.now(days=-1))
         accounts.disable_user(None, makers.person("Dan").id)
     page = text(world.manager.read(world.path("firm/tax/2026")))
 

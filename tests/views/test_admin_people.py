@@ -251,7 +251,8 @@ def test_what_a_person_may_see_says_by_way_of_what(world: World) -> None:
         clients = accounts.get_group(world.clients)
         makers.grant(makers.category("for clients"), group=clients)
         makers.grant(makers.category("for all"), everyone=True)
-        makers.grant(makers.category("for bo"), user=accounts.get_user(world.bo), expires_at=makers.now(days=-1))
+        over = makers.grant(makers.category("for bo"), user=accounts.get_user(world.bo))
+        makers.change(over, expires_at=makers.now(days=-1))
         makers.grant(makers.category("for others"), user=makers.person("Zoë"))
     page = " ".join(re.sub(r"<[^>]+>", " ", world.admin.read(world.path).replace("<wbr>", "")).split())
 
