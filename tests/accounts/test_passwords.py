@@ -201,8 +201,8 @@ def by_invitation() -> object:
     return spend_token(issue_token(None, "invitation", person().id), PASSWORD)
 
 
-def by_change() -> object:
-    return set_password(None, person().id, PASSWORD)
+def by_change() -> None:
+    set_password(None, person().id, PASSWORD)
 
 
 def by_sign_in() -> object:
