@@ -150,9 +150,9 @@ class ShareUsedUp(ShareGone):
 
 
 class ShareRevoked(ShareGone):
-    """Somebody closed it."""
+    """Somebody revoked it."""
 
-    sentence = "This link was closed by the people who made it."
+    sentence = "This link was revoked by the people who made it."
 
 
 class SharePasswordWrong(PortalError):

@@ -335,6 +335,22 @@ def test_migrating_again_changes_nothing(database: str) -> None:
         assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
 
 
+def test_the_revision_of_name_keys_folds_names_in_every_script(empty_database: str) -> None:
+    config = configured(empty_database)
+    command.upgrade(config, "20261122_first")
+    names = {1: "Østergård", 2: "STRASSE", 3: "\uff21\uff4c"}
+    with connected(empty_database) as connection:
+        fill(connection)
+        users = next(table for table in tables_of(connection) if table.name == "users")
+        for number, name in names.items():
+            connection.execute(update(users).where(users.c.id == number).values(name=name))
+        connection.commit()
+    command.upgrade(config, "20261125_name_keys")
+    with connected(empty_database) as connection:
+        keys = {row.id: row.name_key for row in connection.execute(text("SELECT id, name_key FROM users"))}
+    assert keys == {1: "østergård", 2: "strasse", 3: "al"}
+
+
 REBUILD = """
 def upgrade():
     with op.batch_alter_table("documents", recreate=RECREATE, table_kwargs={"sqlite_autoincrement": True}) as batch:

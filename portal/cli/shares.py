@@ -1,4 +1,4 @@
-"""Share links: made, listed, closed. The address of one is printed once and can never be shown again."""
+"""Share links: made, listed, revoked. The address of one is printed once and can never be shown again."""
 
 import click
 
@@ -18,12 +18,12 @@ PAGE = 500
 
 @click.group
 def share() -> None:
-    """Make links for people without an account, list and close them."""
+    """Make links for people without an account, list and revoke them."""
 
 
 @share.command("add")
 @click.argument("ref")
-@click.option("--label", default="", help="For whom it is; shown to publishers.")
+@click.option("--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password.")
 @click.option("--expires", metavar="WHEN", help="14d, 12h, a date (until it is over) or a time; UTC without a zone.")
 @click.option("--limit", type=int, help="How often it may be downloaded.")
 @password_stdin
@@ -58,10 +58,10 @@ def list_shares(as_json: bool) -> None:
 @share.command("revoke")
 @click.argument("link_id", metavar="ID", type=int)
 def revoke_share(link_id: int) -> None:
-    """Close a link for good, with every download it has handed out."""
+    """Revoke a link for good, with every download it has handed out."""
     with opened():
         shares.revoke_link(None, link_id)
-        click.echo(f"Link {link_id} is closed.")
+        click.echo(f"Link {link_id} is revoked.")
 
 
 def _all_links() -> list[LinkRow]:

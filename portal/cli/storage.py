@@ -7,8 +7,9 @@ import click
 
 from portal import integrity, settings
 from portal.cli.installation import opened
-from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say, size_text
+from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say
 from portal.settings import Settings
+from portal.sizes import size_text
 from portal.tokens import make_token
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))

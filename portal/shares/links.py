@@ -1,28 +1,31 @@
-"""Share links to a document: made, changed, closed. The token is shown once and stored only as a hash."""
+"""Share links to a document: made, changed, revoked. The token is shown once and stored only as a hash."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 
 from portal import access, audit
 from portal.accounts import hash_password
 from portal.actors import Actor
 from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
+from portal.catalog.moments import require_future
 from portal.catalog.texts import require_text
-from portal.errors import BadInput, ShareNotFound
-from portal.extensions import db, release_connection, transaction
+from portal.errors import BadInput, Conflict, ShareNotFound
+from portal.extensions import db, transaction
 from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
 from portal.tokens import is_token, make_token, mask, token_hash
 
 PURPOSE = "share"
 PAGE = 50
 LABEL_LENGTH = 200
-PASSWORD_LENGTH = range(8, 1025)
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 1024
 MOST_DOWNLOADS = 1_000_000
 SOON_SECONDS = 3 * 86400
+PAST = "A link must expire in the future."
 STATES = ("live", "soon", "unused", "closed")
+"""What a list is narrowed to. ``closed`` is whatever lets nobody in: expired, used up or revoked."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def add_link(
     with transaction() as session:
         document = get_live(document_id)
         require_publisher(actor, document)
-        _require_future(terms.expires_at)
+        require_future(terms.expires_at, PAST)
         link = ShareLink(
             token_hash=token_hash(PURPOSE, token),
             token_hint=token[:6],
@@ -77,13 +80,18 @@ def add_link(
 def change_link(
     actor: Actor | None, link_id: int, terms: Terms, *, password: str | None = None, drop_password: bool = False
 ) -> ShareLink:
-    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up."""
+    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up.
+
+    Raises Conflict for a revoked link, which lets nobody in whatever its terms say.
+    """
     terms = _checked(terms)
     hashed = _hash(password)
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
+        if link.revoked_at is not None:
+            raise Conflict("This link was revoked for good. Make a new one.")
         if terms.expires_at != link.expires_at:
-            _require_future(terms.expires_at)
+            require_future(terms.expires_at, PAST)
         session.execute(
             update(ShareLink)
             .where(ShareLink.id == link_id)
@@ -101,7 +109,7 @@ def change_link(
 
 
 def revoke_link(actor: Actor | None, link_id: int) -> None:
-    """Close a link for good: nobody gets in from the next request on, its tickets included."""
+    """Revoke a link for good: nobody gets in from the next request on, its tickets included."""
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
         open_one = (ShareLink.id == link_id, ShareLink.revoked_at.is_(None))
@@ -233,19 +241,13 @@ def _checked(terms: Terms) -> Terms:
     return Terms(label, require_text(terms.message, "message"), terms.expires_at, terms.max_downloads)
 
 
-def _require_future(expires_at: datetime | None) -> None:
-    if expires_at is not None and not db.session.scalar(
-        select(literal(expires_at, ShareLink.expires_at.type) > db_now())
-    ):
-        raise BadInput("A link must expire in the future.", field="expires_at")
-
-
 def _hash(password: str | None) -> str | None:
     if not password:
         return None
-    if len(password) not in PASSWORD_LENGTH:
-        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.", field="password")
-    release_connection()  # none is held while the hash is computed
+    if len(password) < PASSWORD_MINIMUM:
+        raise BadInput(f"The password of a link needs at least {PASSWORD_MINIMUM} characters.", field="password")
+    if len(password) > PASSWORD_MAXIMUM:
+        raise BadInput(f"The password of a link has at most {PASSWORD_MAXIMUM:,} characters.", field="password")
     return hash_password(password)
 
 

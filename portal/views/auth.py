@@ -43,7 +43,7 @@ def sign_in() -> AnyResponse:
 def logout() -> AnyResponse:
     """End the session, here and on the server."""
     accounts.sign_out(person())
-    response = redirect(url_for("auth.login"))
+    response = redirect(url_for("auth.login"), 303)
     take_session(response, settings())
     return response
 

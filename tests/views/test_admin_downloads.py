@@ -71,9 +71,9 @@ def test_a_row_says_what_who_and_how_far(world: World) -> None:
     found = rows(world.publisher.read("/admin/downloads"))
 
     assert [row.split(" Today")[0] for row in found] == [
-        "annual Version 1, 1000 bytes Ernst & Jung 192.0.2.0/24 Downloaded",
-        "minutes Version 1, 1000 bytes Bo 192.0.2.0/24 Stopped at 41 %",
-        "annual Version 1, 1000 bytes Bo 192.0.2.0/24 Downloaded",
+        "annual Version 1, 1 KB Ernst & Jung 192.0.2.0/24 Downloaded",
+        "minutes Version 1, 1 KB Bo 192.0.2.0/24 Stopped at 41 %",
+        "annual Version 1, 1 KB Bo 192.0.2.0/24 Downloaded",
     ]
 
 

@@ -137,6 +137,13 @@ def test_terms_that_cannot_be_change_nothing(world: World, fields: dict[str, str
     assert world.link().label == "Ernst & Jung"
 
 
+def test_the_form_says_that_nobody_reads_words_behind_a_password(world: World) -> None:
+    page = world.publisher.read(f"/documents/{world.document_id}/links")
+
+    assert "With a password nobody reads them" in page
+    assert "The page of the link begins with it, unless there is a password." in page
+
+
 def test_a_link_is_revoked_after_saying_what_that_means(world: World) -> None:
     assert "Revoke the link for Ernst & Jung ?" in text(world.publisher.read(f"{world.path}/revoke"))
     assert world.link().revoked_at is None
