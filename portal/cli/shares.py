@@ -23,7 +23,9 @@ def share() -> None:
 
 @share.command("add")
 @click.argument("ref")
-@click.option("--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password.")
+@click.option(
+    "--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password."
+)
 @click.option("--expires", metavar="WHEN", help="14d, 12h, a date (until it is over) or a time; UTC without a zone.")
 @click.option("--limit", type=int, help="How often it may be downloaded.")
 @password_stdin
