@@ -10,7 +10,6 @@ from portal.cli.installation import opened
 from portal.cli.output import as_json, moment_json, moment_text, print_columns, print_json_array
 from portal.cli.people import password_stdin, warn_of_default
 from portal.extensions import settings
-from portal.models import ShareLink
 from portal.shares import LinkRow, Terms
 
 PAGE = 500
@@ -23,7 +22,9 @@ def share() -> None:
 
 @share.command("add")
 @click.argument("ref")
-@click.option("--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password.")
+@click.option(
+    "--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password."
+)
 @click.option("--expires", metavar="WHEN", help="14d, 12h, a date (until it is over) or a time; UTC without a zone.")
 @click.option("--limit", type=int, help="How often it may be downloaded.")
 @password_stdin
@@ -49,7 +50,7 @@ def list_shares(as_json: bool) -> None:
         print_json_array(_link(row) for row in rows)
         return
     lines = [
-        (str(row.link.id), row.state, _used(row.link), moment_text(row.link.expires_at), row.link.label, row.title)
+        (str(row.link.id), row.state, row.used_text, moment_text(row.link.expires_at), row.link.label, row.title)
         for row in rows
     ]
     print_columns(("Id", "State", "Used", "Expires", "Label", "Document"), lines)
@@ -88,7 +89,3 @@ def _link(row: LinkRow) -> dict[str, object]:
         "expires_at": moment_json(link.expires_at),
         "created_at": moment_json(link.created_at),
     }
-
-
-def _used(link: ShareLink) -> str:
-    return f"{link.used} of {link.max_downloads}" if link.max_downloads is not None else str(link.used)
