@@ -214,6 +214,20 @@ class UploadTypeRejected(UploadRejected):
     sentence = "This type of document is not taken here."
 
 
+class NothingToPack(PortalError):
+    """A zip of nothing."""
+
+    status = 422
+    sentence = "There is no document in it that could be downloaded."
+
+
+class ArchiveTooLarge(PortalError):
+    """More documents or bytes than one zip may hold."""
+
+    status = 413
+    sentence = "This is more than one zip may hold. Choose fewer documents."
+
+
 class StorageFull(PortalError):
     """No space is left for bytes on their way in."""
 

@@ -40,6 +40,8 @@ class Settings:
     name: str
     offload: str
     max_upload: int
+    zip_documents: int
+    zip_bytes: int
     trash_days: int
     allowed_types: frozenset[str]
     metrics_token: str = field(repr=False)

@@ -73,6 +73,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         NO_TARGET | {"category_id": 2, "max_downloads": None},
         NO_TARGET | {"pack_id": 3, "used": 0},
     ],
+    "tickets": [{"user_id": None, "pack_id": None}] * ROWS,
     "versions": [
         NOWHERE | {"sha256": DIGESTS[0], "blob_id": 1, "purged_at": None},
         NOWHERE | {"sha256": DIGESTS[1], "source_id": 2, "source_path": "a", "source_mtime_ns": 2, "purged_at": None},

@@ -29,6 +29,9 @@ ACTIVE_SECONDS = 120
 """A transfer that moved no bytes for so long does not count against those allowed at once."""
 AGENT_LENGTH = 300
 TICKET_OVER = "This download address has expired. Open the link again."
+TICKET_DONE = "This download is complete. Open the link again if you need another one."
+TICKET_BUDGET = 2
+"""How many times its size a ticket sends at most: enough for what a client lost, too little to hand the ticket on."""
 
 Intervals = Sequence[tuple[int, int]]
 
@@ -71,12 +74,14 @@ class Told:
 
 
 class _Last(NamedTuple):
-    """What the newest row of an actor and version says: open, alive within a day, or completed just now."""
+    """What the newest row of an actor and version says: open, alive within a day, completed, or that just now."""
 
     id: int
     intervals: list[list[int]]
+    bytes_sent: int
     is_open: bool
     is_alive: bool
+    is_complete: bool
     is_late: bool
 
 
@@ -98,8 +103,10 @@ _FIND: Select[*tuple[Any, ...]] = (
     select(
         Download.id,
         Download.intervals,
+        Download.bytes_sent,
         Download.closed_at.is_(None),
         Download.active_at > db_later(-JOIN_SECONDS),
+        Download.state == "completed",
         and_(Download.state == "completed", Download.closed_at > db_later(-LATE_SECONDS)),
     )
     .where(Download.actor_key == bindparam("key"), Download.version_id == bindparam("version"))
@@ -121,14 +128,14 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     follow: so a small download costs one transaction. Raises TooManyTransfers, and ShareExpired for a ticket that was
     given back. The unique index decides between two that begin at once; the loser joins.
     """
-    if handed and claim.ticket_id is None and covers(merge(handed), edition.size):
-        at_once = write_one(_complete_at_once(), **_values(claim, edition, handed), uuid=uuid4())
+    if handed and claim.ticket_id is None and covers(handed, edition.size):
+        at_once = write_one(_complete_at_once(), **values_of(claim, edition, handed), uuid=uuid4())
         if at_once is not None:
             return Entry(at_once[0], fresh=handed)
     try:
-        return _begin(claim, edition, wanted, handed, _FIND_LAST)
+        return join(claim, edition, wanted, handed)
     except IntegrityError:
-        return _begin(claim, edition, wanted, handed, _FIND_OPEN)
+        return join(claim, edition, wanted, handed, _FIND_OPEN)
 
 
 def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
@@ -194,19 +201,26 @@ def sweep(idle_seconds: int) -> int:
     return len(marked)
 
 
-def _begin(
-    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]]
+def join(
+    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]] = _FIND_LAST
 ) -> Entry:
-    is_part = not covers(merge(wanted), edition.size)
+    """The row of this actor and version that is open, or was completed just now, or else a new one.
+
+    Raises like ``begin``, and IntegrityError when somebody else began one in the same instant.
+    """
+    is_part = not covers(wanted, edition.size)
     with transaction():
         _require_ticket(claim)
         last = _find(find, claim, edition)
         if last is not None and last.is_open and not last.is_alive:
             _close(last.id)
             last = None
+        if claim.ticket_id is not None:
+            _require_budget(last, edition.size)
+            is_part = True  # whatever a ticket asks for is a piece of its one download
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
-                _require_capacity(claim)
+                require_capacity(claim)
             return _insert(claim, edition, handed)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
@@ -231,6 +245,12 @@ def _require_ticket(claim: Claim) -> None:
             raise ShareExpired(TICKET_OVER)
 
 
+def _require_budget(last: _Last | None, size: int) -> None:
+    """A ticket is one download: complete, it answers for ten minutes what a client lost, and then no more."""
+    if last is not None and last.is_complete and not (last.is_late and last.bytes_sent < TICKET_BUDGET * size):
+        raise ShareExpired(TICKET_DONE)
+
+
 def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, reopened: dict[str, object]) -> None:
     with transaction() as session:
         this = Download.id == entry.id
@@ -247,12 +267,12 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
 
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
-    is_complete = bool(handed or not edition.size) and covers(merge(handed), edition.size)
-    row = run(_insert_statement(is_complete), **_values(claim, edition, handed))
+    is_complete = bool(handed or not edition.size) and covers(handed, edition.size)
+    row = run(_insert_statement(is_complete), **values_of(claim, edition, handed))
     return Entry(row.scalar_one(), fresh=handed)
 
 
-def _values(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
+def values_of(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
     """What a new row says, by the names of ``_GIVEN``."""
     return {
         "actor_key": claim.key,
@@ -304,8 +324,8 @@ def _close(download_id: int) -> None:
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
-def _require_capacity(claim: Claim) -> None:
-    """Downloads running now, the connections of one counted once."""
+def require_capacity(claim: Claim) -> None:
+    """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
     running = (
         Download.closed_at.is_(None),
         Download.state == "started",
