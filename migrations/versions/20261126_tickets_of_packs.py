@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261126_tickets_of_packs"
-down_revision = "20261122_first"
+down_revision = "20261125_name_keys"
 branch_labels = None
 depends_on = None
 
