@@ -10,6 +10,7 @@ from portal.cli.installation import opened
 from portal.cli.output import as_json, moment_json, moment_text, print_columns, print_json_array
 from portal.cli.people import password_stdin, warn_of_default
 from portal.extensions import settings
+from portal.settings import last_address
 from portal.shares import LinkRow, Terms
 
 PAGE = 500
@@ -35,7 +36,7 @@ def add_share(ref: str, label: str, expires: str | None, limit: int | None, pass
         document = get_document(ref)
         terms = Terms(label=label, expires_at=moment_of(expires) if expires else None, max_downloads=limit)
         _, token = shares.add_link(None, document.id, terms, password=password)
-        base_url = settings().base_url
+        base_url = last_address(settings())
         click.echo(share_address(base_url, token))
         warn_of_default(base_url)
 
