@@ -172,12 +172,10 @@ def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> dict
 
 
 def _from_environment(environ: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, default in defaults.items():
-        text = environ.get(f"PORTAL_{key.upper()}")
-        if text is not None:
-            found[key] = _typed(key, text, default)
-    return found
+    variables = {f"PORTAL_{key.upper()}": key for key in defaults}
+    given = {name: text for name, text in environ.items() if name.startswith("PORTAL_") and name != "PORTAL_CONFIG"}
+    _refuse_unknown(given, set(variables), "The environment")
+    return {variables[name]: _typed(variables[name], text, defaults[variables[name]]) for name, text in given.items()}
 
 
 def _typed(key: str, text: str, default: Any) -> Any:

@@ -259,6 +259,13 @@ def test_a_damaged_signing_key_is_refused_and_not_repeated(own: Path, tmp_path: 
     assert "oh dear" not in problem.value.sentence
 
 
+@pytest.mark.parametrize("name", ["PORTAL_FOO", "PORTAL_BASEURL", "PORTAL_base_url", "PORTAL_"])
+def test_a_variable_that_stands_for_no_setting_is_refused_by_name_alone(own: Path, name: str) -> None:
+    with pytest.raises(SettingsProblem) as problem:
+        load_with(own, {name: SECRET, "PORTALS": "are no matter of ours"})
+    assert problem.value.sentence == f"The environment has a setting that does not exist: {name}."
+
+
 def test_the_address_of_the_last_start_is_remembered_for_its_owner_until_one_is_set(own: Path, tmp_path: Path) -> None:
     settings = load_with(own, data=str(tmp_path))
     assert last_address(settings) == ""
