@@ -130,7 +130,7 @@ def test_a_revoked_link_offers_nothing_to_go_on_with(recipient: Recipient) -> No
         moment = makers.now()
     recipient.change(ShareLink, revoked_at=moment)
 
-    assert "closed by the people who made it" in recipient.look().text
+    assert "by the people who made it" in recipient.look().text
 
 
 @SQLITE_ONLY
