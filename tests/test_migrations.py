@@ -486,6 +486,12 @@ def test_eight_starters_at_once_run_each_revision_once(empty_database: str) -> N
     schema.require_head(empty_database)
 
 
+def test_a_database_is_empty_until_it_is_migrated(empty_database: str) -> None:
+    assert schema.is_empty(empty_database)
+    schema.migrate(empty_database)
+    assert not schema.is_empty(empty_database)
+
+
 @pytest.mark.parametrize("found", [None, "20991231_later"])
 def test_a_database_of_another_version_is_refused_with_the_command_to_run(
     empty_database: str, found: str | None

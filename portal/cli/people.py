@@ -9,6 +9,7 @@ from portal.cli.installation import opened
 from portal.cli.output import as_json, counted, moment_json, moment_text, print_columns, print_json_array, say
 from portal.extensions import settings
 from portal.models import User
+from portal.settings import last_address
 
 PAGE = 500
 
@@ -95,13 +96,13 @@ def list_groups(as_json: bool) -> None:
 
 
 def _print_address(token: str) -> None:
-    base_url = settings().base_url
+    base_url = last_address(settings())
     click.echo(setup_address(base_url, token))
     warn_of_default(base_url)
 
 
 def warn_of_default(base_url: str) -> None:
-    """Say where a printed address leads when no setting says where the portal is."""
+    """Say where a printed address leads when neither a setting nor an earlier start says where the portal is."""
     if not base_url:
         say(f"PORTAL_BASE_URL is not set: this address is right if the portal is at {default_base_url()}.")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
 from portal import access, audit, downloads
 from portal.accounts import hash_password
@@ -12,9 +12,10 @@ from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
 from portal.catalog.moments import require_future
 from portal.catalog.texts import require_text
+from portal.downloads import MOST_COUNTED
 from portal.errors import BadInput, Conflict, ShareNotFound
 from portal.extensions import db, transaction
-from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
+from portal.models import PUBLISH, Document, Download, ShareLink, User, db_later, db_now
 from portal.tokens import is_token, make_token, mask, token_hash
 
 PURPOSE = "share"
@@ -47,6 +48,28 @@ class LinkRow:
     author: str | None
     state: str
     """``live``, ``soon`` (expires within three days), ``expired``, ``used up`` or ``revoked``."""
+    downloads: int
+    """Rows of it in the ledger, counted no further than one more than ``MOST_COUNTED``."""
+
+    @property
+    def used_text(self) -> str:
+        """How often it was used: of a limit what was spent, without one what the ledger has.
+
+        An open link gives its bytes to programs directly, and nothing is spent.
+        """
+        if self.link.max_downloads is not None:
+            return f"{self.link.used:,} of {self.link.max_downloads:,}"
+        return f"{MOST_COUNTED:,}+" if self.downloads > MOST_COUNTED else f"{self.downloads:,}"
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """When somebody last had it open: looked at its page, or pressed its button, which no scanner does."""
+        return max((moment for moment in (self.link.opened_at, self.link.used_at) if moment), default=None)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody ever opened it or had anything through it."""
+        return self.opened_at is None and not self.downloads
 
 
 def add_link(
@@ -138,8 +161,7 @@ def get_row(actor: Actor, link_id: int) -> LinkRow:
     found = db.session.execute(_rows(actor).where(ShareLink.id == link_id)).first()
     if found is None:
         raise ShareNotFound
-    link, title, author, now = found
-    return LinkRow(link, title, author, state_of(link, now))
+    return _row(*found)
 
 
 def list_links(
@@ -159,7 +181,7 @@ def list_links(
     if after is not None:
         statement = statement.where(ShareLink.id < after)
     found = db.session.execute(statement.order_by(ShareLink.id.desc()).limit(limit + 1)).all()
-    rows = [LinkRow(link, title, author, state_of(link, now)) for link, title, author, now in found]
+    rows = [_row(*row) for row in found]
     return rows[:limit], rows[limit - 1].link.id if len(rows) > limit else None
 
 
@@ -193,9 +215,15 @@ def is_live() -> ColumnElement[bool]:
     )
 
 
-def _rows(actor: Actor) -> Select[ShareLink, str, str | None, datetime]:
+def _row(link: ShareLink, title: str, author: str | None, now: datetime, downloads: int) -> LinkRow:
+    return LinkRow(link, title, author, state_of(link, now), downloads)
+
+
+def _rows(actor: Actor) -> Select[ShareLink, str, str | None, datetime, int]:
+    ledger = select(Download.id).where(Download.link_id == ShareLink.id).correlate(ShareLink).limit(MOST_COUNTED + 1)
+    downloads = select(func.count()).select_from(ledger.subquery()).scalar_subquery()
     statement = (
-        select(ShareLink, Document.title, User.name, db_now())
+        select(ShareLink, Document.title, User.name, db_now(), downloads)
         .join(Document, Document.id == ShareLink.document_id)
         .outerjoin(User, User.id == ShareLink.created_by_id)
     )
@@ -211,7 +239,7 @@ def _in_state(state: str) -> ColumnElement[bool]:
     if state == "soon":
         return and_(is_live(), ShareLink.expires_at < db_later(SOON_SECONDS))
     if state == "unused":
-        return and_(is_live(), ShareLink.used == 0)
+        return and_(is_live(), ShareLink.used == 0, ~exists().where(Download.link_id == ShareLink.id))
     return ~is_live()
 
 

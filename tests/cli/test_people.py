@@ -11,12 +11,14 @@ from portal.accounts import find_token, find_user, sign_in
 from portal.cli import people
 from portal.errors import SignInFailed
 from portal.extensions import transaction
+from portal.settings import Settings, remember_address
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
 from tests.makers import NETWORK, PASSWORD, group, person, release
 
 pytestmark = SQLITE_ONLY
 
+RESET = ("user", "reset", "ada@example.org")
 ADA = ("user", "add", "ada@example.org", "--name", "Ada Byron")
 
 
@@ -133,6 +135,16 @@ def test_without_a_base_url_an_address_says_where_it_is_right(command: Command) 
     result = command(*ADA, PORTAL_BASE_URL=None)
     assert result.stdout.startswith("http://127.0.0.1:8000/setup/")
     assert "PORTAL_BASE_URL is not set" in result.stderr
+
+
+def test_without_a_base_url_an_address_is_that_of_the_last_start(
+    command: Command, context: Flask, settings: Settings
+) -> None:
+    remember_address(settings, "http://127.0.0.1:8101")
+    result = command(*ADA, PORTAL_BASE_URL=None)
+    assert result.stdout.startswith("http://127.0.0.1:8101/setup/")
+    assert result.stderr == ""
+    assert command(*RESET).stdout.startswith("http://localhost/setup/"), "what is set wins"
 
 
 def test_people_are_listed_by_name_over_all_pages(
