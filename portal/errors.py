@@ -232,7 +232,7 @@ class StorageFull(PortalError):
     """No space is left for bytes on their way in."""
 
     status = 507
-    sentence = "There is no space left for uploads. Reading and downloading still work."
+    sentence = "There is no space left for documents. Nothing was stored."
 
 
 class StorageFailed(PortalError):

@@ -196,13 +196,13 @@ def _checked(raw: dict[str, Any]) -> Settings:
     values = raw | {
         "data": data,
         "database_url": _database_url(raw["database_url"], data),
-        "storage": _directory(raw["storage"]) or data,
+        "storage": _storage(raw["storage"]) or data,
         "base_url": _base_url(raw["base_url"]),
         "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
         "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
     }
     for key in ("client_images", "client_csv", "client_pdf", "client_reports"):
-        values[key] = _existing_directory(key, raw[key])
+        values[key] = _source_directory(key, raw[key])
     if raw["secret_key"]:
         _check_secret(raw["secret_key"], "secret_key")
     if raw["offload"] != "none":
@@ -227,9 +227,16 @@ def _directory(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
 
 
-def _existing_directory(key: str, text: str) -> Path | None:
+def _storage(text: str) -> Path | None:
+    if "://" in text:
+        raise SettingsProblem("storage must be a directory; addresses such as s3:// are not served yet.")
+    return _directory(text)
+
+
+def _source_directory(key: str, text: str) -> Path | None:
+    """A directory to index in place. One that is missing is no reason not to start: a mount may come back."""
     directory = _directory(text)
-    if directory is not None and not directory.is_dir():
+    if directory is not None and directory.exists() and not directory.is_dir():
         raise SettingsProblem(f"{key} names {directory}, which is not a directory.")
     return directory
 

@@ -170,8 +170,10 @@ def require_name(name: str) -> str:
 
 
 def _require_another_administrator(user_id: int) -> None:
+    """One who can sign in: somebody invited who never set a password helps nobody."""
     # On PostgreSQL the rows are locked, so that two administrators cannot remove each other at once.
-    others = select(User.id).where(User.is_admin, User.disabled_at.is_(None), User.id != user_id).with_for_update()
+    able = (User.is_admin, User.disabled_at.is_(None), User.password_hash.is_not(None))
+    others = select(User.id).where(*able, User.id != user_id).with_for_update()
     everybody = select(User.id).where(User.is_admin).with_for_update()
     db.session.scalars(everybody).all()
     if db.session.scalars(others).first() is None:

@@ -165,11 +165,12 @@ def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = 
         found = select(Download.intervals, Download.state, Download.closed_at).where(this).with_for_update()
         intervals, present, closed_at = session.execute(found).one()
         had = _pairs(intervals)
-        merged = merge([*had, *handed, *_had_before(handed, had, present)])
+        before = _had_before(handed, had, present)
+        merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         values: dict[str, object] = {
             "intervals": merged,
-            "bytes_sent": Download.bytes_sent + sent,
+            "bytes_sent": Download.bytes_sent + sent + _length(before),
             "active_at": db_now(),
         }
         if present != "completed" and (is_complete or closed_at is None):
@@ -280,9 +281,7 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
         this = Download.id == entry.id
         found = select(Download.intervals, Download.bytes_sent).where(this).with_for_update()
         intervals, bytes_sent = session.execute(found).one()
-        had = _pairs(intervals)
-        is_only_ours = bytes_sent - _length(had) < _length(refused)  # else somebody else may have handed it over too
-        left = without(had, without(refused, without(refused, fresh))) if is_only_ours else had
+        left = _left_of(_pairs(intervals), bytes_sent - _length(refused), refused, fresh)
         values: dict[str, object] = {
             "intervals": left,
             "bytes_sent": Download.bytes_sent - _length(refused),
@@ -291,6 +290,16 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
         if not covers(left, size):
             values |= {"state": "aborted", "is_confirmed": False} | reopened
         session.execute(update(Download).where(this).values(values))
+
+
+def _left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Intervals) -> Intervals:
+    """What a row still holds without pieces that were refused, when so many bytes are left that did leave.
+
+    While these are enough for all of it, somebody else may have handed the pieces over too. Then what nobody had before
+    goes, and if even that is more than left, all of it.
+    """
+    candidates = (had, without(had, without(refused, without(refused, fresh))), without(had, refused))
+    return next((left for left in candidates if _length(left) <= bytes_sent), candidates[-1])
 
 
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
@@ -341,11 +350,13 @@ def _complete_at_once() -> Prepared:
 
 def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals) -> None:
     had = _pairs(last.intervals)
+    before = _had_before(wanted, had, last.state)
     values = {
         "state": "started",
         "active_at": db_now(),
         "agent": claim.agent[:AGENT_LENGTH],
-        "intervals": merge([*had, *_had_before(wanted, had, last.state)]),
+        "intervals": merge([*had, *before]),
+        "bytes_sent": Download.bytes_sent + _length(before),
     }
     db.session.execute(update(Download).where(Download.id == entry.id).values(values))
 
