@@ -16,7 +16,7 @@ from portal.extensions import db
 from portal.schema import migrate
 from portal.settings import Settings
 from tests.databases import TEMPLATE, PostgresServer, SqliteTemplate, sqlite_url
-from tests.makers import running, settings_for
+from tests.makers import core, running, settings_for
 
 hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
@@ -103,13 +103,13 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def context(app: Flask) -> Iterator[Flask]:
-    """The application with its context pushed, for tests of the core; ``db.session`` is the test's own.
+def context(settings: Settings) -> Iterator[Flask]:
+    """The core, which has no pages, with its context pushed; ``db.session`` is the test's own.
 
     A transaction that only reads sees what was there when it began: call ``makers.release()`` before looking at what
     somebody else (a client, a thread) wrote.
     """
-    with app.app_context():
+    with core(settings) as app:
         yield app
 
 
