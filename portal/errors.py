@@ -150,9 +150,9 @@ class ShareUsedUp(ShareGone):
 
 
 class ShareRevoked(ShareGone):
-    """Somebody closed it."""
+    """Somebody revoked it."""
 
-    sentence = "This link was closed by the people who made it."
+    sentence = "This link was revoked by the people who made it."
 
 
 class SharePasswordWrong(PortalError):
@@ -212,6 +212,20 @@ class UploadTypeRejected(UploadRejected):
 
     status = 415
     sentence = "This type of document is not taken here."
+
+
+class NothingToPack(PortalError):
+    """A zip of nothing."""
+
+    status = 422
+    sentence = "There is no document in it that could be downloaded."
+
+
+class ArchiveTooLarge(PortalError):
+    """More documents or bytes than one zip may hold."""
+
+    status = 413
+    sentence = "This is more than one zip may hold. Choose fewer documents."
 
 
 class StorageFull(PortalError):

@@ -98,6 +98,14 @@ def extension(name: str) -> str:
     return _parts(name)[1].lower()
 
 
+def numbered(name: str, number: int) -> str:
+    """``report (2).pdf`` for ``report.pdf``, clean; of a long name the stem gives way, never the number."""
+    stem, suffix = _parts(name)
+    ending = f" ({number}){suffix}"
+    room = MAX_BYTES - len(ending.encode())
+    return clean(stem.encode()[:room].decode(errors="ignore").rstrip(". \u200c\u200d") + ending)
+
+
 def title_of(filename: str) -> str:
     """A title to start with: `weather_report.csv` gives `weather report`. What follows the dot of a number stays."""
     name = clean(filename)

@@ -50,43 +50,41 @@ class _Form:
     """A statement as one dialect has it."""
 
     text: str
-    names: Sequence[str]
     is_positional: bool
     fixed: Mapping[str, Any]
     """Values that stand in the statement itself, by the names SQLAlchemy gave them."""
-    inward: Mapping[str, Converter]
-    outward: Sequence[Converter | None]
+    inward: Sequence[tuple[str, Converter | None]]
+    """The names of the values, in their order, each with what makes it the driver's."""
+    outward: Sequence[tuple[int, Converter]]
+    """The columns that the driver does not give as they should be."""
 
     def values(self, given: Mapping[str, Any]) -> Any:
         """What the driver takes: a tuple or a mapping."""
-        converted = {name: self._inward(name, given) for name in self.names}
-        return tuple(converted[name] for name in self.names) if self.is_positional else converted
+        known = {**self.fixed, **given}
+        if self.is_positional:
+            return tuple([known[name] if to is None else to(known[name]) for name, to in self.inward])
+        return {name: known[name] if to is None else to(known[name]) for name, to in self.inward}
 
     def row(self, found: Sequence[Any]) -> Row:
         """The columns as Python has them."""
-        return tuple(
-            convert(value) if convert is not None else value for convert, value in zip(self.outward, found, strict=True)
-        )
-
-    def _inward(self, name: str, given: Mapping[str, Any]) -> Any:
-        value = given[name] if name in given else self.fixed[name]
-        convert = self.inward.get(name)
-        return convert(value) if convert is not None else value
+        row = list(found)
+        for number, convert in self.outward:
+            row[number] = convert(row[number])
+        return tuple(row)
 
 
 def _form(statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]], dialect: Dialect) -> _Form:
     compiled = statement.compile(dialect=dialect)
     if not isinstance(compiled, SQLCompiler):
         raise TypeError("only statements can be prepared")
-    types = {name: bound.type for bound, name in compiled.bind_names.items()}
-    inward = {name: convert for name, kind in types.items() if (convert := _inward(kind, dialect)) is not None}
+    inward = {name: _inward(bound.type, dialect) for bound, name in compiled.bind_names.items()}
+    outward = [_outward(column.type, dialect) for column in statement.exported_columns]
     return _Form(
         text=str(compiled),
-        names=compiled.positiontup or list(types),
         is_positional=compiled.positional,
         fixed=compiled.params,
-        inward=inward,
-        outward=[_outward(column.type, dialect) for column in statement.exported_columns],
+        inward=[(name, inward[name]) for name in compiled.positiontup or inward],
+        outward=[(number, convert) for number, convert in enumerate(outward) if convert is not None],
     )
 
 

@@ -40,6 +40,8 @@ class Settings:
     name: str
     offload: str
     max_upload: int
+    zip_documents: int
+    zip_bytes: int
     trash_days: int
     allowed_types: frozenset[str]
     metrics_token: str = field(repr=False)
@@ -108,18 +110,41 @@ def make_secret(settings: Settings) -> str:
     return _existing_secret(path)
 
 
+def remember_address(settings: Settings, address: str) -> None:
+    """Keep where the portal is served, in PORTAL_DATA/address (0600), for commands that print addresses."""
+    temp = _write_temp(settings.data / "address", address)
+    os.replace(temp, settings.data / "address")
+
+
+def last_address(settings: Settings) -> str:
+    """The base URL; while it is unset, where the portal was last served; "" when that is not known either."""
+    if settings.base_url:
+        return settings.base_url
+    try:
+        found = (settings.data / "address").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if _is_origin(found) else ""
+
+
 def _write_once(path: Path, key: str) -> None:
     """Write the file whole or not at all; of several starters at once the first one's key stays."""
-    temp = path.with_name(f".{secrets.token_hex(8)}")
-    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(key)
-        out.flush()
-        os.fsync(out.fileno())
+    temp = _write_temp(path, key)
     try:
         with suppress(FileExistsError):
             os.link(temp, path)
     finally:
         temp.unlink()
+
+
+def _write_temp(path: Path, text: str) -> Path:
+    """A file beside ``path`` with the text in it, 0600 and on disk."""
+    temp = path.with_name(f".{secrets.token_hex(8)}")
+    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    return temp
 
 
 def _existing_secret(path: Path) -> str:
@@ -147,12 +172,10 @@ def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> dict
 
 
 def _from_environment(environ: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, default in defaults.items():
-        text = environ.get(f"PORTAL_{key.upper()}")
-        if text is not None:
-            found[key] = _typed(key, text, default)
-    return found
+    variables = {f"PORTAL_{key.upper()}": key for key in defaults}
+    given = {name: text for name, text in environ.items() if name.startswith("PORTAL_") and name != "PORTAL_CONFIG"}
+    _refuse_unknown(given, set(variables), "The environment")
+    return {variables[name]: _typed(variables[name], text, defaults[variables[name]]) for name, text in given.items()}
 
 
 def _typed(key: str, text: str, default: Any) -> Any:

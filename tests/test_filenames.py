@@ -17,6 +17,7 @@ from portal.filenames import (
     content_disposition,
     extension,
     normal,
+    numbered,
     title_of,
 )
 
@@ -417,6 +418,32 @@ def test_a_name_for_a_category_has_a_place_in_addresses_and_archives(name: str) 
 @many
 def test_equal_looking_names_have_one_normal_form(name: str) -> None:
     assert normal(normalize("NFD", name)) == normal(name) == normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("report.pdf", "report (2).pdf"),
+        ("backup.tar.gz", "backup (2).tar.gz"),
+        ("Annual.PDF", "Annual (2).PDF"),
+        ("README", "README (2)"),
+        ("a (2).pdf", "a (2) (2).pdf"),
+        ("a.\u0130", "a (2).\u0130"),
+        ("x" * 196 + ".pdf", "x" * 192 + " (2).pdf"),
+        ("\u00e9" * 98 + ".pdf", "\u00e9" * 96 + " (2).pdf"),
+    ],
+)
+def test_a_number_stands_before_the_extension(name: str, expected: str) -> None:
+    assert numbered(name, 2) == expected
+
+
+@given(anything, st.integers(2, 10_000))
+@many
+def test_a_numbered_name_is_clean_and_another_one(name: str, number: int) -> None:
+    made = numbered(clean(name), number)
+    assert made != clean(name)
+    assert clean(made) == made
+    assert f"({number})" in made
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def test_what_it_writes_is_committed_at_once() -> None:
 
 def test_a_refused_row_is_the_error_that_sqlalchemy_raises_and_leaves_nothing() -> None:
     ada = makers.person("Ada")
-    same = insert(User).values(email=ada.email, email_key=ada.email_key, name="Other", uuid=uuid.uuid4())
+    other = {"name": "Other", "name_key": "other", "uuid": uuid.uuid4()}
+    same = insert(User).values(email=ada.email, email_key=ada.email_key, **other)
 
     with pytest.raises(IntegrityError):
         write_one(Prepared(same.returning(User.id)))

@@ -14,6 +14,7 @@ from portal import access
 from portal.actors import Actor
 from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
+from portal.errors import ContentUnavailable
 from portal.extensions import db, find_one
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
 from portal.prepared import Prepared
@@ -51,8 +52,12 @@ class Edition:
 
     @cached_property
     def digest(self) -> str:
-        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons."""
-        return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons. Raises ContentUnavailable for none."""
+        try:
+            binary = bytes.fromhex(self.sha256)
+        except ValueError as problem:
+            raise ContentUnavailable from problem
+        return f"sha-256=:{base64.b64encode(binary).decode()}:"
 
 
 def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition | None:
@@ -103,6 +108,15 @@ def find_edition(document_id: int, version_id: int | None) -> Edition | None:
     statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
     live = (Document.id == document_id, Document.trashed_at.is_(None), Version.purged_at.is_(None))
     return _first(statement.where(wanted, *live))
+
+
+def list_editions(version_ids: Sequence[int]) -> dict[int, Edition]:
+    """The editions of these versions by the version's id, without asking who may; one that was purged is left out."""
+    statement = _select().join(Version, Version.document_id == Document.id)
+    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    wanted = statement.where(Version.id.in_(version_ids), Version.purged_at.is_(None))
+    editions = [_edition(row) for row in db.session.execute(wanted)]
+    return {edition.version_id: edition for edition in editions}
 
 
 def find_ref(text: str) -> Document | None:

@@ -11,9 +11,10 @@ from portal import catalog
 from portal.catalog import PERMISSIONS, Principal
 from portal.cli.inputs import get_category, get_group, get_user, path_of
 from portal.cli.installation import opened
-from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say, size_text
+from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say
 from portal.extensions import db
 from portal.models import Category, Document, Version
+from portal.sizes import size_text
 from portal.uploads import Report, import_directory, index_directory
 
 BLOCK = 1000

@@ -90,6 +90,7 @@ def run(
         address = default_base_url(host, listener.getsockname()[1])
         chosen = _with_base_url(address)
         prepare(chosen)
+        settings.remember_address(chosen, chosen.base_url)
         if greet is not None:
             greet(chosen.base_url)
         _warn_if_readable(host, chosen.base_url)

@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from portal import schema, settings
 from portal.cli.failures import first_line
 from portal.cli.installation import require_schema
-from portal.cli.output import size_text
 from portal.errors import PortalError
 from portal.settings import Settings
+from portal.sizes import size_text
 from portal.storage import LocalStorage
 
 

@@ -10,9 +10,13 @@ from portal.downloads.ledger import Claim, Entry
 from portal.errors import ContentUnavailable
 from portal.extensions import application_context, release_connection, storage
 from portal.ranges import Span, merge, without
-from portal.storage import BLOCK, OpenedBytes, Place, Source
+from portal.storage import OpenedBytes, Place, Source
 
 HEARTBEAT_SECONDS = 60.0
+BLOCK = 64 * 1024
+"""What waits in memory for each slow reader."""
+AT_ONCE = 1024 * 1024
+"""So much is written down in one statement before it leaves, and taken back if it does not."""
 
 
 class Sending:
@@ -31,7 +35,7 @@ class Sending:
         self._entry = entry
         self._context = application_context()
         self._blocks = _blocks(self.spans)
-        is_counted = self.length <= BLOCK and not entry.is_scattered
+        is_counted = self.length <= AT_ONCE and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
         self._fresh = entry.fresh
         self._is_complete = False
@@ -73,7 +77,8 @@ class Sending:
         if handle.tell() != where.start:
             handle.seek(where.start)
         block = handle.read(where.length)
-        if len(block) != where.length:
+        is_last = self._sent + where.length == self.length
+        if len(block) != where.length or (is_last and not self._opened.is_unchanged()):
             raise ContentUnavailable
         return block
 
@@ -125,7 +130,7 @@ def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> 
     opened = open_bytes(edition)
     try:
         wanted = [(span.start, span.stop) for span in spans]
-        is_short = sum(span.length for span in spans) <= BLOCK
+        is_short = sum(span.length for span in spans) <= AT_ONCE
         entry = ledger.begin(claim, edition, wanted, wanted if is_short else [])
         if entry.is_scattered:
             spans = (Span(0, edition.size),)

@@ -43,7 +43,7 @@ def sign_in() -> AnyResponse:
 def logout() -> AnyResponse:
     """End the session, here and on the server."""
     accounts.sign_out(person())
-    response = redirect(url_for("auth.login"))
+    response = redirect(url_for("auth.login"), 303)
     take_session(response, settings())
     return response
 
@@ -85,7 +85,8 @@ def _entered(target: str, session_token: str) -> AnyResponse:
 
 
 def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
-    page = render_template("auth/login.html", target=target, email=email, problem=problem)
+    is_new = not accounts.has_users()
+    page = render_template("auth/login.html", target=target, email=email, problem=problem, is_new=is_new)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

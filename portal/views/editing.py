@@ -28,6 +28,9 @@ from portal.views.notices import done
 
 bp = Blueprint("editing", __name__)
 
+UNUSED_MOMENT = (
+    "A moment stands here, but the choice above is another. Choose “from the moment below”, or empty this field."
+)
 VISIBLE = ("keep", "now", "at", "draft")
 """When readers see a document: as it is, from this moment, from a moment to come, not at all."""
 
@@ -160,6 +163,9 @@ def _get(ref: str) -> Document:
 
 def _published_at(document: Document) -> datetime | None:
     visible = forms.choice("visible", VISIBLE, "keep")
+    so_far = document.published_at
+    if visible != "at" and forms.moment("published_at", so_far) not in (None, so_far):
+        raise BadInput(UNUSED_MOMENT, field="published_at")
     if visible == "keep":
         return document.published_at
     if visible == "now":

@@ -30,7 +30,7 @@ from portal.accounts import (
 )
 from portal.accounts.people import EMAIL_LENGTH, NAME_LENGTH
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, User
 from tests.databases import SQLITE_ONLY
@@ -103,7 +103,7 @@ def test_of_many_at_once_one_gets_the_address(context: Flask) -> None:
     ],
 )
 def test_what_mail_cannot_be_sent_to_is_no_address(email: str) -> None:
-    with pytest.raises(BadInput, match="not an e-mail address"):
+    with pytest.raises(BadInput, match="not an email address"):
         add_user(None, email, "Ada")
     assert not has_users()
 
@@ -268,6 +268,28 @@ def test_people_are_found_by_a_part_of_name_or_address_taken_literally(query: st
     person("Ada Byron")
     person("Bob")
     assert [user.name for user in list_people(query).people] == found
+
+
+@pytest.mark.parametrize("query", ["østergård", "ØSTERGÅRD", "Ø", "strasse", "\uff33trasse", "ÅRD"])
+def test_people_are_found_in_any_script_whatever_their_capitals(query: str) -> None:
+    person("Østergård Straße")
+    person("Bob")
+    assert [user.name for user in list_people(query).people] == ["Østergård Straße"]
+
+
+def test_a_new_name_is_what_a_person_is_found_by() -> None:
+    person("Bob")
+    ada = person("Ada Éa")
+    change_user(None, ada.id, name="ÁBEL", is_admin=False)
+    assert [user.name for user in list_people("ábel").people] == ["ÁBEL"]
+    assert list_people("a éa").people == []
+
+
+def test_nobody_disables_their_own_account() -> None:
+    ada, _ = person("Ada", is_admin=True), person("Root", is_admin=True)
+    with pytest.raises(Conflict, match="your own account"):
+        disable_user(actor(ada), ada.id)
+    assert state_of_person(ada) != "disabled"
 
 
 def test_people_are_counted_by_what_became_of_them() -> None:

@@ -267,6 +267,21 @@ def test_after_half_an_hour_away_a_new_visit_begins(minutes_away: int, is_new_vi
     assert (visited_at == last_time) == is_new_visit
 
 
+def test_a_second_browser_does_not_end_a_visit() -> None:
+    ada, since = person(), now(days=-3)
+    first, idle = start(ada), start(ada)
+    change(ada, seen_at=now(minutes=-2), visited_at=since)
+    assert found(start(ada)).visited_at == since
+    move_all(seen_at=now(hours=-1))
+    change(db.session.get_one(Session, found(first).session_id), seen_at=now(minutes=-1))
+    change(ada, seen_at=now(minutes=-1))
+    assert note_visit(found(idle)).visited_at == since
+
+
+def test_a_first_sign_in_has_no_visit_before_it() -> None:
+    assert found(start(person())).visited_at is None
+
+
 def test_signing_in_begins_a_new_visit() -> None:
     ada = person()
     change(ada, seen_at=now(days=-1))

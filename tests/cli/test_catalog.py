@@ -210,7 +210,7 @@ def test_list_of_an_unknown_category_is_refused(command: Command) -> None:
 def test_list_for_people_has_one_line_per_document(command: Command, context: Flask) -> None:
     document(category("reports"), "a b.txt", b"x" * 1500)
     release()
-    assert command("list").stdout == "       1  v1       1.5 kB  reports/a b.txt\n"
+    assert command("list").stdout == "       1  v1         2 KB  reports/a b.txt\n"
 
 
 @SQLITE_ONLY

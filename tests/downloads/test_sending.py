@@ -38,6 +38,7 @@ pytestmark = pytest.mark.usefixtures("context")
 def blocks_of_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a download of ten blocks needs no ten megabytes."""
     monkeypatch.setattr(module, "BLOCK", BLOCK)
+    monkeypatch.setattr(module, "AT_ONCE", BLOCK)
 
 
 @dataclass

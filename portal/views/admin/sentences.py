@@ -26,6 +26,7 @@ SENTENCES = {
     "group.joined": "{who} put {whom} into the group {thing}",
     "group.left": "{who} took {whom} out of the group {thing}",
     "group.removed": "{who} removed the group {thing}",
+    "pack.added": "{who} chose documents to download as {thing}.zip",
     "portal.restored": "{who} restored the portal from a backup",
     "session.all_ended": "{who} signed {whom} out everywhere",
     "session.ended": "{who} signed out",
