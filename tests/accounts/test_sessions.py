@@ -180,10 +180,10 @@ def test_a_session_ends_when_nothing_was_asked_for_hours(settings: Settings) -> 
 MOMENT = timedelta(seconds=30)
 
 
-def test_the_hours_and_days_are_settings(app: Flask, settings: Settings) -> None:
+def test_the_hours_and_days_are_settings(context: Flask, settings: Settings) -> None:
     token = start(person())
     move_all(seen_at=now(hours=-2))
-    app.config["PORTAL"] = replace(settings, session_idle_hours=1)
+    context.config["PORTAL"] = replace(settings, session_idle_hours=1)
     assert find_session(token) is None
 
 
