@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
@@ -49,6 +50,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, answer_busy)
     app.register_error_handler(PoolTimeout, answer_busy)
     app.register_error_handler(IntegrityError, answer_conflict)
+    app.register_error_handler(ParseException, answer_unreadable)
     app.register_error_handler(Exception, answer_bug)
 
 
@@ -91,6 +93,11 @@ def answer_conflict(problem: IntegrityError) -> Response:
     """Two changed the same at once, and the database let one of them: the other looks again."""
     log.warning("a change met another: %s", type(problem.orig).__name__)
     return page(Conflict.status, Conflict.sentence)
+
+
+def answer_unreadable(problem: ParseException) -> Response:
+    """A body in chunks that are none: the server only finds that out while somebody reads it."""
+    return page(400, SENTENCES[400])
 
 
 def answer_bug(problem: Exception) -> Response:
