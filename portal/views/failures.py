@@ -58,6 +58,10 @@ def answer_portal_error(problem: PortalError) -> Response:
     """A refusal with its own sentence."""
     if problem.status == HTTPStatus.NOT_FOUND:
         return not_found()
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # No fault of who asked: storage or capacity, and nobody but the operator can mend it.
+        what, why = type(problem).__name__, problem.__cause__ or "no further reason"
+        log.warning("%s at %s %s: %s", what, request.method, request.path, why)
     return page(problem.status, problem.sentence, problem.retry_after)
 
 
