@@ -29,6 +29,9 @@ from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Memb
 
 Columns = TypeVarTuple("Columns")
 
+NO_CATEGORY = 0
+"""The id no category has."""
+
 _START, _PARENT, _CHILD = aliased(Category), aliased(Category), aliased(Category)
 
 
@@ -113,6 +116,12 @@ def require_read(actor: Actor, document_id: int) -> None:
 def permission_on(actor: Actor, category_id: int) -> int:
     """The permission ``actor`` has on a category: 0, READ, PUBLISH or MANAGE."""
     return db.session.scalar(select(level_at(literal(category_id, Integer), actor))) or 0
+
+
+def level_on(actor: Actor, found: Category | None) -> int:
+    """``permission_on`` for what a path led to, 0 for nothing; the database is asked the same either way."""
+    level = permission_on(actor, found.id if found is not None else NO_CATEGORY)
+    return level if found is not None else 0
 
 
 def require_permission(actor: Actor, category_id: int, permission: int) -> None:

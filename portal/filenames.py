@@ -4,7 +4,8 @@ Pure: no name here ever opens anything; the names in storage are our own.
 """
 
 import re
-from unicodedata import normalize
+from unicodedata import category, normalize
+from unicodedata import name as name_of
 from urllib.parse import quote
 
 MAX_BYTES = 200
@@ -37,6 +38,13 @@ _SPECIAL_ON_WINDOWS = re.compile(
     r"(?:(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?|desktop\.ini|thumbs\.db)",
     re.IGNORECASE,
 )
+
+# What no letter of its own is: marks and joiners belong to the letter before them.
+_ATTACHED = frozenset({"Mn", "Mc", "Me", "Cf"})
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lo"})
+# Chinese, Japanese and Korean are written with several of these, and with Latin among them.
+_COMBINED = frozenset({"", "BOPOMOFO", "CJK", "HANGUL", "HIRAGANA", "KATAKANA"})
+_WORD = re.compile(r"[^\W_]+")
 
 
 def normal(name: str) -> str:
@@ -144,6 +152,21 @@ def archive_name(name: str) -> str:
 
 def _harmless(name: str) -> str:
     return f"_{name}" if _SPECIAL_ON_WINDOWS.fullmatch(name) else name
+
+
+def mixes_scripts(name: str) -> bool:
+    """Whether a word of NAME has letters of several scripts, as one that is made to look like another has (UTS 39).
+
+    Words by themselves, for a Cyrillic name has a Latin extension. It is a hint: `kΩ` mixes scripts too.
+    """
+    bare = "".join(character for character in name if category(character) not in _ATTACHED)
+    return any(len({_script(letter) for letter in word} - _COMBINED) > 1 for word in _WORD.findall(bare))
+
+
+def _script(letter: str) -> str:
+    """What the name of a letter in Unicode begins with, such as CYRILLIC; "" for digits and forms such as `µ`."""
+    is_own = category(letter) in _LETTERS and normalize("NFKC", letter) == letter
+    return name_of(letter, "").partition(" ")[0] if is_own else ""
 
 
 def category_name_problem(name: str) -> str | None:

@@ -16,6 +16,7 @@ from portal.filenames import (
     clean,
     content_disposition,
     extension,
+    mixes_scripts,
     normal,
     numbered,
     title_of,
@@ -362,6 +363,54 @@ def test_a_name_in_an_archive_is_one_component_and_stays_as_it_is(name: str) -> 
     assert not set(entry) & set('<>:"/\\|?*\x00\n')
     assert entry == entry.strip(". ")
     assert 1 <= len(entry.encode()) <= 201
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["\u0440\u0430ypal.pdf", "g\u03bf\u03bfgle", "q\u0430", "Report \u0430nnual.pdf", "p\u0430y2018.pdf"],
+        *["\u0440\u0301a", "\u0440\u200da", "\u0561b", "k\u03a9"],
+    ],
+)
+def test_a_word_with_letters_of_several_scripts_is_noticed(name: str) -> None:
+    assert mixes_scripts(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *[
+            "",
+            "report.pdf",
+            "Q1 2018.pdf",
+            "r\u00e9sum\u00e9.pdf",
+            "re\u0301sume\u0301.pdf",
+            "Stra\u00dfe",
+            "2018",
+            "\u2026",
+        ],
+        *[
+            "\u043e\u0442\u0447\u0451\u0442.pdf",
+            "\u043e\u0442\u0447\u0451\u0442_final 2018.pdf",
+            "\u041c\u02bc\u044f\u0447",
+        ],
+        *[
+            "\u5831\u544a\u66f8final.pdf",
+            "\u304a\u77e5\u3089\u305b\u30ce\u30fc\u30c8ABC\u3005.pdf",
+            "\ud55c\uad6d\u6f22.pdf",
+        ],
+        *["5\u00b5m.pdf", "1\u00aa", "\uff21b.pdf", "\ufb01le.pdf", "\U0001d400b", "x\u00b2y", PERSIAN, FAMILY + "a"],
+        *["\u05e9\u05dc\u05d5\u05dd2024.pdf", "\u0928\u092e\u0938\u094d\u0924\u0947.pdf", "\ud800a", "a\ufffd"],
+    ],
+)
+def test_a_name_as_people_write_it_mixes_no_scripts(name: str) -> None:
+    assert not mixes_scripts(name)
+
+
+@given(anything)
+@many
+def test_a_word_of_one_script_beside_it_changes_nothing(name: str) -> None:
+    assert mixes_scripts(f"{name} \u043e\u0442\u0447\u0451\u0442 report") == mixes_scripts(name)
 
 
 @pytest.mark.parametrize(

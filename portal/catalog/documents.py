@@ -160,9 +160,10 @@ def trash_document(actor: Actor | None, document_id: int) -> None:
 def restore_document(actor: Actor | None, document_id: int) -> Document:
     """Bring a document back from the trash; under another filename when its own was taken meanwhile."""
     with transaction():
+        _require_restorer(actor, document_id)
         document = _hold(document_id)
-        may = actor is None or access.permission_on(actor, document.category_id) >= PUBLISH
-        if document.trashed_at is None or not may:
+        _require_restorer(actor, document_id)  # again, now that nobody can move it
+        if document.trashed_at is None:
             raise DocumentNotFound
         if document.current_version_id is None or get_version(document.current_version_id).purged_at is not None:
             raise Conflict("The bytes of this document were removed; it cannot come back.")
@@ -196,6 +197,14 @@ def require_publisher(actor: Actor | None, document: Document) -> None:
     if actor is not None:
         access.require_read(actor, document.id)
         access.require_permission(actor, document.category_id, PUBLISH)
+
+
+def _require_restorer(actor: Actor | None, document_id: int) -> None:
+    """Raise DocumentNotFound for who may not publish where it is shelved, by the one question asked of any id."""
+    if actor is not None:
+        level = select(access.level_at(Document.category_id, actor)).where(Document.id == document_id)
+        if (db.session.scalar(level) or 0) < PUBLISH:
+            raise DocumentNotFound
 
 
 def _hold(document_id: int, *shelves: int) -> Document:

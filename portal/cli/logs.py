@@ -27,6 +27,8 @@ SECRET_PATH = re.compile(r"""((?:/|%(?:25)*2F)(?:s|t|setup)(?:/|%(?:25)*2F))([^/
 """The addresses that open something, also inside a query string."""
 TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 """The shape of every secret the portal hands out, wherever it stands."""
+LONGEST_AGENT = 1024
+"""Characters of what a client calls itself; a header may have eight times as many, in every line."""
 
 
 class Log(Logger):
@@ -75,7 +77,7 @@ def access_line(environ: Mapping[str, Any], network: str, status: str, size: int
     """Moment, client network, method, path with query, status, bytes, milliseconds, user agent in quotes."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     method, path = environ.get("REQUEST_METHOD", "-"), environ.get("RAW_URI", "-")
-    agent = str(environ.get("HTTP_USER_AGENT", "")).replace("\\", "\\\\").replace('"', '\\"')
+    agent = str(environ.get("HTTP_USER_AGENT", ""))[:LONGEST_AGENT].replace("\\", "\\\\").replace('"', '\\"')
     milliseconds = round(took / timedelta(milliseconds=1))
     return one_line(f'{moment} {network} {method} {path} {status} {size} {milliseconds}ms "{agent}"')
 

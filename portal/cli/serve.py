@@ -26,6 +26,7 @@ from portal.cli.failures import Refusal
 from portal.cli.installation import close_connections, opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
+from portal.cli.worker import Worker
 from portal.errors import PortalError
 from portal.settings import Settings
 
@@ -146,7 +147,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
     """The settings of gunicorn. A heartbeat is the loop's own, whatever the threads do: no download is too long."""
     return {
         "bind": f"fd://{descriptor}",
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "workers": workers,
         "threads": threads,
         "worker_connections": CONNECTIONS,

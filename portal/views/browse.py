@@ -10,7 +10,7 @@ from portal import access, catalog, search
 from portal.accounts import SignedIn
 from portal.catalog import DocumentPage, DocumentRow
 from portal.errors import CategoryNotFound
-from portal.models import READ
+from portal.models import READ, Category
 from portal.views.guard import allow, person
 from portal.views.pages import render
 
@@ -54,10 +54,9 @@ def documents() -> str:
 def category(path: str) -> AnyResponse | str:
     """One category: what is below it and what is in it. Where it once was, its old address leads on."""
     who, after = person(), _after()
-    found = catalog.find_category(path)
+    found = _seen(who, catalog.find_category(path))
     if found is None:
         return _moved(who, path)
-    access.require_permission(who, found.id, READ)
     page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after)
     return render(
         "browse/category.html",
@@ -95,11 +94,15 @@ def _is_new(who: SignedIn, row: DocumentRow) -> bool:
 
 def _moved(who: SignedIn, path: str) -> AnyResponse:
     """On to where the category of this old path is now, if the person may know."""
-    moved = catalog.find_moved(path)
+    moved = _seen(who, catalog.find_moved(path))
     if moved is None:
         raise CategoryNotFound
-    access.require_permission(who, moved.id, READ)
     return redirect(url_for("browse.category", path=moved.path), 301)
+
+
+def _seen(who: SignedIn, found: Category | None) -> Category | None:
+    """The category if there is one and it is theirs to see."""
+    return found if access.level_on(who, found) >= READ else None
 
 
 def _after() -> str | None:

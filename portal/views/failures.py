@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, current_app, render_template, request
 from flask_wtf.csrf import CSRFError
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
@@ -52,6 +53,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, answer_busy)
     app.register_error_handler(PoolTimeout, answer_busy)
     app.register_error_handler(IntegrityError, answer_conflict)
+    app.register_error_handler(ParseException, answer_unreadable)
     app.register_error_handler(Exception, answer_bug)
 
 
@@ -59,6 +61,10 @@ def answer_portal_error(problem: PortalError) -> Response:
     """A refusal with its own sentence."""
     if problem.status == HTTPStatus.NOT_FOUND:
         return not_found()
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # No fault of who asked: storage or capacity, and nobody but the operator can mend it.
+        what, why = type(problem).__name__, problem.__cause__ or "no further reason"
+        log.warning("%s at %s %s: %s", what, request.method, request.path, why)
     return page(problem.status, problem.sentence, problem.retry_after)
 
 
@@ -97,6 +103,11 @@ def answer_conflict(problem: IntegrityError) -> Response:
     """Two changed the same at once, and the database let one of them: the other looks again."""
     log.warning("a change met another: %s", type(problem.orig).__name__)
     return page(Conflict.status, Conflict.sentence)
+
+
+def answer_unreadable(problem: ParseException) -> Response:
+    """A body in chunks that are none: the server only finds that out while somebody reads it."""
+    return page(400, SENTENCES[400])
 
 
 def answer_bug(problem: Exception) -> Response:

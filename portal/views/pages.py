@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
     env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, iso=iso)
     env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked)
     env.filters.update(counted=counted, plural=plural, initials=initials)
-    env.tests.update(future=is_future)
+    env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
     env.globals.update(asset=asset)
     app.context_processor(common)
     app.after_request(keep_static)

@@ -69,7 +69,7 @@ def target_category(path: str) -> Category:
     if not path:
         raise BadInput("Choose where the documents go.", field="category")
     category = catalog.find_category(path)
-    level = access.permission_on(person(), category.id) if category is not None else 0
+    level = access.level_on(person(), category)
     if category is None or level < READ:
         raise CategoryNotFound(field="category")
     if level < PUBLISH:

@@ -1,0 +1,64 @@
+"""gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
+
+import socket
+from contextlib import suppress
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidHeader,
+    InvalidHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.workers.gthread import ThreadWorker
+
+from portal.networks import network_of
+
+MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
+REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
+    LimitRequestLine: (414, "URI Too Long", "This address is too long."),
+    ExpectationFailed: (417, "Expectation Failed", "The portal cannot do what the request expects of it."),
+    LimitRequestHeaders: (431, "Request Header Fields Too Large", "The request has too many headers."),
+}
+"""Status, its words for programs, and a sentence for people; whatever else cannot be read is ``MISTYPED``."""
+OF_THE_ANSWER = (InvalidHeader, InvalidHeaderName)
+"""What is wrong with the headers of an answer is a kind of these too."""
+HEADERS = {
+    "Connection": "close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "private, no-store",
+}
+"""No page of the portal, but as strict as one."""
+
+
+class Worker(ThreadWorker):
+    """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Refuse what cannot be read with a sentence and one line; any other failure is gunicorn's to tell."""
+        if not isinstance(exc, ParseException) or (req is not None and isinstance(exc, OF_THE_ANSWER)):
+            super().handle_error(req, client, addr, exc)
+        elif req is None:
+            status, words, sentence = REFUSALS.get(type(exc), MISTYPED)
+            network = network_of(addr[0] if addr else "")
+            self.log.warning("refused %s from %s before it was read: %s", status, network, exc)
+            with suppress(OSError):
+                util.write_nonblock(client, refusal(status, words, sentence))
+        # Else the request has had its answer: what nobody read of its body turned out to be unreadable.
+
+
+def refusal(status: int, words: str, sentence: str) -> bytes:
+    """A whole answer; nothing of the request is in it."""
+    body = f"{sentence}\n"
+    headers = HEADERS | {"Content-Length": str(len(body))}
+    lines = [f"HTTP/1.1 {status} {words}", *(f"{name}: {value}" for name, value in headers.items()), "", body]
+    return "\r\n".join(lines).encode("ascii")
