@@ -1,6 +1,6 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
-from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, sweep
+from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, close_for_link, sweep
 from portal.downloads.listing import MOST_COUNTED, DownloadRow, count_downloads, list_downloads
 from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import Sending, open_bytes, open_for_download
@@ -15,6 +15,7 @@ __all__ = [
     "Sending",
     "ZipSending",
     "claim_of",
+    "close_for_link",
     "count_downloads",
     "list_downloads",
     "open_bytes",

@@ -6,7 +6,20 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -18,6 +31,9 @@ from portal.models import Download, PublicId, Ticket, db_later, db_now
 from portal.prepared import Prepared
 from portal.ranges import covers, merge, without
 
+BROKEN = ("aborted", "interrupted")
+NEAR = 64 * 1024
+"""A block that was refused may have left in part: whoever goes on from within it has what is before."""
 MOST_INTERVALS = 256
 """More pieces than this are not kept apart: the whole is answered instead."""
 JOIN_SECONDS = 24 * 3600
@@ -74,14 +90,14 @@ class Told:
 
 
 class _Last(NamedTuple):
-    """What the newest row of an actor and version says: open, alive within a day, completed, or that just now."""
+    """What the newest row of an actor and version says, and whether it is open, alive, or completed just now."""
 
     id: int
     intervals: list[list[int]]
     bytes_sent: int
+    state: str
     is_open: bool
     is_alive: bool
-    is_complete: bool
     is_late: bool
 
 
@@ -104,9 +120,9 @@ _FIND: Select[*tuple[Any, ...]] = (
         Download.id,
         Download.intervals,
         Download.bytes_sent,
+        Download.state,
         Download.closed_at.is_(None),
         Download.active_at > db_later(-JOIN_SECONDS),
-        Download.state == "completed",
         and_(Download.state == "completed", Download.closed_at > db_later(-LATE_SECONDS)),
     )
     .where(Download.actor_key == bindparam("key"), Download.version_id == bindparam("version"))
@@ -149,10 +165,10 @@ def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = 
         found = select(Download.intervals, Download.state, Download.closed_at).where(this).with_for_update()
         intervals, present, closed_at = session.execute(found).one()
         had = _pairs(intervals)
-        merged = merge([*had, *handed])
+        merged = merge([*had, *handed, *_had_before(handed, had, present)])
         is_complete = covers(merged, size)
         values: dict[str, object] = {
-            "intervals": merged[:MOST_INTERVALS],
+            "intervals": merged,
             "bytes_sent": Download.bytes_sent + sent,
             "active_at": db_now(),
         }
@@ -180,6 +196,14 @@ def take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals) -> 
         _take_back(entry, size, refused, fresh, {"closed_at": None})
     except IntegrityError:
         _take_back(entry, size, refused, fresh, {})
+
+
+def close_for_link(link_id: int) -> None:
+    """Close what is open by a link that was revoked; its next request gets nothing, so nothing goes on."""
+    with transaction() as session:
+        these = (Download.link_id == link_id, Download.closed_at.is_(None))
+        state = case((Download.state == "started", "interrupted"), else_=Download.state)
+        session.execute(update(Download).where(*these).values(state=state, closed_at=db_now()))
 
 
 def sweep(idle_seconds: int) -> int:
@@ -228,7 +252,7 @@ def join(
             told = advance(entry, edition.size, handed, _length(handed))
             entry = replace(entry, fresh=told.fresh)
         elif last.is_open:
-            _rejoin(entry, claim)
+            _rejoin(entry, claim, last, wanted)
     return entry
 
 
@@ -247,15 +271,18 @@ def _require_ticket(claim: Claim) -> None:
 
 def _require_budget(last: _Last | None, size: int) -> None:
     """A ticket is one download: complete, it answers for ten minutes what a client lost, and then no more."""
-    if last is not None and last.is_complete and not (last.is_late and last.bytes_sent < TICKET_BUDGET * size):
+    if last is not None and last.state == "completed" and not (last.is_late and last.bytes_sent < TICKET_BUDGET * size):
         raise ShareExpired(TICKET_DONE)
 
 
 def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, reopened: dict[str, object]) -> None:
     with transaction() as session:
         this = Download.id == entry.id
-        had = _pairs(session.scalars(select(Download.intervals).where(this).with_for_update()).one())
-        left = without(had, without(refused, without(refused, fresh)))
+        found = select(Download.intervals, Download.bytes_sent).where(this).with_for_update()
+        intervals, bytes_sent = session.execute(found).one()
+        had = _pairs(intervals)
+        is_only_ours = bytes_sent - _length(had) < _length(refused)  # else somebody else may have handed it over too
+        left = without(had, without(refused, without(refused, fresh))) if is_only_ours else had
         values: dict[str, object] = {
             "intervals": left,
             "bytes_sent": Download.bytes_sent - _length(refused),
@@ -312,15 +339,38 @@ def _complete_at_once() -> Prepared:
     return Prepared(insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id))
 
 
-def _rejoin(entry: Entry, claim: Claim) -> None:
-    values = {"state": "started", "active_at": db_now(), "agent": claim.agent[:AGENT_LENGTH]}
+def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals) -> None:
+    had = _pairs(last.intervals)
+    values = {
+        "state": "started",
+        "active_at": db_now(),
+        "agent": claim.agent[:AGENT_LENGTH],
+        "intervals": merge([*had, *_had_before(wanted, had, last.state)]),
+    }
     db.session.execute(update(Download).where(Download.id == entry.id).values(values))
 
 
+def _had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int, int]]:
+    """What a client that goes on after its line broke must have got, though nobody wrote it down.
+
+    Of a block that was refused an unknown part has left; of a transfer that ended with its server, an unknown number
+    of blocks. Nobody may hold a whole document without a completed row, so whoever goes on from there is believed; such
+    a row is not confirmed.
+    """
+    if state not in BROKEN:
+        return []
+    gaps = []
+    for start, _ in wanted:
+        known = max((stop for _, stop in had if stop <= start), default=0)
+        is_inside = any(low <= start <= high for low, high in had)
+        if not is_inside and (state == "interrupted" or start - known <= NEAR):
+            gaps.append((known, start))
+    return gaps
+
+
 def _close(download_id: int) -> None:
-    still = {"started": "interrupted"}
-    state = db.session.scalars(select(Download.state).where(Download.id == download_id)).one()
-    values = {"state": still.get(state, state), "closed_at": db_now()}
+    state = case((Download.state == "started", "interrupted"), else_=Download.state)
+    values = {"state": state, "closed_at": db_now()}
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 

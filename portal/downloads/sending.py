@@ -77,7 +77,8 @@ class Sending:
         if handle.tell() != where.start:
             handle.seek(where.start)
         block = handle.read(where.length)
-        if len(block) != where.length:
+        is_last = self._sent + where.length == self.length
+        if len(block) != where.length or (is_last and not self._opened.is_unchanged()):
             raise ContentUnavailable
         return block
 

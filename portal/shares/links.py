@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
-from portal import access, audit
+from portal import access, audit, downloads
 from portal.accounts import hash_password
 from portal.actors import Actor
 from portal.catalog import get_live
@@ -140,6 +140,7 @@ def revoke_link(actor: Actor | None, link_id: int) -> None:
             update(ShareLink).where(*open_one).values(revoked_at=db_now()).returning(ShareLink.id)
         )
         if revoked.first() is not None:
+            downloads.close_for_link(link_id)
             _record(actor, "share.revoked", link, document)
 
 

@@ -19,7 +19,8 @@ COMMON = (
     ("Permissions-Policy", PERMISSIONS),
 )
 PLAIN = (*COMMON, ("Referrer-Policy", "same-origin"))
-SECRET = (*COMMON, ("Referrer-Policy", "no-referrer"), ("X-Robots-Tag", "noindex"))
+# Not no-referrer: then a browser sends its forms with "Origin: null", and nobody could tell them from a stranger's.
+SECRET = (*COMMON, ("Referrer-Policy", "same-origin"), ("X-Robots-Tag", "noindex"))
 
 
 def init_app(app: Flask) -> None:
