@@ -92,9 +92,16 @@ class ShareNotFound(NotFound):
 
 
 class TokenNotFound(NotFound):
-    """A one-time address that never was, was used, or has expired."""
+    """A one-time address that opens nothing."""
 
-    sentence = "This address is used up or has expired. Ask an administrator for a new one."
+    sentence = "This address opens nothing. Ask an administrator for a new one."
+
+
+class TokenGone(TokenNotFound):
+    """One that once was real: it was used, replaced, or has expired."""
+
+    status = 410
+    sentence = "This address has expired. Ask an administrator for a new one."
 
 
 class Forbidden(PortalError):

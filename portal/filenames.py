@@ -26,6 +26,13 @@ _UNNAMEABLE = re.compile(f"[{_CONTROLS}{_SURROGATES}{_DIRECTIONS}]")
 _RESERVED = frozenset({".", "..", "download"})
 _JOINERS = re.compile(r"[\u200c\u200d]+")
 
+# What has no accent to take away, spelled as people do who lack the letter; anything else is left out.
+_SPELLED = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ı": "i"}
+    | {"–": "-", "—": "-", "‐": "-", "’": "'", "‘": "'"}
+)
+
 _EXTENSION = re.compile(r"\.(?:tar\.(?:gz|bz2|xz)|[^\s./\\]{1,20})\Z", re.IGNORECASE)
 # Extensions a name may consist of; `.pdf` lost its stem, while `.htaccess` is a name of its own.
 _DOCUMENT_EXTENSION = re.compile(
@@ -129,7 +136,7 @@ def ascii_fallback(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    ascii_only = normalize("NFKD", text).encode("ascii", "ignore").decode()
+    ascii_only = normalize("NFKD", text.translate(_SPELLED)).encode("ascii", "ignore").decode()
     return re.sub(" +", " ", re.sub(r'["\\/%;]', "_", ascii_only))
 
 

@@ -231,6 +231,8 @@ def test_the_extension_outlives_every_cut(stem: str, suffix: str) -> None:
         ('a"b;c%d.pdf', "a_b_c_d.pdf"),
         ('x.p"df', "x.p_df"),
         ("r\u00e9sum\u00e9.pdf", "resume.pdf"),
+        ("Großes Ærø, Łódź.pdf", "Grosses AEro, Lodz.pdf"),
+        ("Đorđe – ðórr’s œuvre.pdf", "Dorde - dorr's oeuvre.pdf"),
         ("\ufb01le\uff11.pdf", "file1.pdf"),
         ("\u540d\u524d.pdf", "document.pdf"),
         ("\u540d\u524d 2018.pdf", "2018.pdf"),

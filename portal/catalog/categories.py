@@ -108,6 +108,8 @@ def add_category(
         category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
         session.execute(delete(CategoryAlias).where(CategoryAlias.path == path))
         audit.record_event("category.added", actor=actor, thing=("category", category.id), label=path)
+        if is_sealed:
+            audit.record_event("category.sealed", actor=actor, thing=("category", category.id), label=path)
     return category
 
 

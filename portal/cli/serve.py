@@ -158,7 +158,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
         "control_socket_disable": True,
-        "forwarded_allow_ips": "",  # the portal reads X-Forwarded-* itself, from proxies it was told about
+        "forwarded_allow_ips": "",  # the portal itself reads X-Forwarded-For, from proxies it was told about
         "secure_scheme_headers": {},
         "preload_app": False,
         "proc_name": "portal",

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, NotFound, PortalError, SignInFailed, TooManyTries
+from portal.errors import BadInput, PortalError, SignInFailed, TooManyTries
 from portal.extensions import settings
 from portal.models import OneTimeToken
 from portal.views import forms
@@ -52,14 +52,14 @@ def logout() -> AnyResponse:
 @allow("anyone")
 def setup(token: str) -> Response:
     """The page of a one-time address: the first administrator, or a new password."""
-    return _setup_page(token, _require_token(token))
+    return _setup_page(token, accounts.require_token(token))
 
 
 @bp.post("/setup/<token>")
 @allow("anyone")
 def finish_setup(token: str) -> AnyResponse:
     """Spend the address and sign the person in."""
-    found = _require_token(token)
+    found = accounts.require_token(token)
     password = request.form.get("password", "")
     try:
         if found.purpose == "setup":
@@ -69,13 +69,6 @@ def finish_setup(token: str) -> AnyResponse:
     except BadInput as problem:
         return _setup_page(token, found, problem)
     return _entered("/", start_session(user.id, network=network(), agent=agent()))
-
-
-def _require_token(token: str) -> OneTimeToken:
-    found = accounts.find_token(token)
-    if found is None:
-        raise NotFound
-    return found
 
 
 def _entered(target: str, session_token: str) -> AnyResponse:

@@ -18,6 +18,7 @@ from portal.errors import (
     PortalError,
     UploadRejected,
 )
+from portal.extensions import settings
 from portal.models import PUBLISH, Document
 from portal.shares import Terms
 from portal.views import forms
@@ -108,7 +109,10 @@ def ask_trash(ref: str) -> Response:
     """What putting it into the trash means."""
     document = _get(ref)
     rows, after = shares.list_links(person(), document_id=document.id, state="live")
-    return house.show("admin/document_trash.html", document=document, links=len(rows), has_more=after is not None)
+    days = settings().trash_days
+    return house.show(
+        "admin/document_trash.html", document=document, links=len(rows), has_more=after is not None, days=days
+    )
 
 
 @bp.post("/documents/<ref>/trash")

@@ -28,7 +28,7 @@ HEADLINES = {
     400: "This did not arrive as it should",
     403: "This is not yours to do",
     409: "This does not fit any more",
-    410: "This link is closed",
+    410: "This address works no more",
     413: "This is too large",
     415: "This type is not taken here",
     422: "One thing to mend",

@@ -96,7 +96,7 @@ def test_an_import_makes_categories_of_folders_and_documents_of_files(
 ) -> None:
     result = command("import", str(tree), "--into", "reports/")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "reports: 3 documents: 3 added, 0 new versions, 0 unchanged, 2 skipped.\n"
+    assert result.stdout == "reports: 3 documents, 3 new, 2 skipped.\n"
     assert [row["path"] for row in listed(command)] == [
         "reports/2018/download_/report.txt",
         "reports/2018/report.txt",
@@ -123,7 +123,7 @@ def test_an_import_takes_in_what_changed_as_a_version(command: Command, context:
     command("import", str(tree), "--into", "reports")
     (tree / "index.csv").write_text("a,b\n3,4\n")
     result = command("import", str(tree), "--into", "reports")
-    assert result.stdout == "reports: 3 documents: 0 added, 1 new version, 2 unchanged, 2 skipped.\n"
+    assert result.stdout == "reports: 3 documents, 1 in a new version, 2 unchanged, 2 skipped.\n"
     assert [row["version"] for row in listed(command)] == [1, 1, 2]
 
 

@@ -124,6 +124,40 @@ def test_managers_add_below_and_administrators_at_the_top(world: World) -> None:
     assert found == {"firm", "firm/tax", "firm/tax/2026", "firm/tax/2027", "other", "new"}
 
 
+def test_a_category_can_be_sealed_from_the_start(world: World) -> None:
+    answer = world.admin.send(world.path("firm/tax", "/children"), name="board", is_sealed="1")
+    assert said(world.admin, answer) == "The category is added."
+    assert "It is sealed" in text(world.admin.read(answer.location))
+    assert "board" not in world.manager.read("/admin/categories")
+
+    own = world.manager.send(world.path("firm/tax", "/children"), name="mine", is_sealed="1")
+    assert said(world.manager, own) == "The category is added."
+    assert own.location.startswith("/admin/categories?")
+
+
+def crumbs(page: str) -> list[tuple[str, str]]:
+    """The breadcrumb of a page: address, if it leads anywhere, and words."""
+    found = re.findall(r'<ol class="crumbs">(.*?)</ol>', page, re.DOTALL)[0]
+    lines = re.findall(r"<li[^>]*>(.*?)</li>", found, re.DOTALL)
+    return [(re.findall(r'href="([^"]+)"', line)[0] if "href" in line else "", text(line)) for line in lines]
+
+
+def test_the_breadcrumb_shows_what_a_category_is_in_and_leads_where_one_may_go(world: World) -> None:
+    path = world.path("firm/tax/2026")
+    assert crumbs(world.manager.read(path)) == [
+        ("/admin/categories", "Categories"),
+        ("", "firm"),
+        (world.path("firm/tax"), "tax"),
+        ("", "2026"),
+    ]
+    assert crumbs(world.admin.read(f"{path}/remove"))[1:] == [
+        (world.path("firm"), "firm"),
+        (world.path("firm/tax"), "tax"),
+        (path, "2026"),
+        ("", "Remove"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [

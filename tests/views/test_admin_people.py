@@ -205,7 +205,7 @@ def test_a_disabled_person_is_out_at_once_and_in_again_when_enabled(world: World
 def test_a_new_address_replaces_the_one_before(world: World) -> None:
     tokens = [ADDRESS.findall(world.admin.send(f"{world.path}/address").text)[0] for _ in range(2)]
 
-    assert world.app.test_client().get(f"/setup/{tokens[0]}").status_code == 404
+    assert world.app.test_client().get(f"/setup/{tokens[0]}").status_code == 410
     assert world.app.test_client().get(f"/setup/{tokens[1]}").status_code == 200
 
 

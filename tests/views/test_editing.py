@@ -287,12 +287,18 @@ def test_a_document_moves_not_onto_one_of_its_name(world: World) -> None:
 
 
 def test_a_document_goes_into_the_trash_and_comes_back(world: World) -> None:
-    assert "Put report into the trash?" in re.sub(r"<[^>]+>", "", world.publisher.read(f"{world.path}/trash"))
+    asked = re.sub(r"<[^>]+>", "", world.publisher.read(f"{world.path}/trash"))
+    assert "Put report into the trash?" in asked
+    assert "You can bring it back from the trash for 30 days." in asked
     answer = world.publisher.send(f"{world.path}/trash")
     assert said(world.publisher, answer) == "The document is in the trash. You can bring it back from here."
     world.reader.read(world.path, 404)
     world.publisher.read(world.path, 404)
     assert "reports / report.pdf" in re.sub(r"<[^>]+>", "", world.publisher.read("/admin/trash"))
+    assert "Each can come back to where it was, for 30 days." in world.publisher.read("/admin/trash")
+    with world.app.app_context():
+        makers.change(db.session.get_one(Document, world.document_id), trashed_at=datetime(2020, 5, 1, tzinfo=UTC))
+    assert ">31 May 2020<" in world.publisher.read("/admin/trash")
     assert "report.pdf" not in world.stranger.read("/admin/trash")
     assert "report.pdf" not in world.reader.read("/admin/trash")
 

@@ -2,14 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from portal import accounts
+from portal.accounts.tokens import USED
+from portal.extensions import db
+from portal.models import OneTimeToken
 from portal.settings import Settings
+from portal.tokens import make_token
 from tests import makers
 from tests.views.desk import Desk
 
+OVER = {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}
 STEPS = {"/admin/categories": "Add a category", "/admin/upload": "Upload documents", "/admin/people/new": "Add people"}
 
 
@@ -55,6 +63,29 @@ def test_an_administrator_of_an_empty_portal_is_led_to_three_steps(app: Flask, p
     with app.app_context():
         makers.document(makers.category("reports"), published_at=None)
     assert steps(desk.read(path)) == {}
+
+
+def test_an_address_that_once_was_real_says_why_it_opens_nothing(app: Flask) -> None:
+    browser = app.test_client()
+    with app.app_context():
+        setup = accounts.issue_token(None, "setup")
+        ada, used = accounts.invite_user(None, "ada@example.org", "Ada")
+        accounts.spend_token(used, makers.PASSWORD)
+        reset = accounts.issue_address(None, ada.id)
+        makers.change(db.session.scalars(select(OneTimeToken).where(OneTimeToken.purpose == "reset")).one(), **OVER)
+
+    for token, reason in ((setup, "The portal is set up already. Sign in."), (used, USED), (reset, "has expired.")):
+        answer = browser.get(f"/setup/{token}")
+        assert (answer.status_code, reason in answer.text) == (410, True), reason
+    assert browser.get(f"/setup/{make_token()}").status_code == 404
+
+
+def test_a_setup_address_that_is_too_old_says_how_to_get_another(app: Flask) -> None:
+    with app.app_context():
+        token = accounts.issue_token(None, "setup")
+        makers.change(db.session.scalars(select(OneTimeToken)).one(), **OVER)
+
+    assert "Start the portal again" in app.test_client().get(f"/setup/{token}").text
 
 
 def test_nobody_else_is_told_to_begin(app: Flask) -> None:

@@ -100,10 +100,10 @@ def add(category_id: str) -> AnyResponse:
     """Add a category below it."""
     category = _get(category_id)
     try:
-        child = catalog.add_category(person(), category.id, forms.text("name"))
+        child = catalog.add_category(person(), category.id, forms.text("name"), is_sealed=forms.flag("is_sealed"))
     except REFUSALS as problem:
         return _page(category, problem)
-    return done("category-added", "categories.edit", category_id=child.id)
+    return _after_change("category-added", child.id)
 
 
 @bp.post("/<category_id>/move")
@@ -217,6 +217,7 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
     return house.show(
         "admin/category.html",
         category=category,
+        above=catalog.list_ancestors(category)[:-1],
         children=[row.category for row in managed if row.category.parent_id == category.id],
         parents=[row.category for row in managed if not _is_within(row.category, category)],
         managed={row.category.id for row in managed},
@@ -268,7 +269,9 @@ def _rows(categories: Iterable[Category]) -> list[Row]:
 
 
 def _remove_page(category: Category, problem: PortalError | None = None) -> Response:
-    return house.show("admin/category_remove.html", category=category, problem=problem)
+    above = catalog.list_ancestors(category)[:-1]
+    managed = {other.id for other, _ in catalog.list_shown(person(), MANAGE)}
+    return house.show("admin/category_remove.html", category=category, above=above, managed=managed, problem=problem)
 
 
 def _is_within(other: Category, category: Category) -> bool:
