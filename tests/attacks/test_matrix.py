@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from tests.views.matrix import EXPECTED, ROLES
 
 from portal import accounts, shares
 from portal.catalog import trash_document
@@ -22,7 +23,6 @@ from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
 from tests.databases import SqliteTemplate, sqlite_url
-from tests.views.matrix import EXPECTED, ROLES
 
 
 @dataclass
