@@ -22,6 +22,7 @@ from portal.models import MANAGE, PUBLISH, READ
 from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
+from tests.attacks.matrix import EXPECTED, ROLES
 from tests.databases import SqliteTemplate, sqlite_url
 
 

@@ -147,15 +147,6 @@ def test_more_than_allowed_is_refused_before_it_is_read(desk: Desk) -> None:
     assert desk.left_behind() == (0, 0, [])
 
 
-@pytest.mark.parametrize("length", ["-1", "abc", "5, 6", "1e3"])
-def test_a_length_that_is_no_number_is_refused(desk: Desk, length: str) -> None:
-    head = desk.head(0).replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
-
-    answer = desk.send(head, half_close=True)
-
-    assert answer.startswith(b"HTTP/1.1 400")
-
-
 def test_tokens_are_masked_in_everything_the_server_prints(desk: Desk) -> None:
     secret = "S" * 43
     for path in (f"/s/{secret}", f"/t/{secret}", f"/setup/{secret}", f"/login?next=/s/{secret}"):
@@ -165,19 +156,3 @@ def test_tokens_are_masked_in_everything_the_server_prints(desk: Desk) -> None:
     assert secret not in desk.server.output
     assert f"/s/{secret[:6]}…" in desk.server.output
     assert desk.caller.cookies["portal"] not in desk.server.output
-
-
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.com", "127.0.0.1:80@evil"])
-def test_a_foreign_host_is_refused(desk: Desk, host: str) -> None:
-    answer = desk.send(f"GET /login HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-
-    assert answer.startswith(b"HTTP/1.1 400")
-
-
-def test_a_huge_header_is_refused(desk: Desk) -> None:
-    line = b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: " + b"x" * 20_000 + b"\r\n\r\n"
-
-    answer = desk.send(line, half_close=True)
-
-    assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 431")
-    await_quiet(desk)

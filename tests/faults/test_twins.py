@@ -50,7 +50,7 @@ TWINS = [
         "portal/catalog/editions.py",
         "    return Prepared(_editions(number).where(named, access.visible(level)))\n",
         "    return Prepared(_editions(number).where(named))\n",
-        "tests/views/test_download.py -k 'unknown_and_forbidden and sqlite'",
+        "tests/views/test_download.py -k 'without_the_right and sqlite'",
     ),
     Twin(
         "a route without permission",

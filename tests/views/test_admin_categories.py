@@ -361,9 +361,3 @@ def test_a_seal_hides_what_comes_from_above(world: World) -> None:
         makers.change(catalog.get_category(world.ids["firm/tax/2026"]), is_sealed=True)
 
     assert "Nobody but administrators." in text(world.admin.read(world.path("firm/tax/2026")))
-
-
-@pytest.mark.parametrize("identity", ["999", "0", "01", "9" * 23, "%D9%A1", "x"])
-def test_what_names_no_category_finds_none(world: World, identity: str) -> None:
-    world.admin.read(f"/admin/categories/{identity}", 404)
-    assert world.admin.send(world.path("firm/tax", f"/grants/{identity}/remove")).status_code == 404

@@ -132,12 +132,3 @@ def test_a_group_is_removed_with_its_permissions_after_saying_which(world: World
     with world.app.app_context():
         assert db.session.scalars(select(Grant)).all() == []
         assert accounts.find_user("bo@example.org") is not None
-
-
-@pytest.mark.parametrize("identity", ["999", "0", "01", "9" * 23, "x"])
-def test_what_names_no_group_finds_none(world: World, identity: str) -> None:
-    world.admin.read(f"/admin/groups/{identity}", 404)
-    world.admin.read(f"/admin/groups/{identity}/remove", 404)
-    for action in ("", "/members", "/remove", "/members/1/remove"):
-        assert world.admin.send(f"/admin/groups/{identity}{action}").status_code == 404
-    assert world.admin.send(f"{world.path}/members/{identity}/remove").status_code == 404
