@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from tests.views.matrix import EXPECTED, ROLES
 
 from portal import accounts, shares
 from portal.catalog import trash_document
