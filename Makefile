@@ -54,8 +54,8 @@ types: install-dev ## mypy --strict
 
 check: lint types test ## what must pass before a commit
 
-bench: install-dev ## measure beside peers and print the ratios
-	$(BIN)/python -m benchmarks
+bench: install-dev ## measure beside peers and print the ratios (ONLY="requests streams": these groups)
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 pictures: install-dev ## take the pictures of the README anew
 	@mkdir -p docs/images

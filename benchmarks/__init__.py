@@ -1,1 +1,1 @@
-"""Measured side by side with peers in one run: interleaved rounds, medians, ratios. ``make bench`` prints the table."""
+"""Measured side by side with peers in one run: interleaved rounds, medians, ratios. ``make bench`` prints tables."""

@@ -9,5 +9,5 @@ app = Flask(__name__)
 
 @app.get("/get/<name>")
 def get(name: str) -> Response:
-    """A file of the directory $BARE_DIRECTORY."""
-    return send_from_directory(os.environ["BARE_DIRECTORY"], name, as_attachment=True)
+    """A file of the directory $BENCH_DIRECTORY."""
+    return send_from_directory(os.environ["BENCH_DIRECTORY"], name, as_attachment=True)

@@ -1,4 +1,4 @@
-"""The servers that are measured, each in a process of its own on a free port of loopback."""
+"""The servers that are measured, each started anew in a process of its own on a free port of loopback."""
 
 import os
 import re
@@ -8,21 +8,105 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-GTHREAD = "-k gthread -w 1 --threads 600 --worker-connections 4000 --keep-alive 30 --no-control-socket"
+from benchmarks.settings import ROOT
+from portal.cli.serve import CONNECTIONS
+
+GUNICORN = f"-k gthread -w 1 --worker-connections {CONNECTIONS} --keep-alive 30 --timeout 120 --no-control-socket"
 NGINX = """
 daemon off; worker_processes 1; error_log {work}/error.log; pid {work}/nginx.pid;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
   sendfile on; access_log off; keepalive_requests 1000000; types {{}} default_type application/octet-stream;
   client_body_temp_path {work}/a; proxy_temp_path {work}/b; fastcgi_temp_path {work}/c;
   uwsgi_temp_path {work}/d; scgi_temp_path {work}/e;
-  server {{ listen 127.0.0.1:{port}; root {root}; }}
+  server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }}
 }}
 """
+COPYPARTY = f"-i 127.0.0.1 --http-only --no-thumb --no-acode --no-dav --no-robots -nid -nih -q -nc {CONNECTIONS}"
+"""Announcements (-z, --zm, --zs), the look for newer versions (--vc-url) and the index (-e2d) are off by default."""
+
+IDLE = 0.05
+"""The part of a processor below which a server does nothing that matters."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers on ``port``; ``pid`` is of the process that does the work."""
+
+    port: int
+    pid: int
+
+    def peak(self) -> float:
+        """The largest resident size so far, in MiB."""
+        return self._size("VmHWM")
+
+    def forget_peak(self) -> float:
+        """Begin to measure the peak anew; the resident size now, in MiB."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        return self._size("VmRSS")
+
+    def settle(self) -> None:
+        """Wait, a minute at most, until it has nothing left to do."""
+        for _ in range(60):
+            before = self._busy()
+            time.sleep(1)
+            if self._busy() - before < IDLE:
+                return
+
+    def _busy(self) -> float:
+        """Seconds of processor time so far (the 14th and 15th field of proc(5))."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _size(self, name: str) -> float:
+        found = re.search(rf"{name}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+
+
+@contextmanager
+def nginx(root: Path, work: Path) -> Iterator[Server]:
+    """nginx serving a directory as static files; ``work`` is for its own."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    work.mkdir(exist_ok=True)
+    config = work / "nginx.conf"
+    config.write_text(NGINX.format(work=work, port=port, root=root))
+    with _running([program, "-e", str(work / "error.log"), "-c", str(config)], port, {}) as server:
+        yield server
+
+
+@contextmanager
+def gunicorn(application: str, directory: Path, threads: int) -> Iterator[Server]:
+    """A Flask application that serves a directory, under the same server with the same settings as the portal."""
+    port = free_port()
+    options = [*GUNICORN.split(), "--threads", str(threads), "-b", f"127.0.0.1:{port}", application]
+    with _running([sys.executable, "-m", "gunicorn", *options], port, {"BENCH_DIRECTORY": str(directory)}) as server:
+        yield server
+
+
+@contextmanager
+def copyparty(root: Path, inbox: Path, work: Path) -> Iterator[Server]:
+    """copyparty serving a directory to everybody, and taking uploads to ``/in``; nothing of it leaves loopback."""
+    port = free_port()
+    work.mkdir(exist_ok=True)
+    inbox.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "copyparty", *COPYPARTY.split(), "-p", str(port)]
+    command += ["-v", f"{root}::r", "-v", f"{inbox}:in:rw"]
+    with _running(command, port, {"HOME": str(work), "XDG_CONFIG_HOME": str(work)}) as server:
+        yield server
+
+
+@contextmanager
+def portal(environment: Mapping[str, str], threads: int) -> Iterator[Server]:
+    """``portal serve``."""
+    port = free_port()
+    command = [sys.executable, "-m", "portal.cli", "serve", "--port", str(port), "--threads", str(threads)]
+    with _running(command, port, environment) as server:
+        yield server
 
 
 def free_port() -> int:
@@ -34,68 +118,30 @@ def free_port() -> int:
 
 
 @contextmanager
-def nginx(root: Path, work: Path) -> Iterator[int]:
-    """nginx serving a directory as static files; its port."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    port = free_port()
-    work.mkdir(parents=True, exist_ok=True)
-    config = work / "nginx.conf"
-    config.write_text(NGINX.format(work=work, port=port, root=root))
-    with _running([program, "-e", str(work / "error.log"), "-c", str(config)], port, {}):
-        yield port
-
-
-@contextmanager
-def bare(directory: Path) -> Iterator[int]:
-    """The bare tutorial route under the same server with the same settings as the portal; its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", *GTHREAD.split(), "-b", f"127.0.0.1:{port}", "benchmarks.bare:app"]
-    with _running(command, port, {"BARE_DIRECTORY": str(directory)}):
-        yield port
-
-
-@contextmanager
-def portal(environment: Mapping[str, str]) -> Iterator[tuple[int, int]]:
-    """``portal serve``; its port and the pid of its worker."""
-    port = free_port()
-    command = [sys.executable, "-m", "portal.cli", "serve", "--port", str(port)]
-    with _running(command, port, environment) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield port, int(children[0])
-
-
-def peak_kib(pid: int) -> int:
-    """The largest resident size of a process so far, in KiB."""
-    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) if found else 0
-
-
-def forget_peak(pid: int) -> None:
-    """Begin to measure the peak anew."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-
-
-@contextmanager
-def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[Server]:
     env = os.environ | dict(environment)
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(process, port)
-        yield process
+        yield Server(port, _worker(process.pid))
     finally:
         process.terminate()
         process.wait(40)
 
 
+def _worker(pid: int) -> int:
+    """The one worker of a server that has a master process, otherwise the server itself."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else pid
+
+
 def _await(process: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(400):
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-            continue
-        time.sleep(0.5)
-        return
+    """Until it answers anything. Raises RuntimeError when it ends before that or takes longer than 30 seconds."""
+    stop = time.monotonic() + 30
+    while time.monotonic() < stop and process.poll() is None:
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 30) as line:
+            line.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+            if line.recv(1):
+                return
+        time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} did not start")

@@ -1,4 +1,4 @@
-"""A large upload over the plain form, made up while it is sent."""
+"""Large uploads, made up while they are sent: over the portal's plain form, and as the body of a PUT."""
 
 import re
 import socket
@@ -8,28 +8,33 @@ BLOCK = bytes(range(256)) * 4096
 BOUNDARY = "------benchmark"
 
 
-def upload(port: int, cookie: str, category: str, size: int) -> None:
+def post(port: int, cookie: str, category: str, filename: str, size: int) -> None:
     """Send ``size`` bytes, a multiple of 1 MiB, as one document. Raises RuntimeError when they are not taken."""
-    token = _form_token(port, cookie)
-    fields = {"csrf_token": token, "category": category}
+    fields = {"csrf_token": _form_token(port, cookie), "category": category}
     head = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
     )
-    head += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="large.dat"\r\n\r\n'
-    tail = f"\r\n--{BOUNDARY}--\r\n"
-    length = len(head) + size + len(tail)
-    request = (
-        f"POST /admin/upload HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{cookie}Connection: close\r\n"
-        f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {length}\r\n\r\n"
-    )
+    head += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{filename}"\r\n\r\n'
+    kind = f"{cookie}Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
+    _send(port, f"POST /admin/upload HTTP/1.1\r\n{kind}", head.encode(), size, f"\r\n--{BOUNDARY}--\r\n".encode())
+
+
+def put(port: int, path: str, size: int) -> None:
+    """The same as the body of a PUT."""
+    _send(port, f"PUT {path} HTTP/1.1\r\n", b"", size, b"")
+
+
+def _send(port: int, request: str, before: bytes, size: int, after: bytes) -> None:
+    length = len(before) + size + len(after)
+    request += f"Host: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall((request + head).encode())
+        line.sendall(request.encode() + before)
         for _ in range(size // len(BLOCK)):
             line.sendall(BLOCK)
-        line.sendall(tail.encode())
+        line.sendall(after)
         answer = line.recv(4096)
-    if not answer.startswith(b"HTTP/1.1 200"):
+    if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
         raise RuntimeError(answer[:200])
 
 

@@ -15,7 +15,18 @@ __version__ = "0.1.0"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, wired, with the settings in force unless given. Raises SettingsProblem when they are wrong."""
+    """The core with every page on top of it. Raises SettingsProblem as ``create_core`` does."""
+    app = create_core(settings)
+    app.config.update(web_config(app.config["PORTAL"]))
+    views.init_app(app)
+    return app
+
+
+def create_core(settings: Settings | None = None) -> Flask:
+    """Settings, database and storage without a door: what a command works with.
+
+    The settings in force unless given; raises SettingsProblem when they are wrong.
+    """
     settings = settings or configuration.load()
     app = Flask(__name__)
     app.config.update(
@@ -23,11 +34,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SECRET_KEY=make_secret(settings),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
-        TRUSTED_HOSTS=trusted_hosts(settings),
-        SESSION_PROTECTION=None,  # sessions are rows of ours; Flask-Login only carries the person
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=False,  # share pages send no Referer; the guard checks where a form comes from
-        **cookie_config(settings),
         CLIENT_IMAGES=settings.client_images,
         CLIENT_CSV=settings.client_csv,
         CLIENT_PDF=settings.client_pdf,
@@ -38,8 +44,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     storage.prepare()
     app.extensions["portal.storage"] = storage
     db.init_app(app)
-    views.init_app(app)
     return app
+
+
+def web_config(settings: Settings) -> dict[str, object]:
+    """What Flask and its extensions need to know about requests."""
+    return {
+        "TRUSTED_HOSTS": trusted_hosts(settings),
+        "SESSION_PROTECTION": None,  # sessions are rows of ours; Flask-Login only carries the person
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,  # share pages send no Referer; the guard checks where a form comes from
+        **cookie_config(settings),
+    }
 
 
 def engine_options(url: str) -> dict[str, object]:

@@ -92,9 +92,16 @@ class ShareNotFound(NotFound):
 
 
 class TokenNotFound(NotFound):
-    """A one-time address that never was, was used, or has expired."""
+    """A one-time address that opens nothing."""
 
-    sentence = "This address is used up or has expired. Ask an administrator for a new one."
+    sentence = "This address opens nothing. Ask an administrator for a new one."
+
+
+class TokenGone(TokenNotFound):
+    """One that once was real: it was used, replaced, or has expired."""
+
+    status = 410
+    sentence = "This address has expired. Ask an administrator for a new one."
 
 
 class Forbidden(PortalError):
@@ -150,9 +157,9 @@ class ShareUsedUp(ShareGone):
 
 
 class ShareRevoked(ShareGone):
-    """Somebody closed it."""
+    """Somebody revoked it."""
 
-    sentence = "This link was closed by the people who made it."
+    sentence = "This link was revoked by the people who made it."
 
 
 class SharePasswordWrong(PortalError):
@@ -214,11 +221,25 @@ class UploadTypeRejected(UploadRejected):
     sentence = "This type of document is not taken here."
 
 
+class NothingToPack(PortalError):
+    """A zip of nothing."""
+
+    status = 422
+    sentence = "There is no document in it that could be downloaded."
+
+
+class ArchiveTooLarge(PortalError):
+    """More documents or bytes than one zip may hold."""
+
+    status = 413
+    sentence = "This is more than one zip may hold. Choose fewer documents."
+
+
 class StorageFull(PortalError):
     """No space is left for bytes on their way in."""
 
     status = 507
-    sentence = "There is no space left for uploads. Reading and downloading still work."
+    sentence = "There is no space left for documents. Nothing was stored."
 
 
 class StorageFailed(PortalError):

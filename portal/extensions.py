@@ -2,19 +2,21 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, event, func, select
+from sqlalchemy import Connection, CursorResult, Engine, Executable, PoolProxiedConnection, event, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from portal.models import Base
+from portal.prepared import Prepared
 from portal.settings import Settings
 from portal.storage import LocalStorage
 
@@ -25,10 +27,9 @@ csrf = CSRFProtect()
 BUSY_MILLISECONDS = 5000
 _line = threading.Lock()
 PRAGMAS = (
-    "journal_mode=WAL",
+    f"busy_timeout={BUSY_MILLISECONDS}",
     "synchronous=FULL",  # NORMAL may lose the last commits when the power goes
     "foreign_keys=ON",
-    f"busy_timeout={BUSY_MILLISECONDS}",
     "trusted_schema=OFF",
     "cell_size_check=ON",
 )
@@ -41,6 +42,23 @@ def _prepare_connection(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        _keep_a_journal(connection)
+
+
+def _keep_a_journal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging, which stays with the file once it is set.
+
+    While several start at once on a new file, SQLite refuses some of them without asking the busy handler.
+    """
+    patience = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
 
 
 @event.listens_for(Engine, "begin")
@@ -103,21 +121,21 @@ def run(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
     return db.session.connection().execute(statement, values)
 
 
-def find_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
-    """The first row of a statement that was built once, read past the ORM: for what every request pays for."""
+def find_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
+    """The first row of a prepared statement: for what every request pays for. Inside a transaction it is part of it."""
     if _is_writing():
-        return run(statement, **values).first()
-    with db.engine.connect() as connection:
-        return connection.execute(statement, values).first()
+        return statement.first(db.session.connection().connection, db.engine.dialect, values)
+    with _driver_connection() as connection:
+        return statement.first(connection, db.engine.dialect, values)
 
 
-def write_one(statement: Executable, **values: Any) -> Row[*tuple[Any, ...]] | None:
-    """Execute one writing statement that was built once, in a transaction of its own past the ORM; its first row."""
-    engine = db.engine
-    with _turn(engine.dialect.name), engine.connect() as connection:
-        connection.execution_options(sqlite_begin="IMMEDIATE")
-        with connection.begin():
-            return connection.execute(statement, values).first()
+def write_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
+    """Execute one prepared writing statement, which is a transaction by itself; its first row."""
+    dialect = db.engine.dialect
+    with _turn(dialect.name), _driver_connection() as connection:
+        row = statement.first(connection, dialect, values)
+        connection.commit()
+    return row
 
 
 def lock_on(key: str) -> None:
@@ -133,6 +151,12 @@ def release_connection() -> None:
         db.session().commit()
 
 
+def application_context() -> Callable[[], AbstractContextManager[object]]:
+    """The way back into the running application, for when bytes flow and the request's own context is gone."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app.app_context
+
+
 def settings() -> Settings:
     """The settings of the running application."""
     found: Settings = current_app.config["PORTAL"]
@@ -143,6 +167,16 @@ def storage() -> LocalStorage:
     """The storage of the running application."""
     found: LocalStorage = current_app.extensions["portal.storage"]
     return found
+
+
+@contextmanager
+def _driver_connection() -> Iterator[PoolProxiedConnection]:
+    """A connection of the pool as the driver has it; what is not committed is rolled back when it is given back."""
+    connection = db.engine.raw_connection()
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def _end_reading(session: Session) -> None:

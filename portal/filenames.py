@@ -26,6 +26,13 @@ _UNNAMEABLE = re.compile(f"[{_CONTROLS}{_SURROGATES}{_DIRECTIONS}]")
 _RESERVED = frozenset({".", "..", "download"})
 _JOINERS = re.compile(r"[\u200c\u200d]+")
 
+# What has no accent to take away, spelled as people do who lack the letter; anything else is left out.
+_SPELLED = str.maketrans(
+    {"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T", "ı": "i"}
+    | {"–": "-", "—": "-", "‐": "-", "’": "'", "‘": "'"}
+)
+
 _EXTENSION = re.compile(r"\.(?:tar\.(?:gz|bz2|xz)|[^\s./\\]{1,20})\Z", re.IGNORECASE)
 # Extensions a name may consist of; `.pdf` lost its stem, while `.htaccess` is a name of its own.
 _DOCUMENT_EXTENSION = re.compile(
@@ -106,6 +113,14 @@ def extension(name: str) -> str:
     return _parts(name)[1].lower()
 
 
+def numbered(name: str, number: int) -> str:
+    """``report (2).pdf`` for ``report.pdf``, clean; of a long name the stem gives way, never the number."""
+    stem, suffix = _parts(name)
+    ending = f" ({number}){suffix}"
+    room = MAX_BYTES - len(ending.encode())
+    return clean(stem.encode()[:room].decode(errors="ignore").rstrip(". \u200c\u200d") + ending)
+
+
 def title_of(filename: str) -> str:
     """A title to start with: `weather_report.csv` gives `weather report`. What follows the dot of a number stays."""
     name = clean(filename)
@@ -121,7 +136,7 @@ def ascii_fallback(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    ascii_only = normalize("NFKD", text).encode("ascii", "ignore").decode()
+    ascii_only = normalize("NFKD", text.translate(_SPELLED)).encode("ascii", "ignore").decode()
     return re.sub(" +", " ", re.sub(r'["\\/%;]', "_", ascii_only))
 
 

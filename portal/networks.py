@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -23,6 +24,7 @@ def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
     return _is_in(peer, trusted)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """The network an address is counted by: /24 of IPv4, /64 of IPv6; a mapped address counts as IPv4.
 

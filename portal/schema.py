@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, NullPool, create_engine, inspect
 
 from portal.errors import SchemaMismatch
 
@@ -35,6 +35,15 @@ def head() -> str:
 def current(connection: Connection) -> str | None:
     """The revision the database is at; None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_empty(url: str) -> bool:
+    """Whether the database has no table at all; a SQLite file that is missing is made by looking."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+    engine.dispose()
+    return not tables
 
 
 def require_head(url: str) -> None:

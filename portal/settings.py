@@ -40,6 +40,8 @@ class Settings:
     name: str
     offload: str
     max_upload: int
+    zip_documents: int
+    zip_bytes: int
     trash_days: int
     allowed_types: frozenset[str]
     metrics_token: str = field(repr=False)
@@ -108,18 +110,41 @@ def make_secret(settings: Settings) -> str:
     return _existing_secret(path)
 
 
+def remember_address(settings: Settings, address: str) -> None:
+    """Keep where the portal is served, in PORTAL_DATA/address (0600), for commands that print addresses."""
+    temp = _write_temp(settings.data / "address", address)
+    os.replace(temp, settings.data / "address")
+
+
+def last_address(settings: Settings) -> str:
+    """The base URL; while it is unset, where the portal was last served; "" when that is not known either."""
+    if settings.base_url:
+        return settings.base_url
+    try:
+        found = (settings.data / "address").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if _is_origin(found) else ""
+
+
 def _write_once(path: Path, key: str) -> None:
     """Write the file whole or not at all; of several starters at once the first one's key stays."""
-    temp = path.with_name(f".{secrets.token_hex(8)}")
-    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(key)
-        out.flush()
-        os.fsync(out.fileno())
+    temp = _write_temp(path, key)
     try:
         with suppress(FileExistsError):
             os.link(temp, path)
     finally:
         temp.unlink()
+
+
+def _write_temp(path: Path, text: str) -> Path:
+    """A file beside ``path`` with the text in it, 0600 and on disk."""
+    temp = path.with_name(f".{secrets.token_hex(8)}")
+    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    return temp
 
 
 def _existing_secret(path: Path) -> str:
@@ -147,12 +172,10 @@ def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> dict
 
 
 def _from_environment(environ: Mapping[str, str], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, default in defaults.items():
-        text = environ.get(f"PORTAL_{key.upper()}")
-        if text is not None:
-            found[key] = _typed(key, text, default)
-    return found
+    variables = {f"PORTAL_{key.upper()}": key for key in defaults}
+    given = {name: text for name, text in environ.items() if name.startswith("PORTAL_") and name != "PORTAL_CONFIG"}
+    _refuse_unknown(given, set(variables), "The environment")
+    return {variables[name]: _typed(variables[name], text, defaults[variables[name]]) for name, text in given.items()}
 
 
 def _typed(key: str, text: str, default: Any) -> Any:
@@ -173,13 +196,13 @@ def _checked(raw: dict[str, Any]) -> Settings:
     values = raw | {
         "data": data,
         "database_url": _database_url(raw["database_url"], data),
-        "storage": _directory(raw["storage"]) or data,
+        "storage": _storage(raw["storage"]) or data,
         "base_url": _base_url(raw["base_url"]),
         "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
         "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
     }
     for key in ("client_images", "client_csv", "client_pdf", "client_reports"):
-        values[key] = _existing_directory(key, raw[key])
+        values[key] = _source_directory(key, raw[key])
     if raw["secret_key"]:
         _check_secret(raw["secret_key"], "secret_key")
     if raw["offload"] != "none":
@@ -204,9 +227,16 @@ def _directory(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
 
 
-def _existing_directory(key: str, text: str) -> Path | None:
+def _storage(text: str) -> Path | None:
+    if "://" in text:
+        raise SettingsProblem("storage must be a directory; addresses such as s3:// are not served yet.")
+    return _directory(text)
+
+
+def _source_directory(key: str, text: str) -> Path | None:
+    """A directory to index in place. One that is missing is no reason not to start: a mount may come back."""
     directory = _directory(text)
-    if directory is not None and not directory.is_dir():
+    if directory is not None and directory.exists() and not directory.is_dir():
         raise SettingsProblem(f"{key} names {directory}, which is not a directory.")
     return directory
 

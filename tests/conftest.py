@@ -1,5 +1,7 @@
 """Fixtures of all tests: a fresh database of each kind, the settings for it, and the application on top."""
 
+import gc
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -7,18 +9,27 @@ from pathlib import Path
 import hypothesis
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from portal.extensions import db
 from portal.schema import migrate
 from portal.settings import Settings
-from tests.databases import TEMPLATE, PostgresServer, SqliteTemplate, sqlite_url
-from tests.makers import running, settings_for
+from tests.databases import TEMPLATE, EmptiedDatabase, PostgresServer, SqliteTemplate, memory, sqlite_url, watched
+from tests.makers import core, running, settings_for
 
 hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
+if in_memory := memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(in_memory))  # where ``tmp_path`` is, here and in every worker
+
 _numbers = count(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more through what is there for good: thousands of tests and every module."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +55,19 @@ def sqlite_database(sqlite_template: SqliteTemplate, tmp_path: Path) -> str:
     return sqlite_template.copy(tmp_path / "portal.db")
 
 
+@pytest.fixture(scope="session")
+def emptied_database(postgres_server: PostgresServer) -> Iterator[EmptiedDatabase]:
+    """The one PostgreSQL database of this worker; tests take ``postgresql_database``."""
+    database = EmptiedDatabase(postgres_server, "test")
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def postgresql_database(postgres_server: PostgresServer) -> Iterator[str]:
-    """The URL of a fresh, migrated, empty PostgreSQL database."""
-    name = f"test_{next(_numbers)}"
-    yield postgres_server.create(name, TEMPLATE)
-    postgres_server.drop(name)
+def postgresql_database(emptied_database: EmptiedDatabase) -> Iterator[str]:
+    """The URL of a migrated, empty PostgreSQL database in which nothing ever was."""
+    yield emptied_database.url
+    emptied_database.empty()
 
 
 @pytest.fixture
@@ -100,25 +118,19 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def context(app: Flask) -> Iterator[Flask]:
-    """The application with its context pushed, for tests of the core; ``db.session`` is the test's own.
+def context(settings: Settings) -> Iterator[Flask]:
+    """The core, which has no pages, with its context pushed; ``db.session`` is the test's own.
 
     A transaction that only reads sees what was there when it began: call ``makers.release()`` before looking at what
     somebody else (a client, a thread) wrote.
     """
-    with app.app_context():
+    with core(settings) as app:
         yield app
 
 
 @pytest.fixture
 def statements(context: Flask) -> Iterator[list[str]]:
-    """Every SQL statement but BEGIN, as the application runs it; ``clear()`` it before what is to be counted."""
-    seen: list[str] = []
-
-    def see(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", see)
-    yield seen
-    event.remove(db.engine, "before_cursor_execute", see)
+    """Every SQL statement but BEGIN, as the driver runs it; ``clear()`` it before what is to be counted."""
+    db.session.commit()  # the connection it holds was given out before anybody watched
+    with watched(db.engine) as seen:
+        yield seen

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import inspect, select, update
 from werkzeug.test import TestResponse
 
-from portal import create_app
+from portal import create_app, create_core
 from portal.accounts import actor_of, add_group, add_user, join_group
 from portal.accounts.sessions import start_session
 from portal.actors import Actor
@@ -23,10 +23,12 @@ from portal.catalog.categories import ensure_category
 from portal.catalog.documents import Content, put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
+from portal.cli.installation import close_connections
 from portal.extensions import db, storage, transaction
 from portal.models import READ, Base, Category, Document, Grant, Group, ShareLink, User, db_now
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link
+from tests import compiled
 
 Result = TypeVar("Result")
 
@@ -66,15 +68,31 @@ class Browser(FlaskClient):
 def running(settings: Settings) -> Iterator[Flask]:
     """An application made from ``settings`` whose connections are closed at the end."""
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled.TEMPLATES
     app.testing = True
     app.test_client_class = Browser
+    _keep_statements(app)
     try:
         yield app
     finally:
+        close_connections(app)
+
+
+@contextmanager
+def core(settings: Settings) -> Iterator[Flask]:
+    """The core, which has no pages, with its context pushed; connections are closed at the end."""
+    app = create_core(settings)
+    _keep_statements(app)
+    try:
         with app.app_context():
-            db.session.remove()
-            for engine in db.engines.values():
-                engine.dispose()
+            yield app
+    finally:
+        close_connections(app)
+
+
+def _keep_statements(app: Flask) -> None:
+    with app.app_context():
+        db.engine.update_execution_options(compiled_cache=compiled.STATEMENTS)
 
 
 def person(name: str = "Ada", is_admin: bool = False, password: str | None = None) -> User:

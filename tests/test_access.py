@@ -138,8 +138,8 @@ def may_read_by_hand(world: World, who: Actor, paper: Paper) -> bool:
 def build(world: World) -> None:
     """Put the world's rows into the open transaction, which is never committed."""
     people = [
-        {"id": user, "email": f"{user}@example.org", "email_key": f"{user}@example.org", "name": str(user)}
-        for user in USERS
+        {"id": user, "email": address, "email_key": address, "name": str(user), "name_key": str(user)}
+        for user, address in ((user, f"{user}@example.org") for user in USERS)
     ]
     db.session.execute(insert(User), people)
     db.session.execute(insert(Group), [{"id": one, "name": str(one), "name_key": str(one)} for one in GROUPS])

@@ -18,6 +18,7 @@ from portal.filenames import (
     extension,
     mixes_scripts,
     normal,
+    numbered,
     title_of,
 )
 
@@ -230,6 +231,8 @@ def test_the_extension_outlives_every_cut(stem: str, suffix: str) -> None:
         ('a"b;c%d.pdf', "a_b_c_d.pdf"),
         ('x.p"df', "x.p_df"),
         ("r\u00e9sum\u00e9.pdf", "resume.pdf"),
+        ("Großes Ærø, Łódź.pdf", "Grosses AEro, Lodz.pdf"),
+        ("Đorđe – ðórr’s œuvre.pdf", "Dorde - dorr's oeuvre.pdf"),
         ("\ufb01le\uff11.pdf", "file1.pdf"),
         ("\u540d\u524d.pdf", "document.pdf"),
         ("\u540d\u524d 2018.pdf", "2018.pdf"),
@@ -466,6 +469,32 @@ def test_a_name_for_a_category_has_a_place_in_addresses_and_archives(name: str) 
 @many
 def test_equal_looking_names_have_one_normal_form(name: str) -> None:
     assert normal(normalize("NFD", name)) == normal(name) == normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("report.pdf", "report (2).pdf"),
+        ("backup.tar.gz", "backup (2).tar.gz"),
+        ("Annual.PDF", "Annual (2).PDF"),
+        ("README", "README (2)"),
+        ("a (2).pdf", "a (2) (2).pdf"),
+        ("a.\u0130", "a (2).\u0130"),
+        ("x" * 196 + ".pdf", "x" * 192 + " (2).pdf"),
+        ("\u00e9" * 98 + ".pdf", "\u00e9" * 96 + " (2).pdf"),
+    ],
+)
+def test_a_number_stands_before_the_extension(name: str, expected: str) -> None:
+    assert numbered(name, 2) == expected
+
+
+@given(anything, st.integers(2, 10_000))
+@many
+def test_a_numbered_name_is_clean_and_another_one(name: str, number: int) -> None:
+    made = numbered(clean(name), number)
+    assert made != clean(name)
+    assert clean(made) == made
+    assert f"({number})" in made
 
 
 @pytest.mark.parametrize(

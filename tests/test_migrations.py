@@ -73,6 +73,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         NO_TARGET | {"category_id": 2, "max_downloads": None},
         NO_TARGET | {"pack_id": 3, "used": 0},
     ],
+    "tickets": [{"user_id": None, "pack_id": None}] * ROWS,
     "versions": [
         NOWHERE | {"sha256": DIGESTS[0], "blob_id": 1, "purged_at": None},
         NOWHERE | {"sha256": DIGESTS[1], "source_id": 2, "source_path": "a", "source_mtime_ns": 2, "purged_at": None},
@@ -334,6 +335,22 @@ def test_migrating_again_changes_nothing(database: str) -> None:
         assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
 
 
+def test_the_revision_of_name_keys_folds_names_in_every_script(empty_database: str) -> None:
+    config = configured(empty_database)
+    command.upgrade(config, "20261122_first")
+    names = {1: "Østergård", 2: "STRASSE", 3: "\uff21\uff4c"}
+    with connected(empty_database) as connection:
+        fill(connection)
+        users = next(table for table in tables_of(connection) if table.name == "users")
+        for number, name in names.items():
+            connection.execute(update(users).where(users.c.id == number).values(name=name))
+        connection.commit()
+    command.upgrade(config, "20261125_name_keys")
+    with connected(empty_database) as connection:
+        keys = {row.id: row.name_key for row in connection.execute(text("SELECT id, name_key FROM users"))}
+    assert keys == {1: "østergård", 2: "strasse", 3: "al"}
+
+
 REBUILD = """
 def upgrade():
     with op.batch_alter_table("documents", recreate=RECREATE, table_kwargs={"sqlite_autoincrement": True}) as batch:
@@ -467,6 +484,12 @@ def test_eight_starters_at_once_run_each_revision_once(empty_database: str) -> N
     assert starters.stdout == f"{[0] * 8}\n", starters.stderr
     assert starters.stderr.count("Running upgrade") == len(REVISIONS)
     schema.require_head(empty_database)
+
+
+def test_a_database_is_empty_until_it_is_migrated(empty_database: str) -> None:
+    assert schema.is_empty(empty_database)
+    schema.migrate(empty_database)
+    assert not schema.is_empty(empty_database)
 
 
 @pytest.mark.parametrize("found", [None, "20991231_later"])

@@ -13,7 +13,7 @@ import pytest
 from portal import create_app
 from portal import settings as configuration
 from portal.errors import SettingsProblem
-from portal.settings import DEFAULTS, Settings, load, make_secret
+from portal.settings import DEFAULTS, Settings, last_address, load, make_secret, remember_address
 
 SECRET = "not to be seen by anybody at all, ever"
 SECRETS = ("secret_key", "metrics_token", "database_url")
@@ -94,7 +94,8 @@ def test_an_unknown_key_of_a_command_is_refused_by_name(own: Path) -> None:
         ("trusted_proxies = [127]", "trusted_proxies must be a list of texts"),
         ('trusted_proxies = ["nowhere"]', "'nowhere', which is not an address or network"),
         ('allowed_types = "pdf"', "allowed_types must be a list of texts"),
-        ('client_pdf = "/does/not/exist"', "client_pdf names /does/not/exist, which is not a directory"),
+        ('client_pdf = "/dev/null"', "client_pdf names /dev/null, which is not a directory"),
+        ('storage = "s3://bucket/documents"', "storage must be a directory"),
         ('offload = "apache"', "offload must be"),
         ('database_url = "mysql://host/name"', "database_url must begin with"),
         ('secret_key = "short"', "secret_key must be a secret of at least 32 characters"),
@@ -257,6 +258,29 @@ def test_a_damaged_signing_key_is_refused_and_not_repeated(own: Path, tmp_path: 
     with pytest.raises(SettingsProblem, match="at least 32 characters") as problem:
         make_secret(settings)
     assert "oh dear" not in problem.value.sentence
+
+
+@pytest.mark.parametrize("name", ["PORTAL_FOO", "PORTAL_BASEURL", "PORTAL_base_url", "PORTAL_"])
+def test_a_variable_that_stands_for_no_setting_is_refused_by_name_alone(own: Path, name: str) -> None:
+    with pytest.raises(SettingsProblem) as problem:
+        load_with(own, {name: SECRET, "PORTALS": "are no matter of ours"})
+    assert problem.value.sentence == f"The environment has a setting that does not exist: {name}."
+
+
+def test_the_address_of_the_last_start_is_remembered_for_its_owner_until_one_is_set(own: Path, tmp_path: Path) -> None:
+    settings = load_with(own, data=str(tmp_path))
+    assert last_address(settings) == ""
+    for address in ("http://127.0.0.1:8101", "http://[::1]:9000"):
+        remember_address(settings, address)
+        assert last_address(settings) == address
+    assert (tmp_path / "address").stat().st_mode & 0o777 == 0o600
+    assert last_address(dataclasses.replace(settings, base_url="https://a.example")) == "https://a.example"
+
+
+@pytest.mark.parametrize("content", [b"", b"file:///etc", b"http://a.example/b", b"\xff", b"nonsense"])
+def test_a_remembered_address_that_is_none_counts_for_nothing(own: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "address").write_bytes(content)
+    assert last_address(load_with(own, data=str(tmp_path))) == ""
 
 
 def test_the_application_does_not_start_with_a_wrong_setting(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

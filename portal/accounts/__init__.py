@@ -47,7 +47,7 @@ from portal.accounts.sessions import (
     sign_out,
 )
 from portal.accounts.throttle import clear_try, record_try
-from portal.accounts.tokens import find_token, issue_token, spend_setup_token, spend_token
+from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
 
 __all__ = [
     "PeoplePage",
@@ -91,6 +91,7 @@ __all__ = [
     "record_try",
     "remove_group",
     "require_good_password",
+    "require_token",
     "set_password",
     "sign_in",
     "sign_out",

@@ -40,7 +40,7 @@ def list_groups() -> list[tuple[Group, int]]:
 def list_members(group_id: int) -> list[User]:
     """The people in a group by name."""
     statement = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group_id)
-    return list(db.session.scalars(statement.order_by(func.lower(User.name), User.id)))
+    return list(db.session.scalars(statement.order_by(User.name_key, User.id)))
 
 
 def list_groups_of(user_id: int) -> list[Group]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from portal.accounts.people import email_key
 from portal.extensions import db
@@ -27,17 +27,16 @@ def list_people(
     query: str = "", after: int | None = None, limit: int = PAGE, *, state: str | None = None
 ) -> PeoplePage:
     """People by name, 50 a page, narrowed to those whose name or address contains ``query``, and to a state."""
-    key = func.lower(User.name)
-    statement = select(User).where(_in_state(state)).order_by(key, User.id).limit(limit + 1)
+    statement = select(User).where(_in_state(state)).order_by(User.name_key, User.id).limit(limit + 1)
     if query.strip():
         needle = email_key(query)
         statement = statement.where(
-            or_(User.email_key.contains(needle, autoescape=True), key.contains(needle, autoescape=True))
+            or_(User.email_key.contains(needle, autoescape=True), User.name_key.contains(needle, autoescape=True))
         )
     last = db.session.get(User, after) if after else None
     if last is not None:
-        last_key = func.lower(literal(last.name))
-        statement = statement.where(or_(key > last_key, (key == last_key) & (User.id > last.id)))
+        is_same = User.name_key == last.name_key
+        statement = statement.where(or_(User.name_key > last.name_key, is_same & (User.id > last.id)))
     people = list(db.session.scalars(statement))
     return PeoplePage(people[:limit], people[limit - 1].id if len(people) > limit else None)
 

@@ -1,4 +1,4 @@
-"""Passwords: argon2id, NFKC, and never more than two being hashed at once in a worker."""
+"""Passwords: argon2id, NFKC, never more than two being hashed at once in a worker, and no connection held meanwhile."""
 
 import threading
 import unicodedata
@@ -10,7 +10,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from portal.errors import BadInput, Busy
-from portal.extensions import settings
+from portal.extensions import release_connection, settings
 
 MINIMUM, MAXIMUM = 15, 1024
 """Code points of a password that stands alone (NIST SP 800-63B-4, 3.1.1.2)."""
@@ -62,6 +62,7 @@ def _place() -> Iterator[None]:
     if not _admitted.acquire(blocking=False):
         raise Busy
     try:
+        release_connection()  # none is held while somebody waits or a hash is computed
         with _running:
             yield
     finally:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, literal, select, update
 from portal import audit
 from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
 from portal.actors import Actor
-from portal.errors import BadInput, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import AuditPerson, OneTimeToken, Session, User, db_now
 
@@ -65,7 +65,14 @@ def add_user(
         lock_on(f"user:{email_key(email)}")
         if find_user(email) is not None:
             raise NameTaken(f"{email} already has an account.", field="email")
-        user = User(email=email, email_key=email_key(email), name=name, password_hash=hashed, is_admin=is_admin)
+        user = User(
+            email=email,
+            email_key=email_key(email),
+            name=name,
+            name_key=email_key(name),
+            password_hash=hashed,
+            is_admin=is_admin,
+        )
         session.add(user)
         session.flush()
         audit.introduce(user.id, name, email)
@@ -81,14 +88,19 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool)
         if user.is_admin and not is_admin:
             _require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))
-        user.name, user.is_admin = name, is_admin
+        user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
         session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
     return user
 
 
 def disable_user(actor: Actor | None, user_id: int) -> None:
-    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again."""
+    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again.
+
+    Raises Conflict for one's own, and LastAdministrator when nobody would be left to run the portal.
+    """
+    if actor is not None and actor.user_id == user_id:
+        raise Conflict("This is your own account. Somebody else has to disable it.")
     with transaction() as session:
         user = get_user(user_id)
         if user.is_admin:
@@ -145,7 +157,7 @@ def require_email(email: str) -> str:
     fits = local and "." in host.strip(".") and "@" not in local and email.isprintable()
     fits = fits and max(len(email), len(email_key(email))) <= EMAIL_LENGTH
     if not fits or any(character in email for character in ' ,;:<>()[]\\"'):
-        raise BadInput("This is not an e-mail address.", field="email")
+        raise BadInput("This is not an email address.", field="email")
     return email
 
 
@@ -158,8 +170,10 @@ def require_name(name: str) -> str:
 
 
 def _require_another_administrator(user_id: int) -> None:
+    """One who can sign in: somebody invited who never set a password helps nobody."""
     # On PostgreSQL the rows are locked, so that two administrators cannot remove each other at once.
-    others = select(User.id).where(User.is_admin, User.disabled_at.is_(None), User.id != user_id).with_for_update()
+    able = (User.is_admin, User.disabled_at.is_(None), User.password_hash.is_not(None))
+    others = select(User.id).where(*able, User.id != user_id).with_for_update()
     everybody = select(User.id).where(User.is_admin).with_for_update()
     db.session.scalars(everybody).all()
     if db.session.scalars(others).first() is None:

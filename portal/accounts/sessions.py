@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Integer, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Integer, bindparam, case, delete, select, update
 
 from portal import audit
 from portal.accounts.passwords import check_password
@@ -11,18 +11,19 @@ from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
 from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
-from portal.extensions import db, find_one, release_connection, settings, transaction
+from portal.extensions import db, find_one, settings, transaction
 from portal.models import Session, User, db_later, db_now
+from portal.prepared import Prepared
 from portal.tokens import is_token, make_token, token_hash
 
 PURPOSE = "session"
 QUARTER = 15 * 60
 SEEN_EVERY = timedelta(minutes=5)
-NEW_VISIT_AFTER = timedelta(minutes=30)
+NEW_VISIT_AFTER_SECONDS = 30 * 60
 SESSIONS_EACH = 20
 AGENT_LENGTH = 300
 
-_FIND_SESSION = (
+_FIND_SESSION = Prepared(
     select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
     .join(User, User.id == Session.user_id)
     .where(Session.token_hash == bindparam("token_hash"), User.disabled_at.is_(None))
@@ -75,19 +76,17 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
 def note_visit(person: SignedIn) -> SignedIn:
     """Write down that the person is here, at most every five minutes; after half an hour away a new visit begins.
 
+    Away is the person, not the browser: a second one ends no visit.
+
     Gives the person with what that changed, so that the first page of a visit already tells what is new.
     """
     if person.seen_at is None or person.checked_at is None:
         return person
-    away = person.checked_at - person.seen_at
-    if away < SEEN_EVERY:
+    if person.checked_at - person.seen_at < SEEN_EVERY:
         return person
     with transaction() as session:
         session.execute(update(Session).where(Session.id == person.session_id).values(seen_at=db_now()))
-        seen: dict[str, object] = {"seen_at": db_now()}
-        if away > NEW_VISIT_AFTER:
-            seen["visited_at"] = User.seen_at
-        noted = update(User).where(User.id == person.user_id).values(seen).returning(User.visited_at)
+        noted = update(User).where(User.id == person.user_id).values(_here_now()).returning(User.visited_at)
         return replace(person, visited_at=session.scalars(noted).one())
 
 
@@ -106,7 +105,6 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
     columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
     user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
     stored = password_hash if disabled_at is None else None
-    release_connection()  # none is held while the hash is computed
     try:
         is_right = check_password(stored, password)
     except Busy:
@@ -138,7 +136,7 @@ def start_session(user_id: int, *, network: str, agent: str) -> str:
         kept = select(Session.id).where(Session.user_id == user_id).order_by(Session.id.desc()).limit(SESSIONS_EACH)
         session.execute(delete(Session).where(Session.user_id == user_id, Session.id.not_in(kept)))
         session.execute(delete(Session).where(Session.expires_at <= db_now()))
-        user.visited_at, user.seen_at = user.seen_at, session.scalars(select(db_now())).one()
+        session.execute(update(User).where(User.id == user_id).values(_here_now()))
         who = Actor(user_id=user_id, is_admin=user.is_admin, network=network)
         audit.record_event("session.started", actor=who, thing=("user", user_id))
     return token
@@ -182,6 +180,12 @@ def end_all_sessions(actor: Actor, user_id: int) -> int:
         ended = len(session.execute(delete(Session).where(Session.user_id == user_id).returning(Session.id)).all())
         audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
     return ended
+
+
+def _here_now() -> dict[str, object]:
+    """What changes of a person who is here: the last visit ended when they were last seen, if that is long ago."""
+    was_away = User.seen_at < db_later(-NEW_VISIT_AFTER_SECONDS)
+    return {"seen_at": db_now(), "visited_at": case((was_away, User.seen_at), else_=User.visited_at)}
 
 
 def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

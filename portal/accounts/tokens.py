@@ -6,13 +6,16 @@ from portal import audit
 from portal.accounts.passwords import hash_password, require_good_password
 from portal.accounts.people import actor_of, add_user, get_user, has_users, store_password
 from portal.actors import Actor
-from portal.errors import TokenNotFound
+from portal.errors import TokenGone, TokenNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import OneTimeToken, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
 
 LIFETIME = {"setup": 3600, "invitation": 7 * 86400, "reset": 24 * 3600}
 """Seconds an address works, by purpose."""
+USED = "This address was used already, or a newer one took its place. Sign in, or ask an administrator for a new one."
+SET_UP = "The portal is set up already. Sign in."
+NOT_SET_UP = "This address has expired. Start the portal again: it prints a new one."
 
 
 def issue_token(actor: Actor | None, purpose: str, user_id: int | None = None) -> str:
@@ -40,9 +43,8 @@ def find_token(token: str) -> OneTimeToken | None:
     """The token if it still works. A setup token works only while nobody has an account."""
     if not is_token(token):
         return None
-    hashes = [token_hash(purpose, token) for purpose in LIFETIME]
     live = (OneTimeToken.used_at.is_(None), OneTimeToken.expires_at > db_now())
-    found = db.session.scalar(select(OneTimeToken).where(OneTimeToken.token_hash.in_(hashes), *live))
+    found = db.session.scalar(select(OneTimeToken).where(OneTimeToken.token_hash.in_(_hashes(token)), *live))
     if found is None or (found.purpose == "setup" and has_users()):
         return None
     if found.user_id is not None and get_user(found.user_id).disabled_at is not None:
@@ -50,24 +52,32 @@ def find_token(token: str) -> OneTimeToken | None:
     return found
 
 
+def require_token(token: str) -> OneTimeToken:
+    """The token, which still works. Raises TokenNotFound for one that never was, TokenGone for one that was."""
+    found = find_token(token)
+    if found is None:
+        raise _refusal(token)
+    return found
+
+
 def spend_setup_token(token: str, email: str, name: str, password: str) -> User:
-    """Make the first administrator. Of any number at once exactly one succeeds; the others get TokenNotFound."""
+    """Make the first administrator. Of any number at once exactly one succeeds; the others get TokenGone."""
     require_good_password(password, name, email)
     hashed = hash_password(password)
     with transaction():
         lock_on("setup")  # two addresses may have been issued at once
         _spend(token, "setup")
         if has_users():
-            raise TokenNotFound
+            raise TokenGone(SET_UP)
         user = add_user(None, email, name, is_admin=True)
         user.password_hash = hashed
     return user
 
 
 def spend_token(token: str, password: str) -> User:
-    """Set the password of the person an invitation or reset was made for. Raises TokenNotFound when it is used up."""
-    found = find_token(token)
-    if found is None or found.user_id is None:
+    """Set the password of the person an invitation or reset was made for. Raises like ``require_token``."""
+    found = require_token(token)
+    if found.user_id is None:
         raise TokenNotFound
     user = get_user(found.user_id)
     require_good_password(password, user.name, user.email)
@@ -82,4 +92,18 @@ def _spend(token: str, purpose: str) -> None:
     open_ones = (OneTimeToken.token_hash == token_hash(purpose, token), OneTimeToken.used_at.is_(None))
     statement = update(OneTimeToken).where(*open_ones, OneTimeToken.expires_at > db_now()).values(used_at=db_now())
     if db.session.execute(statement.returning(OneTimeToken.id)).first() is None:
-        raise TokenNotFound
+        raise _refusal(token)
+
+
+def _hashes(token: str) -> list[bytes]:
+    return [token_hash(purpose, token) for purpose in LIFETIME]
+
+
+def _refusal(token: str) -> TokenNotFound:
+    """Why a token does not work."""
+    known = db.session.scalar(select(OneTimeToken).where(OneTimeToken.token_hash.in_(_hashes(token))))
+    if known is None:
+        return TokenNotFound()
+    if known.purpose == "setup":
+        return TokenGone(SET_UP if has_users() else NOT_SET_UP)
+    return TokenGone(USED if known.used_at is not None else None)

@@ -29,7 +29,15 @@ from portal.catalog.documents import (
     restore_document,
     trash_document,
 )
-from portal.catalog.editions import Edition, find_at_path, find_edition, find_in_door, find_readable, find_ref
+from portal.catalog.editions import (
+    Edition,
+    find_at_path,
+    find_edition,
+    find_in_door,
+    find_readable,
+    find_ref,
+    list_editions,
+)
 from portal.catalog.grants import (
     NAMES,
     PERMISSIONS,
@@ -55,6 +63,7 @@ from portal.catalog.listing import (
     tree,
     versions_had,
 )
+from portal.catalog.packing import Packed, list_packed, list_packed_below, size_below
 from portal.catalog.refs import Ref, parse_id, parse_ref
 
 __all__ = [
@@ -70,6 +79,7 @@ __all__ = [
     "Item",
     "OnConflict",
     "Outcome",
+    "Packed",
     "Principal",
     "Ref",
     "add_category",
@@ -93,10 +103,13 @@ __all__ = [
     "list_ancestors",
     "list_children",
     "list_documents",
+    "list_editions",
     "list_grants",
     "list_grants_of_group",
     "list_grants_of_person",
     "list_new",
+    "list_packed",
+    "list_packed_below",
     "list_shown",
     "list_trash",
     "list_unpublished",
@@ -110,6 +123,7 @@ __all__ = [
     "remove_category",
     "remove_grant",
     "restore_document",
+    "size_below",
     "trash_document",
     "tree",
     "versions_had",

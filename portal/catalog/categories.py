@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -11,9 +11,13 @@ from portal.actors import Actor
 from portal.catalog.texts import require_text
 from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, NameTaken
 from portal.extensions import db, lock_on, transaction
-from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, ShareLink, SourceDirectory
+from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, ShareLink, SourceDirectory, Version
 
 DEEPEST = 64
+NAMED_AT_THE_TOP = (
+    "The ledger still names documents that were in this category and are gone for good, and there is no category above"
+    " to hand them to. Move it into another category first; then it can be removed."
+)
 TREE = "category-tree"
 """What writers of the tree queue on, so that two moves cannot tie a loop."""
 LONGEST_PATH = 10_000
@@ -104,6 +108,8 @@ def add_category(
         category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
         session.execute(delete(CategoryAlias).where(CategoryAlias.path == path))
         audit.record_event("category.added", actor=actor, thing=("category", category.id), label=path)
+        if is_sealed:
+            audit.record_event("category.sealed", actor=actor, thing=("category", category.id), label=path)
     return category
 
 
@@ -151,21 +157,18 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
 
 
 def remove_category(actor: Actor | None, category_id: int) -> None:
-    """Remove an empty category with its grants. Raises Conflict while anything is in it or refers to it."""
+    """Remove an empty category with its grants. Raises Conflict while anything is in it or refers to it.
+
+    Documents whose bytes were given up for good are still named by the ledger: they go on to the category above.
+    """
     with transaction() as session:
         lock_on(TREE)
         lock_shelves(category_id)
         lock_on(f"grants:{category_id}")
         _require_manage(actor, category_id)
         category = get_category(category_id)
-        for model, column in (
-            (Category, Category.parent_id),
-            (Document, Document.category_id),
-            (ShareLink, ShareLink.category_id),
-            (SourceDirectory, SourceDirectory.category_id),
-        ):
-            if session.scalar(select(literal(1)).select_from(model).where(column == category_id).limit(1)):
-                raise Conflict("Only an empty category can be removed; documents in the trash count.")
+        _require_empty(category_id)
+        _hand_on_purged(category)
         session.execute(delete(Grant).where(Grant.category_id == category_id))
         session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category_id))
         audit.record_event("category.removed", actor=actor, thing=("category", category_id), label=category.path)
@@ -218,6 +221,31 @@ def _refuse_source(category: Category, what: str) -> None:
     shown = select(SourceDirectory.id).join(Category, Category.id == SourceDirectory.category_id)
     if db.session.scalar(shown.where(or_(within(category), Category.id.in_(_ids(category)))).limit(1)):
         raise Conflict(f"This category shows a directory in place and cannot be {what}.")
+
+
+def _require_empty(category_id: int) -> None:
+    for what in (
+        select(Category.id).where(Category.parent_id == category_id),
+        select(Document.id).where(Document.category_id == category_id, ~_is_purged()),
+        select(ShareLink.id).where(ShareLink.category_id == category_id),
+        select(SourceDirectory.id).where(SourceDirectory.category_id == category_id),
+    ):
+        if db.session.scalar(what.limit(1)) is not None:
+            raise Conflict("Only an empty category can be removed; documents in the trash count.")
+
+
+def _is_purged() -> ColumnElement[bool]:
+    """Whether a document has given up its bytes for good and only its name is left."""
+    has_bytes = select(Version.id).where(Version.document_id == Document.id, Version.purged_at.is_(None))
+    return and_(Document.trashed_at.is_not(None), ~has_bytes.exists())
+
+
+def _hand_on_purged(category: Category) -> None:
+    here = Document.category_id == category.id
+    if category.parent_id is not None:
+        db.session.execute(update(Document).where(here).values(category_id=category.parent_id))
+    elif db.session.scalar(select(Document.id).where(here).limit(1)) is not None:
+        raise Conflict(NAMED_AT_THE_TOP)
 
 
 def _repath(category: Category, parent: Category | None, name: str) -> None:

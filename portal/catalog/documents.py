@@ -207,14 +207,6 @@ def _require_restorer(actor: Actor | None, document_id: int) -> None:
             raise DocumentNotFound
 
 
-def numbered(filename: str, number: int) -> str:
-    """``report (2).pdf`` for ``report.pdf``; of a long name the stem gives way, so that the number is never cut off."""
-    cut = len(filename) - len(filenames.extension(filename))
-    stem, ending = filename[:cut], f" ({number}){filename[cut:]}"
-    room = filenames.MAX_BYTES - len(ending.encode())
-    return filenames.clean(stem.encode()[:room].decode(errors="ignore").rstrip(" .\u200c\u200d") + ending)
-
-
 def _hold(document_id: int, *shelves: int) -> Document:
     """The document as it is once nobody else can write to it, to where it is shelved, or to more ``shelves``.
 
@@ -251,9 +243,9 @@ def _find_live(category_id: int, filename: str) -> Document | None:
 
 def _free_filename(category_id: int, filename: str) -> str:
     number = 2
-    while _find_live(category_id, numbered(filename, number)) is not None:
+    while _find_live(category_id, filenames.numbered(filename, number)) is not None:
         number += 1
-    return numbered(filename, number)
+    return filenames.numbered(filename, number)
 
 
 def _fit_extension(document: Document, filename: str) -> str:

@@ -14,8 +14,10 @@ from portal import access
 from portal.actors import Actor
 from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
+from portal.errors import ContentUnavailable
 from portal.extensions import db, find_one
 from portal.models import MANAGE, Category, Document, SourceDirectory, Version
+from portal.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,12 @@ class Edition:
 
     @cached_property
     def digest(self) -> str:
-        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons."""
-        return f"sha-256=:{base64.b64encode(bytes.fromhex(self.sha256)).decode()}:"
+        """For ``Repr-Digest`` (RFC 9530): the SHA-256 as base64 between colons. Raises ContentUnavailable for none."""
+        try:
+            binary = bytes.fromhex(self.sha256)
+        except ValueError as problem:
+            raise ContentUnavailable from problem
+        return f"sha-256=:{base64.b64encode(binary).decode()}:"
 
 
 def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition | None:
@@ -104,6 +110,15 @@ def find_edition(document_id: int, version_id: int | None) -> Edition | None:
     return _first(statement.where(wanted, *live))
 
 
+def list_editions(version_ids: Sequence[int]) -> dict[int, Edition]:
+    """The editions of these versions by the version's id, without asking who may; one that was purged is left out."""
+    statement = _select().join(Version, Version.document_id == Document.id)
+    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    wanted = statement.where(Version.id.in_(version_ids), Version.purged_at.is_(None))
+    editions = [_edition(row) for row in db.session.execute(wanted)]
+    return {edition.version_id: edition for edition in editions}
+
+
 def find_ref(text: str) -> Document | None:
     """The live document an operator means: an id, a uuid, or a path."""
     ref = parse_ref(text)
@@ -117,13 +132,13 @@ def find_ref(text: str) -> Document | None:
 
 
 @cache
-def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Select[*tuple[Any, ...]]:
-    """The statement of the download line, built once for each of its eight forms."""
+def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Prepared:
+    """The statement of the download line, prepared once for each of its eight forms."""
     named = Document.id == bindparam("ref") if is_id else Document.uuid == bindparam("ref")
     anybody = access.level_of(Document.category_id, bindparam("user_id", type_=Integer))
     level = literal(MANAGE, Integer) if is_admin else anybody
     number = bindparam("number", type_=Integer) if is_pinned else None
-    return _editions(number).where(named, access.visible(level))
+    return Prepared(_editions(number).where(named, access.visible(level)))
 
 
 def _select() -> Select[*tuple[Any, ...]]:

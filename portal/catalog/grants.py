@@ -9,6 +9,7 @@ from portal import access, audit
 from portal.accounts import get_group, get_user
 from portal.actors import Actor
 from portal.catalog.categories import get_category, list_ancestors
+from portal.catalog.moments import require_future
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User
@@ -44,13 +45,17 @@ class GrantRow:
 def add_grant(
     actor: Actor | None, category_id: int, principal: Principal, permission: str, expires_at: datetime | None = None
 ) -> Grant:
-    """Give a permission, or change the one this principal has here. Needs ``manage`` on the category."""
+    """Give a permission, or change the one this principal has here. Needs ``manage`` on the category.
+
+    Raises BadInput for a permission that is none and for an end that is over already.
+    """
     if permission not in PERMISSIONS:
         raise BadInput("A permission is read, publish or manage.")
     with transaction() as session:
         lock_on(f"grants:{category_id}")
         category = _require_manage(actor, category_id)
         _require_principal(principal)
+        require_future(expires_at, "A permission must end in the future.")
         grant = _find(category_id, principal)
         if grant is None:
             grant = Grant(

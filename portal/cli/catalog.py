@@ -11,9 +11,10 @@ from portal import catalog
 from portal.catalog import PERMISSIONS, Principal
 from portal.cli.inputs import get_category, get_group, get_user, path_of
 from portal.cli.installation import opened
-from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say, size_text
+from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say
 from portal.extensions import db
 from portal.models import Category, Document, Version
+from portal.sizes import size_text
 from portal.uploads import Report, import_directory, index_directory
 
 BLOCK = 1000
@@ -103,15 +104,16 @@ def _principal(group_name: str | None, email: str | None) -> tuple[Principal, st
 
 def _summary(report: Report, into: str) -> str:
     total = report.added + report.versioned + report.unchanged
-    parts = [f"{report.added:,} added", counted(report.versioned, "new version", "new versions")]
-    parts.append(f"{report.unchanged:,} unchanged")
-    if report.vanished:
-        parts.append(f"{report.vanished:,} gone from disk and now in the trash")
-    if report.skipped:
-        parts.append(f"{report.skipped:,} skipped")
-    if report.problems:
-        parts.append(f"{len(report.problems):,} not taken")
-    return f"{into}: {counted(total, 'document', 'documents')}: {', '.join(parts)}."
+    figures = {
+        "new": report.added,
+        "in a new version": report.versioned,
+        "unchanged": report.unchanged,
+        "gone from disk and now in the trash": report.vanished,
+        "skipped": report.skipped,
+        "not taken": len(report.problems),
+    }
+    parts = [f"{count:,} {words}" for words, count in figures.items() if count]
+    return f"{into}: {', '.join([counted(total, 'document', 'documents'), *parts])}."
 
 
 def _line(row: dict[str, Any]) -> str:

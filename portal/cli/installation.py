@@ -1,4 +1,4 @@
-"""The installation a command works on: its settings, its schema checked, its application open."""
+"""The installation a command works on: its settings, its schema checked, its core open."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import make_url
 
-from portal import create_app, schema, settings
+from portal import create_core, schema, settings
 from portal.errors import SchemaMismatch
 from portal.extensions import db
 from portal.settings import Settings
@@ -15,13 +15,13 @@ from portal.settings import Settings
 
 @contextmanager
 def opened(chosen: Settings | None = None) -> Iterator[Flask]:
-    """The application of the settings in force, or of those given, with its context pushed.
+    """The core on the settings in force, or on those given, with its context pushed.
 
     Raises SettingsProblem, and SchemaMismatch before anything is created; every connection is closed at the end.
     """
     chosen = chosen or settings.load()
     require_schema(chosen.database_url)
-    app = create_app(chosen)
+    app = create_core(chosen)
     with app.app_context():
         try:
             yield app

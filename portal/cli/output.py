@@ -9,7 +9,6 @@ from itertools import chain, islice
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -49,11 +48,6 @@ def print_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for line in lines:
         cells = (text + " " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
-
-
-def size_text(size: int) -> str:
-    """A size for people, in powers of 1,000."""
-    return decimal(size)
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -9,6 +9,7 @@ from portal.cli.installation import opened
 from portal.cli.output import as_json, counted, moment_json, moment_text, print_columns, print_json_array, say
 from portal.extensions import settings
 from portal.models import User
+from portal.settings import last_address
 
 PAGE = 500
 
@@ -29,19 +30,20 @@ def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
     """Add a person. Without a password, print a one-time address where they set one."""
     password = read_password() if password_stdin else None
     with opened():
-        added = accounts.add_user(None, email, name, password, is_admin=admin)
         if password is None:
-            _print_address(added, "invitation")
+            _, token = accounts.invite_user(None, email, name, is_admin=admin)
+            _print_address(token)
         else:
+            added = accounts.add_user(None, email, name, password, is_admin=admin)
             click.echo(f"{added.name} has an account now: {added.email}")
 
 
 @user.command("reset")
 @click.argument("email")
 def reset_user(email: str) -> None:
-    """Print a one-time address where a person sets a new password. Until then the old one works."""
+    """Print a one-time address where a person sets a password. Until then the old one works, if there is one."""
     with opened():
-        _print_address(get_user(email), "reset")
+        _print_address(accounts.issue_address(None, get_user(email).id))
 
 
 @user.command("list")
@@ -53,8 +55,7 @@ def list_users(as_json: bool) -> None:
     if as_json:
         print_json_array(_person(one) for one in people)
         return
-    rows = [(one.name, one.email, _role(one), _standing(one), moment_text(one.seen_at)) for one in people]
-    print_columns(("Name", "Address", "Role", "Account", "Last here"), rows)
+    print_columns(("Name", "Address", "Role", "Account", "Last here"), [_columns(one) for one in people])
 
 
 @click.group
@@ -94,14 +95,14 @@ def list_groups(as_json: bool) -> None:
     print_columns(("Group", "Members"), [(one.name, counted(count, "person", "people")) for one, count in groups])
 
 
-def _print_address(person: User, purpose: str) -> None:
-    base_url = settings().base_url
-    click.echo(setup_address(base_url, accounts.issue_token(None, purpose, person.id)))
+def _print_address(token: str) -> None:
+    base_url = last_address(settings())
+    click.echo(setup_address(base_url, token))
     warn_of_default(base_url)
 
 
 def warn_of_default(base_url: str) -> None:
-    """Say where a printed address leads when no setting says where the portal is."""
+    """Say where a printed address leads when neither a setting nor an earlier start says where the portal is."""
     if not base_url:
         say(f"PORTAL_BASE_URL is not set: this address is right if the portal is at {default_base_url()}.")
 
@@ -128,11 +129,6 @@ def _person(one: User) -> dict[str, object]:
     }
 
 
-def _role(one: User) -> str:
-    return "administrator" if one.is_admin else ""
-
-
-def _standing(one: User) -> str:
-    if one.disabled_at is not None:
-        return "disabled"
-    return "open" if one.password_hash is not None else "invited"
+def _columns(one: User) -> tuple[str, ...]:
+    role = "administrator" if one.is_admin else ""
+    return one.name, one.email, role, accounts.state_of_person(one), moment_text(one.seen_at)

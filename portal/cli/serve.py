@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from flask import Flask
+from flask import Flask, Response
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import ParseException
 
 from portal import accounts, create_app, downloads, settings, uploads
 from portal.addresses import (
@@ -56,12 +57,23 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:  # type: ignore[override]  # the stubs know WSGI by its bare signature
         """The application of one worker, with the settings in force."""
-        return create_app()
+        app = create_app()
+        app.register_error_handler(ParseException, answer_broken)
+        return app
 
     def close(self) -> None:
         """Close the databases of a worker that ends, so that SQLite tidies up its journal."""
         if isinstance(self.callable, Flask):
             close_connections(self.callable)
+
+
+def answer_broken(problem: Exception) -> Response:
+    """A body in broken chunks, which gunicorn finds out about while it is read; the connection is of no more use."""
+    response = Response(
+        f"The request broke off or is mistyped ({type(problem).__name__}).\n", 400, mimetype="text/plain"
+    )
+    response.headers["Connection"] = "close"
+    return response
 
 
 host_option = click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")
@@ -91,6 +103,7 @@ def run(
         address = default_base_url(host, listener.getsockname()[1])
         chosen = _with_base_url(address)
         prepare(chosen)
+        settings.remember_address(chosen, chosen.base_url)
         if greet is not None:
             greet(chosen.base_url)
         _warn_if_readable(host, chosen.base_url)
@@ -145,7 +158,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
         "control_socket_disable": True,
-        "forwarded_allow_ips": "",  # the portal reads X-Forwarded-* itself, from proxies it was told about
+        "forwarded_allow_ips": "",  # the portal itself reads X-Forwarded-For, from proxies it was told about
         "secure_scheme_headers": {},
         "preload_app": False,
         "proc_name": "portal",

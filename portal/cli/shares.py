@@ -1,4 +1,4 @@
-"""Share links: made, listed, closed. The address of one is printed once and can never be shown again."""
+"""Share links: made, listed, revoked. The address of one is printed once and can never be shown again."""
 
 import click
 
@@ -10,7 +10,7 @@ from portal.cli.installation import opened
 from portal.cli.output import as_json, moment_json, moment_text, print_columns, print_json_array
 from portal.cli.people import password_stdin, warn_of_default
 from portal.extensions import settings
-from portal.models import ShareLink
+from portal.settings import last_address
 from portal.shares import LinkRow, Terms
 
 PAGE = 500
@@ -18,12 +18,14 @@ PAGE = 500
 
 @click.group
 def share() -> None:
-    """Make links for people without an account, list and close them."""
+    """Make links for people without an account, list and revoke them."""
 
 
 @share.command("add")
 @click.argument("ref")
-@click.option("--label", default="", help="For whom it is; shown to publishers.")
+@click.option(
+    "--label", default="", help="For whom it is: the page of the link begins with it, unless there is a password."
+)
 @click.option("--expires", metavar="WHEN", help="14d, 12h, a date (until it is over) or a time; UTC without a zone.")
 @click.option("--limit", type=int, help="How often it may be downloaded.")
 @password_stdin
@@ -34,7 +36,7 @@ def add_share(ref: str, label: str, expires: str | None, limit: int | None, pass
         document = get_document(ref)
         terms = Terms(label=label, expires_at=moment_of(expires) if expires else None, max_downloads=limit)
         _, token = shares.add_link(None, document.id, terms, password=password)
-        base_url = settings().base_url
+        base_url = last_address(settings())
         click.echo(share_address(base_url, token))
         warn_of_default(base_url)
 
@@ -49,7 +51,7 @@ def list_shares(as_json: bool) -> None:
         print_json_array(_link(row) for row in rows)
         return
     lines = [
-        (str(row.link.id), row.state, _used(row.link), moment_text(row.link.expires_at), row.link.label, row.title)
+        (str(row.link.id), row.state, row.used_text, moment_text(row.link.expires_at), row.link.label, row.title)
         for row in rows
     ]
     print_columns(("Id", "State", "Used", "Expires", "Label", "Document"), lines)
@@ -58,10 +60,10 @@ def list_shares(as_json: bool) -> None:
 @share.command("revoke")
 @click.argument("link_id", metavar="ID", type=int)
 def revoke_share(link_id: int) -> None:
-    """Close a link for good, with every download it has handed out."""
+    """Revoke a link for good, with every download it has handed out."""
     with opened():
         shares.revoke_link(None, link_id)
-        click.echo(f"Link {link_id} is closed.")
+        click.echo(f"Link {link_id} is revoked.")
 
 
 def _all_links() -> list[LinkRow]:
@@ -88,7 +90,3 @@ def _link(row: LinkRow) -> dict[str, object]:
         "expires_at": moment_json(link.expires_at),
         "created_at": moment_json(link.created_at),
     }
-
-
-def _used(link: ShareLink) -> str:
-    return f"{link.used} of {link.max_downloads}" if link.max_downloads is not None else str(link.used)

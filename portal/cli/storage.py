@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from portal import integrity, settings
+from portal import integrity, schema, settings
 from portal.cli.installation import opened
-from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say, size_text
+from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say
 from portal.settings import Settings
+from portal.sizes import size_text
 from portal.tokens import make_token
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
@@ -61,8 +62,11 @@ def backup(file: Path) -> None:
 @click.command
 @file_argument
 def restore(file: Path) -> None:
-    """Bring FILE back into an installation without documents."""
-    with opened(_without_new_secret()), byte_progress("Restoring") as tell:
+    """Bring FILE back into an installation without documents; into none at all, it is made first."""
+    chosen = settings.load()
+    if file.exists():
+        _make_database(chosen)
+    with opened(_without_new_secret(chosen)), byte_progress("Restoring") as tell:
         report = integrity.restore(file, progress=tell)
     click.echo(f"{counted(report.documents, 'document', 'documents')} brought back, as of {report.made_at}.")
     for source in report.sources:
@@ -72,9 +76,15 @@ def restore(file: Path) -> None:
     _end(report.problems)
 
 
-def _without_new_secret() -> Settings:
+def _make_database(chosen: Settings) -> None:
+    """What `portal migrate` does, where nothing is there yet; a database of another schema is left to the operator."""
+    chosen.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if schema.is_empty(chosen.database_url):
+        schema.migrate(chosen.database_url)
+
+
+def _without_new_secret(chosen: Settings) -> Settings:
     """The settings, such that none is made: a new signing key would stand in the way of the one in the backup."""
-    chosen = settings.load()
     is_fresh = not chosen.secret_key and not chosen.secrets_dir.exists()
     return replace(chosen, secret_key=make_token()) if is_fresh else chosen
 

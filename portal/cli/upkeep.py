@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from portal import schema, settings
 from portal.cli.failures import first_line
 from portal.cli.installation import require_schema
-from portal.cli.output import size_text
-from portal.errors import PortalError
+from portal.errors import PortalError, SettingsProblem
 from portal.settings import Settings
+from portal.sizes import size_text
 from portal.storage import LocalStorage
 
 
@@ -28,7 +28,11 @@ def check() -> None:
     """Look whether the settings can be read, the schema fits and the storage takes and gives back bytes."""
     chosen = settings.load()
     click.echo(f"settings  data in {chosen.data}")
-    results = [_reported("schema", _check_schema, chosen), _reported("storage", _check_storage, chosen)]
+    results = [
+        _reported("schema", _check_schema, chosen),
+        _reported("storage", _check_storage, chosen),
+        _reported("sources", _check_sources, chosen),
+    ]
     if not all(results):
         raise click.exceptions.Exit(1)
 
@@ -49,6 +53,13 @@ def _reported(what: str, look: Callable[[Settings], str], chosen: Settings) -> b
 def _check_schema(chosen: Settings) -> str:
     require_schema(chosen.database_url)
     return f"at {schema.head()}, as this version needs it"
+
+
+def _check_sources(chosen: Settings) -> str:
+    missing = [f"{path} ({directory})" for path, directory in chosen.sources.items() if not directory.is_dir()]
+    if missing:
+        raise SettingsProblem(f"The directory of {', '.join(missing)} is not there.")
+    return ", ".join(chosen.sources) or "none"
 
 
 def _check_storage(chosen: Settings) -> str:

@@ -1,19 +1,27 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
-from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, sweep
+from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, close_for_link, sweep
 from portal.downloads.listing import MOST_COUNTED, DownloadRow, count_downloads, list_downloads
+from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import Sending, open_bytes, open_for_download
+from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
     "MOST_COUNTED",
     "TICKET_OVER",
+    "Archive",
     "Claim",
     "DownloadRow",
     "Sending",
+    "ZipSending",
     "claim_of",
+    "close_for_link",
     "count_downloads",
     "list_downloads",
     "open_bytes",
     "open_for_download",
+    "open_for_zip",
+    "pack_category",
+    "pack_documents",
     "sweep",
 ]

@@ -6,7 +6,20 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, false, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -15,8 +28,12 @@ from portal.catalog import Edition
 from portal.errors import ShareExpired, TooManyTransfers
 from portal.extensions import db, run, settings, transaction, write_one
 from portal.models import Download, PublicId, Ticket, db_later, db_now
+from portal.prepared import Prepared
 from portal.ranges import covers, merge, without
 
+BROKEN = ("aborted", "interrupted")
+NEAR = 64 * 1024
+"""A block that was refused may have left in part: whoever goes on from within it has what is before."""
 MOST_INTERVALS = 256
 """More pieces than this are not kept apart: the whole is answered instead."""
 JOIN_SECONDS = 24 * 3600
@@ -28,6 +45,9 @@ ACTIVE_SECONDS = 120
 """A transfer that moved no bytes for so long does not count against those allowed at once."""
 AGENT_LENGTH = 300
 TICKET_OVER = "This download address has expired. Open the link again."
+TICKET_DONE = "This download is complete. Open the link again if you need another one."
+TICKET_BUDGET = 2
+"""How many times its size a ticket sends at most: enough for what a client lost, too little to hand the ticket on."""
 
 Intervals = Sequence[tuple[int, int]]
 
@@ -70,10 +90,12 @@ class Told:
 
 
 class _Last(NamedTuple):
-    """What the newest row of an actor and version says: open, alive within a day, or completed just now."""
+    """What the newest row of an actor and version says, and whether it is open, alive, or completed just now."""
 
     id: int
     intervals: list[list[int]]
+    bytes_sent: int
+    state: str
     is_open: bool
     is_alive: bool
     is_late: bool
@@ -97,6 +119,8 @@ _FIND: Select[*tuple[Any, ...]] = (
     select(
         Download.id,
         Download.intervals,
+        Download.bytes_sent,
+        Download.state,
         Download.closed_at.is_(None),
         Download.active_at > db_later(-JOIN_SECONDS),
         and_(Download.state == "completed", Download.closed_at > db_later(-LATE_SECONDS)),
@@ -120,14 +144,14 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     follow: so a small download costs one transaction. Raises TooManyTransfers, and ShareExpired for a ticket that was
     given back. The unique index decides between two that begin at once; the loser joins.
     """
-    if handed and claim.ticket_id is None and covers(merge(handed), edition.size):
-        at_once = write_one(_complete_at_once(), **_values(claim, edition, handed), uuid=uuid4())
+    if handed and claim.ticket_id is None and covers(handed, edition.size):
+        at_once = write_one(_complete_at_once(), **values_of(claim, edition, handed), uuid=uuid4())
         if at_once is not None:
-            return Entry(at_once.id, fresh=handed)
+            return Entry(at_once[0], fresh=handed)
     try:
-        return _begin(claim, edition, wanted, handed, _FIND_LAST)
+        return join(claim, edition, wanted, handed)
     except IntegrityError:
-        return _begin(claim, edition, wanted, handed, _FIND_OPEN)
+        return join(claim, edition, wanted, handed, _FIND_OPEN)
 
 
 def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
@@ -141,11 +165,12 @@ def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = 
         found = select(Download.intervals, Download.state, Download.closed_at).where(this).with_for_update()
         intervals, present, closed_at = session.execute(found).one()
         had = _pairs(intervals)
-        merged = merge([*had, *handed])
+        before = _had_before(handed, had, present)
+        merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         values: dict[str, object] = {
-            "intervals": merged[:MOST_INTERVALS],
-            "bytes_sent": Download.bytes_sent + sent,
+            "intervals": merged,
+            "bytes_sent": Download.bytes_sent + sent + _length(before),
             "active_at": db_now(),
         }
         if present != "completed" and (is_complete or closed_at is None):
@@ -174,6 +199,14 @@ def take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals) -> 
         _take_back(entry, size, refused, fresh, {})
 
 
+def close_for_link(link_id: int) -> None:
+    """Close what is open by a link that was revoked; its next request gets nothing, so nothing goes on."""
+    with transaction() as session:
+        these = (Download.link_id == link_id, Download.closed_at.is_(None))
+        state = case((Download.state == "started", "interrupted"), else_=Download.state)
+        session.execute(update(Download).where(*these).values(state=state, closed_at=db_now()))
+
+
 def sweep(idle_seconds: int) -> int:
     """Mark transfers nobody has heard of for so long as ``interrupted``; how many that were.
 
@@ -193,19 +226,26 @@ def sweep(idle_seconds: int) -> int:
     return len(marked)
 
 
-def _begin(
-    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]]
+def join(
+    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]] = _FIND_LAST
 ) -> Entry:
-    is_part = not covers(merge(wanted), edition.size)
+    """The row of this actor and version that is open, or was completed just now, or else a new one.
+
+    Raises like ``begin``, and IntegrityError when somebody else began one in the same instant.
+    """
+    is_part = not covers(wanted, edition.size)
     with transaction():
         _require_ticket(claim)
         last = _find(find, claim, edition)
         if last is not None and last.is_open and not last.is_alive:
             _close(last.id)
             last = None
+        if claim.ticket_id is not None:
+            _require_budget(last, edition.size)
+            is_part = True  # whatever a ticket asks for is a piece of its one download
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
-                _require_capacity(claim)
+                require_capacity(claim)
             return _insert(claim, edition, handed)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
@@ -213,7 +253,7 @@ def _begin(
             told = advance(entry, edition.size, handed, _length(handed))
             entry = replace(entry, fresh=told.fresh)
         elif last.is_open:
-            _rejoin(entry, claim)
+            _rejoin(entry, claim, last, wanted)
     return entry
 
 
@@ -230,11 +270,18 @@ def _require_ticket(claim: Claim) -> None:
             raise ShareExpired(TICKET_OVER)
 
 
+def _require_budget(last: _Last | None, size: int) -> None:
+    """A ticket is one download: complete, it answers for ten minutes what a client lost, and then no more."""
+    if last is not None and last.state == "completed" and not (last.is_late and last.bytes_sent < TICKET_BUDGET * size):
+        raise ShareExpired(TICKET_DONE)
+
+
 def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, reopened: dict[str, object]) -> None:
     with transaction() as session:
         this = Download.id == entry.id
-        had = _pairs(session.scalars(select(Download.intervals).where(this).with_for_update()).one())
-        left = without(had, without(refused, without(refused, fresh)))
+        found = select(Download.intervals, Download.bytes_sent).where(this).with_for_update()
+        intervals, bytes_sent = session.execute(found).one()
+        left = _left_of(_pairs(intervals), bytes_sent - _length(refused), refused, fresh)
         values: dict[str, object] = {
             "intervals": left,
             "bytes_sent": Download.bytes_sent - _length(refused),
@@ -245,13 +292,23 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
         session.execute(update(Download).where(this).values(values))
 
 
+def _left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Intervals) -> Intervals:
+    """What a row still holds without pieces that were refused, when so many bytes are left that did leave.
+
+    While these are enough for all of it, somebody else may have handed the pieces over too. Then what nobody had before
+    goes, and if even that is more than left, all of it.
+    """
+    candidates = (had, without(had, without(refused, without(refused, fresh))), without(had, refused))
+    return next((left for left in candidates if _length(left) <= bytes_sent), candidates[-1])
+
+
 def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
-    is_complete = bool(handed or not edition.size) and covers(merge(handed), edition.size)
-    row = run(_insert_statement(is_complete), **_values(claim, edition, handed))
+    is_complete = bool(handed or not edition.size) and covers(handed, edition.size)
+    row = run(_insert_statement(is_complete), **values_of(claim, edition, handed))
     return Entry(row.scalar_one(), fresh=handed)
 
 
-def _values(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
+def values_of(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:
     """What a new row says, by the names of ``_GIVEN``."""
     return {
         "actor_key": claim.key,
@@ -277,7 +334,7 @@ def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
 
 
 @cache
-def _complete_at_once() -> ReturningInsert[int]:
+def _complete_at_once() -> Prepared:
     """A whole small download in one statement, unless a row of this actor and version is open to be joined."""
     table = Download.__table__
     values: dict[str, ColumnElement[Any]] = {name: bindparam(name, type_=table.c[name].type) for name in _GIVEN}
@@ -288,23 +345,48 @@ def _complete_at_once() -> ReturningInsert[int]:
     same = (Download.actor_key == bindparam("actor_key"), Download.version_id == bindparam("version_id"))
     is_open = exists().where(*same, Download.closed_at.is_(None))
     chosen = select(*(value.label(name) for name, value in values.items())).where(~is_open)
-    return insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id)
+    return Prepared(insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id))
 
 
-def _rejoin(entry: Entry, claim: Claim) -> None:
-    values = {"state": "started", "active_at": db_now(), "agent": claim.agent[:AGENT_LENGTH]}
+def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals) -> None:
+    had = _pairs(last.intervals)
+    before = _had_before(wanted, had, last.state)
+    values = {
+        "state": "started",
+        "active_at": db_now(),
+        "agent": claim.agent[:AGENT_LENGTH],
+        "intervals": merge([*had, *before]),
+        "bytes_sent": Download.bytes_sent + _length(before),
+    }
     db.session.execute(update(Download).where(Download.id == entry.id).values(values))
 
 
+def _had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int, int]]:
+    """What a client that goes on after its line broke must have got, though nobody wrote it down.
+
+    Of a block that was refused an unknown part has left; of a transfer that ended with its server, an unknown number
+    of blocks. Nobody may hold a whole document without a completed row, so whoever goes on from there is believed; such
+    a row is not confirmed.
+    """
+    if state not in BROKEN:
+        return []
+    gaps = []
+    for start, _ in wanted:
+        known = max((stop for _, stop in had if stop <= start), default=0)
+        is_inside = any(low <= start <= high for low, high in had)
+        if not is_inside and (state == "interrupted" or start - known <= NEAR):
+            gaps.append((known, start))
+    return gaps
+
+
 def _close(download_id: int) -> None:
-    still = {"started": "interrupted"}
-    state = db.session.scalars(select(Download.state).where(Download.id == download_id)).one()
-    values = {"state": still.get(state, state), "closed_at": db_now()}
+    state = case((Download.state == "started", "interrupted"), else_=Download.state)
+    values = {"state": state, "closed_at": db_now()}
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
-def _require_capacity(claim: Claim) -> None:
-    """Downloads running now, the connections of one counted once."""
+def require_capacity(claim: Claim) -> None:
+    """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
     running = (
         Download.closed_at.is_(None),
         Download.state == "started",

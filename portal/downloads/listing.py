@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select
+from sqlalchemy import CTE, Integer, Select, SQLColumnExpression, case, func, literal, select
 
 from portal import access
 from portal.actors import Actor
@@ -56,6 +56,7 @@ def list_downloads(
     limit: int = PAGE,
 ) -> tuple[list[DownloadRow], int | None]:
     """Downloads of documents the person may publish, and their own; the newest first, with the id to go on after."""
+    reach = None if actor.is_admin else access.reachable(actor)
     statement: Select[*tuple[Any, ...]] = (
         select(
             Download.id,
@@ -67,7 +68,7 @@ def list_downloads(
             Download.network,
             Download.agent,
             Download.document_id,
-            Document.title,
+            _title(reach),
             Version.number,
             Version.size,
             Download.intervals,
@@ -83,7 +84,7 @@ def list_downloads(
         .order_by(Download.id.desc())
         .limit(limit + 1)
     )
-    statement = _narrowed(statement, actor, document_id, user_id, link_id)
+    statement = _seen_by(_about(statement, document_id, user_id, link_id), actor, reach)
     if state in STATES:
         statement = statement.where(Download.state == state)
     if after is not None:
@@ -102,7 +103,8 @@ def count_downloads(
 ) -> dict[str, int]:
     """How many downloads the same list has in each state, and ``all``; counting stops at one more than ``most``."""
     rows = select(Download.id).join(Document, Document.id == Download.document_id)
-    rows = _narrowed(rows, actor, document_id, user_id, link_id).limit(most + 1)
+    reach = None if actor.is_admin else access.reachable(actor)
+    rows = _seen_by(_about(rows, document_id, user_id, link_id), actor, reach).limit(most + 1)
     counted = {"all": rows, **{state: rows.where(Download.state == state) for state in STATES}}
     columns = [
         select(func.count()).select_from(statement.subquery()).scalar_subquery().label(name)
@@ -111,20 +113,27 @@ def count_downloads(
     return dict(zip(counted, db.session.execute(select(*columns)).one(), strict=True))
 
 
-def _narrowed(
-    statement: Select[*tuple[Any, ...]],
-    actor: Actor,
-    document_id: int | None,
-    user_id: int | None,
-    link_id: int | None,
+def _title(reach: CTE | None) -> SQLColumnExpression[str]:
+    """What a document is called; for whoever may not see it any more, the filename they got it by."""
+    if reach is None:
+        return Document.title
+    is_seen = Document.category_id.in_(select(reach.c.category_id))
+    return case((is_seen, Document.title), else_=Version.filename)
+
+
+def _about(
+    statement: Select[*tuple[Any, ...]], document_id: int | None, user_id: int | None, link_id: int | None
 ) -> Select[*tuple[Any, ...]]:
     wanted = {Download.document_id: document_id, Download.user_id: user_id, Download.link_id: link_id}
     for column, value in wanted.items():
         if value is not None:
             statement = statement.where(column == value)
-    if actor.is_admin:
+    return statement
+
+
+def _seen_by(statement: Select[*tuple[Any, ...]], actor: Actor, reach: CTE | None) -> Select[*tuple[Any, ...]]:
+    if reach is None:
         return statement
-    reach = access.reachable(actor)
     published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
     me = literal(actor.user_id, Integer)  # bound as a value, for `= NULL` would be written as IS NULL and match links
     return statement.where(Document.category_id.in_(published) | (Download.user_id == me))

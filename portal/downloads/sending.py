@@ -8,18 +8,23 @@ from portal.catalog import Edition
 from portal.downloads import ledger
 from portal.downloads.ledger import Claim, Entry
 from portal.errors import ContentUnavailable
-from portal.extensions import release_connection, storage
+from portal.extensions import application_context, release_connection, storage
 from portal.ranges import Span, merge, without
-from portal.storage import BLOCK, OpenedBytes, Place, Source
+from portal.storage import OpenedBytes, Place, Source
 
 HEARTBEAT_SECONDS = 60.0
+BLOCK = 64 * 1024
+"""What waits in memory for each slow reader."""
+AT_ONCE = 1024 * 1024
+"""So much is written down in one statement before it leaves, and taken back if it does not."""
 
 
 class Sending:
     """One answer on its way: spans of an edition, block by block, written down as they leave.
 
     The ledger is told before the last block leaves, so that nobody holds a whole document without a row. ``close``
-    ends it, whether everything left or not; what did not leave is taken back.
+    ends it, whether everything left or not; what did not leave is taken back. The request's own context is gone while
+    bytes flow: the ledger is written in one of its own, and nothing is held in between.
     """
 
     def __init__(self, opened: OpenedBytes, edition: Edition, spans: Sequence[Span], entry: Entry) -> None:
@@ -28,8 +33,9 @@ class Sending:
         self.length = sum(span.length for span in spans)
         self._opened = opened
         self._entry = entry
+        self._context = application_context()
         self._blocks = _blocks(self.spans)
-        is_counted = self.length <= BLOCK and not entry.is_scattered
+        is_counted = self.length <= AT_ONCE and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
         self._fresh = entry.fresh
         self._is_complete = False
@@ -63,20 +69,16 @@ class Sending:
         if self._is_done:
             return
         self._is_done = True
-        if self._entry.is_late:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
-        elif self._is_claimed:
-            refused = without([(span.start, span.stop) for span in self.spans], self._taken)
-            ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
-        else:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted")
+        with self._context():
+            self._break_off()
 
     def _read(self, where: Span) -> bytes:
         handle = self._opened.handle
         if handle.tell() != where.start:
             handle.seek(where.start)
         block = handle.read(where.length)
-        if len(block) != where.length:
+        is_last = self._sent + where.length == self.length
+        if len(block) != where.length or (is_last and not self._opened.is_unchanged()):
             raise ContentUnavailable
         return block
 
@@ -90,19 +92,32 @@ class Sending:
         """Before the last block leaves: the whole answer. In between: that it is alive."""
         if self._sent + where.length == self.length:
             spans = [(span.start, span.stop) for span in self.spans]
-            told = ledger.advance(self._entry, self.edition.size, spans, self.length)
+            with self._context():
+                told = ledger.advance(self._entry, self.edition.size, spans, self.length)
             self._is_complete, self._fresh = told.is_complete, told.fresh
             self._is_claimed = True
         elif time.monotonic() - self._beat > HEARTBEAT_SECONDS:
-            ledger.advance(self._entry, self.edition.size, self._taken, 0)
+            with self._context():
+                ledger.advance(self._entry, self.edition.size, self._taken, 0)
             self._beat = time.monotonic()
 
     def _finish(self) -> None:
         self._is_done = True
         if self._entry.is_late:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
+            with self._context():
+                ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
         elif self._is_complete:
-            ledger.confirm(self._entry)
+            with self._context():
+                ledger.confirm(self._entry)
+
+    def _break_off(self) -> None:
+        if self._entry.is_late:
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
+        elif self._is_claimed:
+            refused = without([(span.start, span.stop) for span in self.spans], self._taken)
+            ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
+        else:
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted")
 
 
 def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:
@@ -115,7 +130,7 @@ def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> 
     opened = open_bytes(edition)
     try:
         wanted = [(span.start, span.stop) for span in spans]
-        is_short = sum(span.length for span in spans) <= BLOCK
+        is_short = sum(span.length for span in spans) <= AT_ONCE
         entry = ledger.begin(claim, edition, wanted, wanted if is_short else [])
         if entry.is_scattered:
             spans = (Span(0, edition.size),)

@@ -3,7 +3,7 @@
 import uuid as uuids
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, db_now
@@ -21,6 +21,8 @@ class User(Base):
     email_key: Mapped[str] = mapped_column(String(254), unique=True)
     """NFKC and casefolded; one account per address whatever its spelling."""
     name: Mapped[str] = mapped_column(String(200))
+    name_key: Mapped[str] = mapped_column(Text)
+    """NFKC and casefolded: what people are looked up and sorted by. May be longer than the name."""
     password_hash: Mapped[str | None] = mapped_column(String(255))
     """argon2id, or None until the person has set one."""
     is_admin: Mapped[bool] = mapped_column(default=False)

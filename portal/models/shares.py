@@ -84,18 +84,27 @@ class ShareLink(Base):
 
 
 class Ticket(Base):
-    """The short-lived, resumable permit for one download of one version."""
+    """The short-lived, resumable permit for one download: of a version by a link, or of a pack by a person."""
 
     __tablename__ = "tickets"
     __table_args__ = (
+        CheckConstraint(
+            "(link_id IS NULL) = (version_id IS NULL) AND (user_id IS NULL) = (pack_id IS NULL)"
+            " AND (link_id IS NULL) <> (user_id IS NULL)",
+            name="one_holder",
+        ),
         Index("ix_tickets_link_id", "link_id"),
+        Index("ix_tickets_user_id", "user_id"),
+        Index("ix_tickets_pack_id", "pack_id"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    link_id: Mapped[int] = mapped_column(ForeignKey("share_links.id"))
-    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id"))
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("share_links.id"))
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    pack_id: Mapped[int | None] = mapped_column(ForeignKey("packs.id"))
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     expires_at: Mapped[datetime]
     refunded_at: Mapped[datetime | None]

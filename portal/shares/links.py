@@ -1,28 +1,32 @@
-"""Share links to a document: made, changed, closed. The token is shown once and stored only as a hash."""
+"""Share links to a document: made, changed, revoked. The token is shown once and stored only as a hash."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
-from portal import access, audit
+from portal import access, audit, downloads
 from portal.accounts import hash_password
 from portal.actors import Actor
 from portal.catalog import get_live
 from portal.catalog.documents import require_publisher
+from portal.catalog.moments import require_future
 from portal.catalog.texts import require_text
-from portal.errors import BadInput, ShareNotFound
-from portal.extensions import db, release_connection, transaction
-from portal.models import PUBLISH, Document, ShareLink, User, db_later, db_now
+from portal.downloads import MOST_COUNTED
+from portal.errors import BadInput, Conflict, ShareNotFound
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, Document, Download, ShareLink, User, db_later, db_now
 from portal.tokens import is_token, make_token, mask, token_hash
 
 PURPOSE = "share"
 PAGE = 50
 LABEL_LENGTH = 200
-PASSWORD_LENGTH = range(8, 1025)
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 1024
 MOST_DOWNLOADS = 1_000_000
 SOON_SECONDS = 3 * 86400
+PAST = "A link must expire in the future."
 STATES = ("live", "soon", "unused", "closed")
+"""What a list is narrowed to. ``closed`` is whatever lets nobody in: expired, used up or revoked."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,28 @@ class LinkRow:
     author: str | None
     state: str
     """``live``, ``soon`` (expires within three days), ``expired``, ``used up`` or ``revoked``."""
+    downloads: int
+    """Rows of it in the ledger, counted no further than one more than ``MOST_COUNTED``."""
+
+    @property
+    def used_text(self) -> str:
+        """How often it was used: of a limit what was spent, without one what the ledger has.
+
+        An open link gives its bytes to programs directly, and nothing is spent.
+        """
+        if self.link.max_downloads is not None:
+            return f"{self.link.used:,} of {self.link.max_downloads:,}"
+        return f"{MOST_COUNTED:,}+" if self.downloads > MOST_COUNTED else f"{self.downloads:,}"
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """When somebody last had it open: looked at its page, or pressed its button, which no scanner does."""
+        return max((moment for moment in (self.link.opened_at, self.link.used_at) if moment), default=None)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody ever opened it or had anything through it."""
+        return self.opened_at is None and not self.downloads
 
 
 def add_link(
@@ -56,7 +82,7 @@ def add_link(
     with transaction() as session:
         document = get_live(document_id)
         require_publisher(actor, document)
-        _require_future(terms.expires_at)
+        require_future(terms.expires_at, PAST)
         link = ShareLink(
             token_hash=token_hash(PURPOSE, token),
             token_hint=token[:6],
@@ -77,13 +103,18 @@ def add_link(
 def change_link(
     actor: Actor | None, link_id: int, terms: Terms, *, password: str | None = None, drop_password: bool = False
 ) -> ShareLink:
-    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up."""
+    """Change label, expiry, limit, password. A limit below what is used becomes what is used: the link is used up.
+
+    Raises Conflict for a revoked link, which lets nobody in whatever its terms say.
+    """
     terms = _checked(terms)
     hashed = _hash(password)
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
+        if link.revoked_at is not None:
+            raise Conflict("This link was revoked for good. Make a new one.")
         if terms.expires_at != link.expires_at:
-            _require_future(terms.expires_at)
+            require_future(terms.expires_at, PAST)
         session.execute(
             update(ShareLink)
             .where(ShareLink.id == link_id)
@@ -101,7 +132,7 @@ def change_link(
 
 
 def revoke_link(actor: Actor | None, link_id: int) -> None:
-    """Close a link for good: nobody gets in from the next request on, its tickets included."""
+    """Revoke a link for good: nobody gets in from the next request on, its tickets included."""
     with transaction() as session:
         link, document = _get_for_change(actor, link_id)
         open_one = (ShareLink.id == link_id, ShareLink.revoked_at.is_(None))
@@ -109,6 +140,7 @@ def revoke_link(actor: Actor | None, link_id: int) -> None:
             update(ShareLink).where(*open_one).values(revoked_at=db_now()).returning(ShareLink.id)
         )
         if revoked.first() is not None:
+            downloads.close_for_link(link_id)
             _record(actor, "share.revoked", link, document)
 
 
@@ -129,8 +161,7 @@ def get_row(actor: Actor, link_id: int) -> LinkRow:
     found = db.session.execute(_rows(actor).where(ShareLink.id == link_id)).first()
     if found is None:
         raise ShareNotFound
-    link, title, author, now = found
-    return LinkRow(link, title, author, state_of(link, now))
+    return _row(*found)
 
 
 def list_links(
@@ -150,7 +181,7 @@ def list_links(
     if after is not None:
         statement = statement.where(ShareLink.id < after)
     found = db.session.execute(statement.order_by(ShareLink.id.desc()).limit(limit + 1)).all()
-    rows = [LinkRow(link, title, author, state_of(link, now)) for link, title, author, now in found]
+    rows = [_row(*row) for row in found]
     return rows[:limit], rows[limit - 1].link.id if len(rows) > limit else None
 
 
@@ -184,9 +215,15 @@ def is_live() -> ColumnElement[bool]:
     )
 
 
-def _rows(actor: Actor) -> Select[ShareLink, str, str | None, datetime]:
+def _row(link: ShareLink, title: str, author: str | None, now: datetime, downloads: int) -> LinkRow:
+    return LinkRow(link, title, author, state_of(link, now), downloads)
+
+
+def _rows(actor: Actor) -> Select[ShareLink, str, str | None, datetime, int]:
+    ledger = select(Download.id).where(Download.link_id == ShareLink.id).correlate(ShareLink).limit(MOST_COUNTED + 1)
+    downloads = select(func.count()).select_from(ledger.subquery()).scalar_subquery()
     statement = (
-        select(ShareLink, Document.title, User.name, db_now())
+        select(ShareLink, Document.title, User.name, db_now(), downloads)
         .join(Document, Document.id == ShareLink.document_id)
         .outerjoin(User, User.id == ShareLink.created_by_id)
     )
@@ -202,7 +239,7 @@ def _in_state(state: str) -> ColumnElement[bool]:
     if state == "soon":
         return and_(is_live(), ShareLink.expires_at < db_later(SOON_SECONDS))
     if state == "unused":
-        return and_(is_live(), ShareLink.used == 0)
+        return and_(is_live(), ShareLink.used == 0, ~exists().where(Download.link_id == ShareLink.id))
     return ~is_live()
 
 
@@ -233,19 +270,13 @@ def _checked(terms: Terms) -> Terms:
     return Terms(label, require_text(terms.message, "message"), terms.expires_at, terms.max_downloads)
 
 
-def _require_future(expires_at: datetime | None) -> None:
-    if expires_at is not None and not db.session.scalar(
-        select(literal(expires_at, ShareLink.expires_at.type) > db_now())
-    ):
-        raise BadInput("A link must expire in the future.", field="expires_at")
-
-
 def _hash(password: str | None) -> str | None:
     if not password:
         return None
-    if len(password) not in PASSWORD_LENGTH:
-        raise BadInput(f"The password of a link needs at least {PASSWORD_LENGTH.start} characters.", field="password")
-    release_connection()  # none is held while the hash is computed
+    if len(password) < PASSWORD_MINIMUM:
+        raise BadInput(f"The password of a link needs at least {PASSWORD_MINIMUM} characters.", field="password")
+    if len(password) > PASSWORD_MAXIMUM:
+        raise BadInput(f"The password of a link has at most {PASSWORD_MAXIMUM:,} characters.", field="password")
     return hash_password(password)
 
 

@@ -117,6 +117,24 @@ def find_ticket(token: str, network: str, agent: str) -> tuple[Edition, Claim] |
     return edition, claim
 
 
+def find_unfinished(token: str, ticket_token: str) -> Edition | None:
+    """What a ticket of this link is for, while it may still be fetched and is not complete; asks without counting.
+
+    For whoever pressed the button in this browser and comes back to the page of the link: going on counts once.
+    """
+    link = find_link(token)
+    if link is None or link.revoked_at is not None or not is_token(ticket_token):
+        return None
+    mine = (Ticket.token_hash == token_hash(PURPOSE, ticket_token), Ticket.link_id == link.id)
+    alive = (Ticket.expires_at > db_now(), Ticket.refunded_at.is_(None))
+    complete = select(literal(1)).where(Download.ticket_id == Ticket.id, Download.state == "completed")
+    version_id = db.session.scalar(select(Ticket.version_id).where(*mine, *alive, ~complete.exists()))
+    try:
+        return _open(link, version_id).edition if version_id is not None else None
+    except ShareGone:
+        return None
+
+
 def claim_of_link(link_id: int, network: str, agent: str) -> Claim:
     """In whose name an open link is fetched directly: the same program from the same network is one downloader."""
     mark = hashlib.sha256(b"agent-v1\0" + agent.encode("utf-8", "replace")).hexdigest()[:16]

@@ -72,6 +72,36 @@ function offerToShow(button) {
   button.hidden = false;
 }
 
+const units = ["bytes", "KB", "MB", "GB", "TB"];
+
+function sizeInWords(bytes) {
+  let unit = 0;
+  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
+  return `${unit < 2 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
+}
+
+/* The bar over a list of documents with boxes: how many are chosen, how large they are together, all or none. */
+function countSelection(form) {
+  const boxes = [...form.querySelectorAll('[name="document"]')];
+  const [all, button] = [form.querySelector("[data-all]"), form.querySelector("button")];
+  const count = () => {
+    const chosen = boxes.filter((box) => box.checked);
+    const bytes = chosen.reduce((sum, box) => sum + Number(box.dataset.size), 0);
+    form.querySelector("[data-count]").textContent = chosen.length ? `${chosen.length} selected` : "None selected";
+    form.querySelector("[data-hint]").textContent = chosen.length ? sizeInWords(bytes) : "";
+    form.querySelector("[data-verb]").textContent = chosen.length ? `Download ${chosen.length} as zip` : "Download as zip";
+    button.disabled = !chosen.length;
+    button.classList.toggle("primary", chosen.length > 0);
+    all.checked = chosen.length === boxes.length;
+    all.indeterminate = chosen.length > 0 && !all.checked;
+  };
+  all.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; count(); });
+  form.addEventListener("change", count);
+  addEventListener("pageshow", count);   // going back keeps the boxes as they were
+  all.closest("label").hidden = false;
+  count();
+}
+
 function isTyping(target) {
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
@@ -100,6 +130,7 @@ function start() {
   document.querySelectorAll("[data-theme-button]").forEach(offerTheme);
   document.querySelectorAll("[data-copy]").forEach(offerCopy);
   document.querySelectorAll("[data-shows]").forEach(offerToShow);
+  document.querySelectorAll("[data-selection]").forEach(countSelection);
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => closeMenus(event.target));
 }

@@ -44,6 +44,11 @@ class OpenedBytes:
     mtime_ns: int
     place: Place
 
+    def is_unchanged(self) -> bool:
+        """Whether size and modification time are still those it was opened with."""
+        found = os.fstat(self.handle.fileno())
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
+
     def close(self) -> None:
         """Give the descriptor back; may be called again."""
         self.handle.close()

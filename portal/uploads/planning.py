@@ -8,7 +8,7 @@ from pathlib import Path
 from portal import filenames
 from portal.actors import Actor
 from portal.catalog import Content, Item, ensure_category, put_documents
-from portal.catalog.documents import Kind, numbered
+from portal.catalog.documents import Kind
 from portal.errors import BadInput
 from portal.extensions import settings, storage
 from portal.storage import Source
@@ -118,7 +118,7 @@ def _name_all(entries: Iterable[Entry], categories: dict[str, int]) -> dict[str,
         wanted = filename = filenames.clean(entry.path.rpartition("/")[2])
         number = 2
         while (category_id, filename) in taken:
-            filename = numbered(wanted, number)
+            filename = filenames.numbered(wanted, number)
             number += 1
         taken.add((category_id, filename))
         named[entry.path] = filename

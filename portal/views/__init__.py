@@ -18,6 +18,7 @@ from portal.views import (
     notices,
     pages,
     shares,
+    zips,
 )
 from portal.views.cookies import PortalSessions
 
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     documents.bp,
     download.bp,
     shares.bp,
+    zips.bp,
     health.bp,
     editing.bp,
     *admin.BLUEPRINTS,

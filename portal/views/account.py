@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import accounts
 from portal.accounts import SignedIn
 from portal.errors import BadInput, Forbidden, NotFound, PortalError, TooManyTries
-from portal.extensions import release_connection, settings
+from portal.extensions import settings
 from portal.views.forms import path_id
 from portal.views.guard import allow, network, person
 from portal.views.pages import render
@@ -98,7 +98,6 @@ def _change_password(who: SignedIn, current: str, password: str) -> None:
         raise NotFound
     tries = accounts.record_try((f"password:{who.user_id}:{network()}", settings().login_tries, QUARTER))
     stored = accounts.get_user(who.user_id).password_hash
-    release_connection()
     if not accounts.check_password(stored, current):
         raise Forbidden(WRONG_PASSWORD)
     accounts.clear_try(tries)

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, NotFound, PortalError, SignInFailed, TooManyTries
+from portal.errors import BadInput, PortalError, SignInFailed, TooManyTries
 from portal.extensions import settings
 from portal.models import OneTimeToken
 from portal.views import forms
@@ -43,7 +43,7 @@ def sign_in() -> AnyResponse:
 def logout() -> AnyResponse:
     """End the session, here and on the server."""
     accounts.sign_out(person())
-    response = redirect(url_for("auth.login"))
+    response = redirect(url_for("auth.login"), 303)
     take_session(response, settings())
     return response
 
@@ -52,14 +52,14 @@ def logout() -> AnyResponse:
 @allow("anyone")
 def setup(token: str) -> Response:
     """The page of a one-time address: the first administrator, or a new password."""
-    return _setup_page(token, _require_token(token))
+    return _setup_page(token, accounts.require_token(token))
 
 
 @bp.post("/setup/<token>")
 @allow("anyone")
 def finish_setup(token: str) -> AnyResponse:
     """Spend the address and sign the person in."""
-    found = _require_token(token)
+    found = accounts.require_token(token)
     password = request.form.get("password", "")
     try:
         if found.purpose == "setup":
@@ -71,13 +71,6 @@ def finish_setup(token: str) -> AnyResponse:
     return _entered("/", start_session(user.id, network=network(), agent=agent()))
 
 
-def _require_token(token: str) -> OneTimeToken:
-    found = accounts.find_token(token)
-    if found is None:
-        raise NotFound
-    return found
-
-
 def _entered(target: str, session_token: str) -> AnyResponse:
     response = redirect(target, 303)
     give_session(response, settings(), session_token)
@@ -85,7 +78,8 @@ def _entered(target: str, session_token: str) -> AnyResponse:
 
 
 def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
-    page = render_template("auth/login.html", target=target, email=email, problem=problem)
+    is_new = not accounts.has_users()
+    page = render_template("auth/login.html", target=target, email=email, problem=problem, is_new=is_new)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

@@ -62,6 +62,7 @@ def category(path: str) -> AnyResponse | str:
         "browse/category.html",
         category=found,
         page=_marked(who, page),
+        below=catalog.size_below(who, found),
         pending=[] if after else catalog.list_unpublished(who, found),
         after=after,
         next_page=_next(page, "browse.category", path=found.path),

@@ -60,3 +60,14 @@ def take_session(response: AnyResponse, settings: Settings) -> None:
     """Take the token out of the browser."""
     name, secure = session_cookie(settings), settings.is_secure
     response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def ticket_cookie(settings: Settings) -> str:
+    """The name of the cookie by which a browser goes on with the download of a link it began."""
+    return "__Secure-portal-ticket" if settings.is_secure else "portal-ticket"
+
+
+def give_ticket(response: AnyResponse, settings: Settings, page: str, ticket: str, seconds: int) -> None:
+    """Let the browser that pressed the button remember its ticket, for the page of that link alone."""
+    name, secure = ticket_cookie(settings), settings.is_secure
+    response.set_cookie(name, ticket, max_age=seconds, path=page, secure=secure, httponly=True, samesite="Lax")

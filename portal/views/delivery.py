@@ -1,13 +1,18 @@
-"""From an edition to an HTTP answer: conditions and ranges first, then the ledger, then the bytes."""
+"""From an edition or a zip to an HTTP answer: conditions and ranges first, then the ledger, then the bytes."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
-from flask import Flask, Response, current_app, request, send_from_directory
+from flask import Response, request, send_from_directory
+from werkzeug.datastructures import Headers
+from werkzeug.http import http_date
 
 from portal import filenames, ranges
 from portal.catalog import Edition
-from portal.downloads import Claim, Sending, open_for_download
+from portal.downloads import Archive, Claim, Sending, ZipSending, open_for_download, open_for_zip
 from portal.errors import Forbidden
 from portal.ranges import Answer, Span
 from portal.views.headers import BYTES_POLICY
@@ -18,44 +23,51 @@ ACTIVE_DESTINATIONS = frozenset(
 PARTIAL, NOT_SATISFIABLE, PRECONDITION_FAILED = 206, 416, 412
 
 
+@dataclass(frozen=True)
+class Representation:
+    """What is asked for, in the words of HTTP (RFC 9110, 8): ``kind`` is its Content-Type, ``size`` in bytes."""
+
+    filename: str
+    kind: str
+    size: int
+    etag: str
+    modified: datetime | None = None
+    digest: str | None = None
+
+
 class Body:
-    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several.
+    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several."""
 
-    It pushes an application context for each block, so that nothing is held while the network is slow.
-    """
-
-    def __init__(self, app: Flask, sending: Sending, boundary: str) -> None:
-        self._app = app
+    def __init__(self, sending: Sending | ZipSending, of: Representation, boundary: str) -> None:
         self._sending = sending
-        self._boundary = boundary
-        self._pieces = self._several() if len(sending.spans) > 1 else self._one()
+        self._pieces = self._several(of, boundary) if len(sending.spans) > 1 else self._one()
         # The first block is read before any header leaves, so that damage is still a clean refusal.
         self._first = next(self._pieces, b"")
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._first
+        yield self._take_first()
         yield from self._pieces
 
     def close(self) -> None:
         """The server is done with the answer, for whatever reason."""
-        with self._app.app_context():
-            self._sending.close()
+        self._sending.close()
+
+    def _take_first(self) -> bytes:
+        """Given away, so that it does not wait in memory until a slow reader has all the rest."""
+        first, self._first = self._first, b""
+        return first
 
     def _one(self) -> Iterator[bytes]:
-        while (got := self._next()) is not None:
+        while (got := self._sending.next_block()) is not None:
             yield got[1]
 
-    def _several(self) -> Iterator[bytes]:
-        edition, spans = self._sending.edition, self._sending.spans
-        heads = iter(ranges.multipart_heads(spans, edition.size, content_type(edition), self._boundary))
+    def _several(self, of: Representation, boundary: str) -> Iterator[bytes]:
+        spans = self._sending.spans
+        heads = iter(ranges.multipart_heads(spans, of.size, of.kind, boundary))
         starts = {span.start for span in spans}
-        while (got := self._next()) is not None:
+        while (got := self._sending.next_block()) is not None:
             yield next(heads) + got[1] if got[0].start in starts else got[1]
-        yield ranges.multipart_tail(self._boundary)
-
-    def _next(self) -> tuple[Span, bytes] | None:
-        with self._app.app_context():
-            return self._sending.next_block()
+        yield ranges.multipart_tail(boundary)
 
 
 def deliver(edition: Edition, claim: Claim) -> Response:
@@ -63,19 +75,25 @@ def deliver(edition: Edition, claim: Claim) -> Response:
 
     304, 412, 416 and HEAD end here: nothing is opened and nothing written down. Raises ContentUnavailable.
     """
-    if request.headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
-        raise Forbidden("Documents are for downloading, not for running in a page.")
-    answer = ranges.answer(
-        request.method, request.headers, etag=edition.etag, size=edition.size, modified=edition.created_at
-    )
-    if not answer.spans or request.method == "HEAD":
-        return _dressed(_empty(answer, edition), edition)
+    kind, digest = content_type(edition), edition.digest
+    wanted = Representation(edition.filename, kind, edition.size, edition.etag, edition.created_at, digest)
+    answer = _judged(wanted)
+    if _is_bodiless(answer):
+        return _empty(answer, wanted)
     sending = open_for_download(claim, edition, answer.spans)
-    try:
-        return _dressed(_sent(sending, answer), edition)
-    except BaseException:
-        sending.close()
-        raise
+    with _closed_on_failure(sending):
+        return _streamed(_resolved(sending), sending, answer, wanted)
+
+
+def deliver_zip(archive: Archive, claim: Claim) -> Response:
+    """The same for a zip, whose members ``claim`` is entitled to; they are opened one after another as it is sent."""
+    wanted = Representation(archive.filename, "application/zip", archive.layout.size, archive.etag)
+    answer = _judged(wanted)
+    if _is_bodiless(answer):
+        return _empty(answer, wanted)
+    sending = open_for_zip(claim, archive, answer.spans)
+    with _closed_on_failure(sending):
+        return _streamed(Response(), sending, answer, wanted)
 
 
 def content_type(edition: Edition) -> str:
@@ -84,65 +102,86 @@ def content_type(edition: Edition) -> str:
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 
-def _empty(answer: Answer, edition: Edition) -> Response:
-    response = Response(status=answer.status)
+def _judged(wanted: Representation) -> Answer:
+    if request.headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
+        raise Forbidden("Documents are for downloading, not for running in a page.")
+    method, headers = request.method, request.headers
+    return ranges.answer(method, headers, etag=wanted.etag, size=wanted.size, modified=wanted.modified)
+
+
+def _is_bodiless(answer: Answer) -> bool:
+    return not answer.spans or request.method == "HEAD"
+
+
+def _empty(answer: Answer, wanted: Representation) -> Response:
+    headers = _common(wanted)
     if answer.status == NOT_SATISFIABLE:
-        response.headers["Content-Range"] = ranges.unsatisfied(edition.size)
+        headers.append(("Content-Range", ranges.unsatisfied(wanted.size)))
     elif answer.status not in (304, PRECONDITION_FAILED):
-        response.headers["Content-Type"] = content_type(edition)
-        response.headers["Content-Length"] = str(edition.size)
-        response.headers["Content-Disposition"] = filenames.content_disposition(edition.filename)
+        headers += [
+            ("Content-Type", wanted.kind),
+            ("Content-Length", str(wanted.size)),
+            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
+        ]
+    response = Response(status=answer.status)
+    response.headers = Headers(headers)
     return response
 
 
-def _sent(sending: Sending, answer: Answer) -> Response:
-    """``send_from_directory`` resolves the path and gives the headers; what is streamed is our checked handle."""
-    edition, place = sending.edition, sending.place
-    response = send_from_directory(
-        place.directory,
-        place.name,
-        mimetype=edition.content_type,
-        as_attachment=True,
-        download_name="document",
-        conditional=False,
-        etag=False,
-    )
+@contextmanager
+def _closed_on_failure(sending: Sending | ZipSending) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sending.close()
+        raise
+
+
+def _resolved(sending: Sending) -> Response:
+    """``send_from_directory`` resolves the path; the headers will be ours, and what is streamed our checked handle."""
+    place, kind = sending.place, sending.edition.content_type
+    response = send_from_directory(place.directory, place.name, mimetype=kind, conditional=False, etag=False)
     response.response.close()  # type: ignore[union-attr]  # the handle of its own, which nobody checked
+    return response
+
+
+def _streamed(response: Response, sending: Sending | ZipSending, answer: Answer, wanted: Representation) -> Response:
     is_partial = answer.status == PARTIAL and sending.spans == answer.spans
     response.status_code = PARTIAL if is_partial else 200
     boundary = secrets.token_hex(16)  # not to be guessed: else a document could hold parts of its own
-    _set_range(response, sending, boundary, is_partial=is_partial)
-    response.headers["Content-Disposition"] = filenames.content_disposition(edition.filename)
-    response.response = Body(_application(), sending, boundary)
+    response.headers = Headers(
+        [
+            *_common(wanted),
+            *_extent(sending.spans, wanted, boundary, is_partial=is_partial),
+            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
+        ]
+    )
+    response.response = Body(sending, wanted, boundary)
     return response
 
 
-def _set_range(response: Response, sending: Sending, boundary: str, *, is_partial: bool) -> None:
-    edition, spans = sending.edition, sending.spans
+def _extent(spans: Sequence[Span], wanted: Representation, boundary: str, *, is_partial: bool) -> list[tuple[str, str]]:
+    """Type, length and place of what is sent."""
     if len(spans) > 1:
-        kind = content_type(edition)
-        response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
-        length = ranges.multipart_length(spans, edition.size, kind, boundary)
-    else:
-        response.headers["Content-Type"] = content_type(edition)
-        length = spans[0].length
-        if is_partial:
-            response.headers["Content-Range"] = ranges.content_range(spans[0], edition.size)
-    response.headers["Content-Length"] = str(length)
+        length = ranges.multipart_length(spans, wanted.size, wanted.kind, boundary)
+        return [("Content-Type", f"multipart/byteranges; boundary={boundary}"), ("Content-Length", str(length))]
+    extent = [("Content-Type", wanted.kind), ("Content-Length", str(spans[0].length))]
+    if is_partial:
+        extent.append(("Content-Range", ranges.content_range(spans[0], wanted.size)))
+    return extent
 
 
-def _dressed(response: Response, edition: Edition) -> Response:
-    headers = response.headers
-    headers["ETag"] = edition.etag
-    headers["Last-Modified"] = edition.created_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
-    headers["Accept-Ranges"] = "bytes"
-    headers["Repr-Digest"] = edition.digest
-    headers["Cache-Control"] = "private, no-cache"
-    headers["Content-Security-Policy"] = BYTES_POLICY
-    headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
-def _application() -> Flask:
-    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return found
+def _common(wanted: Representation) -> list[tuple[str, str]]:
+    """What every answer about it says, with bytes or without."""
+    headers = [
+        ("ETag", wanted.etag),
+        ("Accept-Ranges", "bytes"),
+        ("Cache-Control", "private, no-cache"),
+        ("Content-Security-Policy", BYTES_POLICY),
+        ("Referrer-Policy", "no-referrer"),
+    ]
+    if wanted.modified is not None:
+        headers.append(("Last-Modified", http_date(wanted.modified)))
+    if wanted.digest is not None:
+        headers.append(("Repr-Digest", wanted.digest))
+    return headers

@@ -18,6 +18,7 @@ from portal.errors import (
     PortalError,
     UploadRejected,
 )
+from portal.extensions import settings
 from portal.models import PUBLISH, Document
 from portal.shares import Terms
 from portal.views import forms
@@ -28,6 +29,9 @@ from portal.views.notices import done
 
 bp = Blueprint("editing", __name__)
 
+UNUSED_MOMENT = (
+    "A moment stands here, but the choice above is another. Choose “from the moment below”, or empty this field."
+)
 VISIBLE = ("keep", "now", "at", "draft")
 """When readers see a document: as it is, from this moment, from a moment to come, not at all."""
 
@@ -105,7 +109,10 @@ def ask_trash(ref: str) -> Response:
     """What putting it into the trash means."""
     document = _get(ref)
     rows, after = shares.list_links(person(), document_id=document.id, state="live")
-    return house.show("admin/document_trash.html", document=document, links=len(rows), has_more=after is not None)
+    days = settings().trash_days
+    return house.show(
+        "admin/document_trash.html", document=document, links=len(rows), has_more=after is not None, days=days
+    )
 
 
 @bp.post("/documents/<ref>/trash")
@@ -160,6 +167,9 @@ def _get(ref: str) -> Document:
 
 def _published_at(document: Document) -> datetime | None:
     visible = forms.choice("visible", VISIBLE, "keep")
+    so_far = document.published_at
+    if visible != "at" and forms.moment("published_at", so_far) not in (None, so_far):
+        raise BadInput(UNUSED_MOMENT, field="published_at")
     if visible == "keep":
         return document.published_at
     if visible == "now":

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sqlite3
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, render_template, request
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
-from portal.errors import Busy, Conflict, PortalError
+from portal.errors import Busy, Conflict, PortalError, StorageFull
 
 SENTENCES = {
     400: "The request arrived incomplete or mistyped.",
@@ -27,7 +28,7 @@ HEADLINES = {
     400: "This did not arrive as it should",
     403: "This is not yours to do",
     409: "This does not fit any more",
-    410: "This link is closed",
+    410: "This address works no more",
     413: "This is too large",
     415: "This type is not taken here",
     422: "One thing to mend",
@@ -38,6 +39,8 @@ HEADLINES = {
 }
 FORM_EXPIRED = "This page was open too long or came from elsewhere. Open it again and send it once more."
 FOREIGN_HOST = "This portal does not answer under this name. Use the address that people were given.\n"
+
+DATABASE_FULL = "There is no space left to write down what happens here, so nothing is given out or taken in."
 
 log = logging.getLogger("portal")
 
@@ -88,7 +91,10 @@ def answer_http(problem: HTTPException) -> Response:
 
 
 def answer_busy(problem: Exception) -> Response:
-    """The database did not answer in time: nothing was changed, and trying again helps."""
+    """The database did not answer in time, or its disk is full: nothing was changed."""
+    if getattr(getattr(problem, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        log.error("there is no space left for the database")
+        return page(StorageFull.status, DATABASE_FULL)
     log.warning("the database is busy: %s", type(problem).__name__)
     return page(Busy.status, Busy.sentence, Busy.retry_after)
 

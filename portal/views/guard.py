@@ -132,7 +132,7 @@ def safe_next(target: str) -> str:
 def init_app(app: Flask) -> None:
     """Put the guard in front; CSRF must be set up after it."""
     app.request_class = PortalRequest
-    login_manager.init_app(app)
+    login_manager.init_app(app, add_context_processor=False)  # or an error page would look for the person again
     login_manager.request_loader(load_person)
     app.before_request(stand_guard)
 

@@ -11,6 +11,16 @@ BYTES_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
 SECRET_ADDRESSES = ("/s/", "/t/", "/setup/")
 YEAR = 31_536_000
+COMMON = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", PAGE_POLICY),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", PERMISSIONS),
+)
+PLAIN = (*COMMON, ("Referrer-Policy", "same-origin"))
+# Not no-referrer: then a browser sends its forms with "Origin: null", and nobody could tell them from a stranger's.
+SECRET = (*COMMON, ("Referrer-Policy", "same-origin"), ("X-Robots-Tag", "noindex"))
 
 
 def init_app(app: Flask) -> None:
@@ -19,20 +29,16 @@ def init_app(app: Flask) -> None:
 
 
 def set_headers(response: Response) -> Response:
-    """What a view has set itself stays."""
+    """What a view has set itself stays. One pass over the headers: every answer pays for it."""
     headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", PERMISSIONS)
+    present = {name.lower() for name, _ in headers}
     is_secret = request.path.startswith(SECRET_ADDRESSES)
-    headers.setdefault("Referrer-Policy", "no-referrer" if is_secret else "same-origin")
-    if is_secret:
-        headers.setdefault("X-Robots-Tag", "noindex")
-    if current_app.config["PORTAL"].is_secure:
-        headers.setdefault("Strict-Transport-Security", f"max-age={YEAR}; includeSubDomains")
+    wanted = SECRET if is_secret else PLAIN
+    headers.extend((name, value) for name, value in wanted if name.lower() not in present)
+    if current_app.config["PORTAL"].is_secure and "strict-transport-security" not in present:
+        headers.add("Strict-Transport-Security", f"max-age={YEAR}; includeSubDomains")
     if request.endpoint != "static":
-        headers["Cache-Control"] = headers.get("Cache-Control") or "private, no-store"
+        if not headers.get("Cache-Control"):
+            headers["Cache-Control"] = "private, no-store"
         response.vary.update(("Cookie", "Authorization"))
     return response

@@ -1,6 +1,8 @@
 """For machines: alive, ready, and figures for whoever has the token."""
 
 import hmac
+import threading
+import time
 
 from flask import Blueprint, Response, current_app, request
 from prometheus_client import CollectorRegistry, generate_latest
@@ -15,6 +17,8 @@ from portal.views.guard import allow
 
 bp = Blueprint("health", __name__)
 
+KEPT_SECONDS = 5
+
 
 @bp.get("/healthz")
 @allow("anyone")
@@ -27,13 +31,8 @@ def alive() -> Response:
 @allow("anyone")
 def ready() -> Response:
     """Database and storage answer too; one word, whoever asks."""
-    try:
-        db.session.execute(text("SELECT 1 FROM users LIMIT 1"))
-        storage().check()
-    except (SQLAlchemyError, PortalError, OSError) as problem:
-        current_app.logger.warning("not ready: %s", type(problem).__name__)
-        return _word("degraded", 503)
-    return _word("ready", 200)
+    readiness: Readiness = current_app.extensions.setdefault("portal.readiness", Readiness())
+    return _word("ready", 200) if readiness.holds() else _word("degraded", 503)
 
 
 @bp.get("/metrics")
@@ -47,6 +46,43 @@ def metrics() -> Response:
     registry = CollectorRegistry()
     registry.register(Figures())
     return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4; charset=utf-8")
+
+
+class Readiness:
+    """What the last look at database and storage came to, kept for some seconds in each process.
+
+    The look writes and flushes; anybody may ask, and must not be able to keep the disk busy by asking.
+    """
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        """The moment of ``time.monotonic`` when it is time to look again."""
+        self._is_ready: bool | None = None
+        self._looking = threading.Lock()
+
+    def holds(self) -> bool:
+        """Whether all is well. One looks at a time; whoever asks meanwhile is told what is known already."""
+        if self._looking.acquire(blocking=self._is_ready is None):
+            try:
+                self._look_again()
+            finally:
+                self._looking.release()
+        return bool(self._is_ready)
+
+    def _look_again(self) -> None:
+        if time.monotonic() >= self.until:
+            self._is_ready = _look()
+            self.until = time.monotonic() + KEPT_SECONDS
+
+
+def _look() -> bool:
+    try:
+        db.session.execute(text("SELECT 1 FROM users LIMIT 1"))
+        storage().check()
+    except (SQLAlchemyError, PortalError, OSError) as problem:
+        current_app.logger.warning("not ready: %s", type(problem).__name__)
+        return False
+    return True
 
 
 class Figures:

@@ -17,8 +17,8 @@ SENTENCES = {
     "document-moved": "The document is moved. Its links still lead to it.",
     "document-restored": "The document is back from the trash.",
     "document-trashed": "The document is in the trash. You can bring it back from here.",
-    "grant-added": "The permission is given; it counts from now on.",
-    "grant-removed": "The permission is taken back; it counts for nothing from now on.",
+    "grant-added": "The permission is given.",
+    "grant-removed": "The permission is taken back, from this moment on.",
     "group-added": "The group is added.",
     "group-changed": "The group has its new name.",
     "group-joined": "The group has more people now.",
@@ -28,7 +28,7 @@ SENTENCES = {
     "link-revoked": "The link is revoked. It lets nobody in any more.",
     "nobody-new": "They were in the group already; nothing changed.",
     "sessions-ended": "All sessions of this person have ended.",
-    "version-added": "The new version is out; it is what people get from now on.",
+    "version-added": "The new version is out. People download it from now on.",
     "version-known": "These are the bytes the document already has. No version was added.",
 }
 

@@ -15,12 +15,11 @@ from portal import access, catalog, filenames
 from portal.catalog import Branch
 from portal.extensions import settings
 from portal.models import Category
+from portal.sizes import size_text
 from portal.views.guard import find_person, person
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 YEAR = 31_536_000
-KIB = 1024
-UNITS = ("bytes", "KB", "MB", "GB", "TB")
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 FULL_MONTHS = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905
@@ -44,7 +43,7 @@ def init_app(app: Flask) -> None:
     """Filters and values for the templates."""
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
-    env.filters.update(size=size, day=day, moment=full_moment, date=date, weekday=weekday, iso=iso)
+    env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, iso=iso)
     env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked)
     env.filters.update(counted=counted, plural=plural, initials=initials)
     env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
@@ -96,17 +95,6 @@ def keep_static(response: Response) -> Response:
 def common() -> dict[str, Any]:
     """What every template may use."""
     return {"portal_name": settings().name, "find_person": find_person}
-
-
-def size(count: int) -> str:
-    """Bytes as people read them: ``96 KB``, ``2.4 MB``. Powers of 1024, as file managers count."""
-    value, unit = float(count), 0
-    while value >= KIB and unit < len(UNITS) - 1:
-        value, unit = value / KIB, unit + 1
-    if unit == 0:
-        return f"{count} bytes" if count != 1 else "1 byte"
-    digits = 1 if value < 10 and unit > 1 else 0
-    return f"{value:.{digits}f} {UNITS[unit]}"
 
 
 def day(moment: datetime | None, now: datetime | None = None) -> Markup:

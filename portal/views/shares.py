@@ -4,10 +4,16 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import shares
+from portal.actors import Actor
+from portal.catalog import Edition
+from portal.downloads import Claim, claim_of, pack_documents
 from portal.errors import ContentUnavailable, ShareGone, ShareNotFound, SharePasswordWrong
+from portal.extensions import settings
+from portal.models import Pack
 from portal.shares import Opened
 from portal.views import forms
-from portal.views.delivery import deliver
+from portal.views.cookies import give_ticket, ticket_cookie
+from portal.views.delivery import deliver, deliver_zip
 from portal.views.guard import agent, allow, network
 
 bp = Blueprint("shares", __name__)
@@ -20,7 +26,7 @@ def landing(token: str) -> Response:
     try:
         opened = shares.open_link(token, network())
     except ShareGone as gone:
-        return _closed(gone)
+        return _closed(gone, token)
     if opened.is_open and _wants_bytes():
         return deliver(opened.edition, shares.claim_of_link(opened.link.id, network(), agent()))
     if request.method == "GET" and not shares.is_scanner(agent()):
@@ -36,23 +42,31 @@ def spend(token: str) -> AnyResponse:
         password = forms.text("password") or None
         ticket = shares.reserve(token, password, network=network(), agent=agent())
     except ShareGone as gone:
-        return _closed(gone)
+        return _closed(gone, token)
     except SharePasswordWrong as wrong:
         return _page(token, shares.open_link(token, network()), wrong)
-    return redirect(url_for("shares.ticket", token=ticket), 303)
+    response = redirect(url_for("shares.ticket", token=ticket), 303)
+    give_ticket(response, settings(), url_for("shares.landing", token=token), ticket, shares.LIFETIME_SECONDS)
+    return response
 
 
 @bp.get("/t/<token>")
 @allow("anyone")
 def ticket(token: str) -> Response:
-    """The bytes a ticket is for, whole or in ranges, as often as its day lasts."""
+    """The bytes a ticket is for, whole or in ranges, until it is complete or its day is over."""
     try:
+        selected = shares.find_selection(token, network())
+        if selected is not None:
+            return _deliver_pack(*selected)
         found = shares.find_ticket(token, network(), agent())
+        if found is None:
+            raise ShareNotFound
+        return _deliver(*found)
     except ShareGone as gone:
         return _closed(gone)
-    if found is None:
-        raise ShareNotFound
-    edition, claim = found
+
+
+def _deliver(edition: Edition, claim: Claim) -> Response:
     try:
         return deliver(edition, claim)
     except ContentUnavailable:
@@ -61,15 +75,32 @@ def ticket(token: str) -> Response:
         raise
 
 
+def _deliver_pack(who: Actor, pack: Pack) -> Response:
+    archive = pack_documents(who, pack.title, shares.list_pack(pack.id))
+    return deliver_zip(archive, claim_of(who, agent()))
+
+
 def _wants_bytes() -> bool:
     """No ``Accept`` that names HTML, and no known link scanner: ``curl -OJ``, ``wget``, a script."""
     return "text/html" not in request.headers.get("Accept", "") and not shares.is_scanner(agent())
 
 
 def _page(token: str, opened: Opened, problem: SharePasswordWrong | None = None) -> Response:
-    page = render_template("shares/landing.html", token=token, opened=opened, problem=problem)
+    ticket, _ = _begun(token)
+    page = render_template("shares/landing.html", token=token, opened=opened, problem=problem, ticket=ticket)
     return Response(page, problem.status if problem else 200)
 
 
-def _closed(gone: ShareGone) -> Response:
+def _closed(gone: ShareGone, token: str = "") -> Response:
+    """Why a link is closed; or, for the browser whose download it was that broke off, how to go on with it."""
+    ticket, edition = _begun(token)
+    if edition is not None:
+        return Response(render_template("shares/unfinished.html", ticket=ticket, edition=edition))
     return Response(render_template("shares/closed.html", gone=gone), gone.status)
+
+
+def _begun(token: str) -> tuple[str, Edition | None]:
+    """The ticket of a download that this browser began and did not finish, and what it is for; or neither."""
+    ticket = request.cookies.get(ticket_cookie(settings()), "")
+    edition = shares.find_unfinished(token, ticket) if token and ticket else None
+    return (ticket, edition) if edition is not None else ("", None)

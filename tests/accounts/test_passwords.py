@@ -1,6 +1,7 @@
 """Passwords: what may be one, how it is hashed, and that checking none costs as much as checking one."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from itertools import islice
@@ -10,7 +11,16 @@ from argon2 import PasswordHasher, extract_parameters
 from flask import Flask
 from sqlalchemy import select
 
-from portal.accounts import check_password, hash_password, require_good_password, sign_in
+from portal.accounts import (
+    check_password,
+    hash_password,
+    issue_token,
+    require_good_password,
+    set_password,
+    sign_in,
+    spend_setup_token,
+    spend_token,
+)
 from portal.accounts.passwords import AT_ONCE, MAXIMUM, WAITING, needs_rehash
 from portal.errors import BadInput, Busy
 from portal.extensions import db
@@ -165,6 +175,46 @@ def count_verifications(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(PasswordHasher, "verify", counted)
     return calls
+
+
+def count_connections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many connections of the pool are in use each time argon2 hashes or verifies, from now on."""
+    held: list[int] = []
+    for name in ("hash", "verify"):
+        monkeypatch.setattr(PasswordHasher, name, counting(getattr(PasswordHasher, name), held))
+    return held
+
+
+def counting(work: Callable[..., str | bool], held: list[int]) -> Callable[..., str | bool]:
+    def counted(*arguments: object) -> str | bool:
+        held.append(db.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return work(*arguments)
+
+    return counted
+
+
+def by_setup() -> object:
+    return spend_setup_token(issue_token(None, "setup"), "root@example.org", "Root", PASSWORD)
+
+
+def by_invitation() -> object:
+    return spend_token(issue_token(None, "invitation", person().id), PASSWORD)
+
+
+def by_change() -> None:
+    set_password(None, person().id, PASSWORD)
+
+
+def by_sign_in() -> object:
+    return sign_in(person(password=PASSWORD).email, PASSWORD, network=NETWORK, agent="")
+
+
+@pytest.mark.parametrize("act", [by_setup, by_invitation, by_change, by_sign_in])
+def test_no_connection_is_held_while_argon2_runs(act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    held = count_connections(monkeypatch)
+    act()
+    assert held
+    assert set(held) == {0}
 
 
 def test_signing_in_replaces_a_hash_of_another_cost(context: Flask, settings: Settings) -> None:

@@ -180,10 +180,10 @@ def test_a_session_ends_when_nothing_was_asked_for_hours(settings: Settings) -> 
 MOMENT = timedelta(seconds=30)
 
 
-def test_the_hours_and_days_are_settings(app: Flask, settings: Settings) -> None:
+def test_the_hours_and_days_are_settings(context: Flask, settings: Settings) -> None:
     token = start(person())
     move_all(seen_at=now(hours=-2))
-    app.config["PORTAL"] = replace(settings, session_idle_hours=1)
+    context.config["PORTAL"] = replace(settings, session_idle_hours=1)
     assert find_session(token) is None
 
 
@@ -265,6 +265,21 @@ def test_after_half_an_hour_away_a_new_visit_begins(minutes_away: int, is_new_vi
     note_visit(found(token))
     visited_at = found(token).visited_at
     assert (visited_at == last_time) == is_new_visit
+
+
+def test_a_second_browser_does_not_end_a_visit() -> None:
+    ada, since = person(), now(days=-3)
+    first, idle = start(ada), start(ada)
+    change(ada, seen_at=now(minutes=-2), visited_at=since)
+    assert found(start(ada)).visited_at == since
+    move_all(seen_at=now(hours=-1))
+    change(db.session.get_one(Session, found(first).session_id), seen_at=now(minutes=-1))
+    change(ada, seen_at=now(minutes=-1))
+    assert note_visit(found(idle)).visited_at == since
+
+
+def test_a_first_sign_in_has_no_visit_before_it() -> None:
+    assert found(start(person())).visited_at is None
 
 
 def test_signing_in_begins_a_new_visit() -> None:

@@ -21,7 +21,7 @@ from portal.accounts import (
 )
 from portal.accounts.sessions import start_session
 from portal.accounts.tokens import LIFETIME
-from portal.errors import BadInput, Busy, Conflict, NameTaken, TokenNotFound
+from portal.errors import BadInput, Busy, Conflict, NameTaken, TokenGone, TokenNotFound
 from portal.extensions import db, transaction
 from portal.models import OneTimeToken, User
 from portal.tokens import is_token, make_token, mask, token_hash
@@ -70,7 +70,7 @@ def test_a_setup_address_is_unknown_once_anybody_has_an_account() -> None:
     assert find_token(token) is not None
     person()
     assert find_token(token) is None
-    with pytest.raises(TokenNotFound):
+    with pytest.raises(TokenGone):
         set_up(token)
 
 
@@ -84,7 +84,7 @@ def test_of_twenty_uses_at_once_one_makes_an_administrator(context: Flask) -> No
     answers = at_once(context, *[lambda name=name: set_up(token, name) for name in names])
     kinds = [type(answer) for answer in answers]
     assert kinds.count(User) == 1
-    assert set(kinds) <= {User, TokenNotFound, Busy}
+    assert set(kinds) <= {User, TokenGone, Busy}
     assert db.session.scalars(select(func.count()).select_from(User)).one() == 1
 
 
@@ -94,7 +94,7 @@ def test_two_setup_addresses_at_once_make_one_administrator(context: Flask) -> N
         session.execute(update(OneTimeToken).values(used_at=None))
     jobs = [lambda at=at, token=token: set_up(token, f"Root{at}") for at, token in enumerate(tokens)]
     answers = at_once(context, *jobs)
-    assert sorted(type(answer).__name__ for answer in answers) == ["TokenNotFound"] * 7 + ["User"]
+    assert sorted(type(answer).__name__ for answer in answers) == ["TokenGone"] * 7 + ["User"]
 
 
 def test_a_mistake_in_the_form_does_not_use_the_setup_address_up() -> None:
@@ -116,7 +116,7 @@ def test_an_address_sets_a_password_once(purpose: str) -> None:
     assert spend_token(token, NEW).id == ada.id
     assert check_password(get_user(ada.id).password_hash, NEW)
     assert find_token(token) is None
-    with pytest.raises(TokenNotFound):
+    with pytest.raises(TokenGone):
         spend_token(token, PASSWORD)
     assert check_password(get_user(ada.id).password_hash, NEW)
 
@@ -126,7 +126,7 @@ def test_of_many_uses_at_once_one_sets_the_password(context: Flask) -> None:
     choices = [f"{NEW} {number}" for number in range(12)]
     answers = at_once(context, *[lambda choice=choice: spend_token(token, choice) for choice in choices])
     kinds = [type(answer) for answer in answers]
-    assert (kinds.count(User), kinds.count(TokenNotFound)) == (1, 11)
+    assert (kinds.count(User), kinds.count(TokenGone)) == (1, 11)
     winner = choices[kinds.index(User)]
     assert check_password(db.session.scalars(select(User.password_hash)).one(), winner)
 
@@ -171,7 +171,7 @@ def test_an_address_works_for_its_time_and_no_longer(purpose: str) -> None:
     assert find_token(token) is not None
     change(row, expires_at=now(seconds=-1))
     assert find_token(token) is None
-    with pytest.raises(TokenNotFound):
+    with pytest.raises(TokenGone):
         set_up(token) if purpose == "setup" else spend_token(token, NEW)
 
 

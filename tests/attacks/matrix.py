@@ -51,7 +51,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST account.end_others": (302, 302, 302, 303, 303, 303, 303, 303),
     "POST account.end_session": (302, 302, 302, 404, 404, 404, 404, 404),
     "POST auth.finish_setup": (404, 404, 404, 404, 404, 404, 404, 404),
-    "POST auth.logout": (302, 302, 302, 302, 302, 302, 302, 302),
+    "POST auth.logout": (302, 302, 302, 303, 303, 303, 303, 303),
     "POST auth.sign_in": (401, 401, 401, 401, 401, 401, 401, 401),
     "POST categories.add": (302, 302, 302, 404, 404, 404, 422, 422),
     "POST categories.add_top": (302, 302, 302, 404, 404, 422, 422, 422),

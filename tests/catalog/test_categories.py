@@ -24,7 +24,18 @@ from portal.catalog import (
 )
 from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, NameTaken, PortalError
 from portal.extensions import db, transaction
-from portal.models import MANAGE, PUBLISH, READ, AuditEvent, Category, CategoryAlias, Grant, SourceDirectory
+from portal.models import (
+    MANAGE,
+    PUBLISH,
+    READ,
+    AuditEvent,
+    Category,
+    CategoryAlias,
+    Document,
+    Grant,
+    SourceDirectory,
+    Version,
+)
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -388,6 +399,47 @@ def test_a_category_with_a_document_in_the_trash_stays() -> None:
     trash_document(None, put_document(None, category.id, "x.pdf", makers.content_of()).document_id)
 
     with pytest.raises(Conflict, match="trash"):
+        remove_category(None, category.id)
+
+
+def purged_document(category: Category) -> int:
+    """A document that went through the trash and gave up its bytes; gives its id."""
+    outcome = put_document(None, category.id, "x.pdf", makers.content_of())
+    trash_document(None, outcome.document_id)
+    edition = db.session.scalars(select(Version).where(Version.document_id == outcome.document_id)).one()
+    makers.change(edition, blob_id=None, purged_at=makers.now())
+    return outcome.document_id
+
+
+def test_a_document_that_is_gone_for_good_keeps_no_category_and_is_named_in_the_one_above() -> None:
+    category = makers.category("a/b")
+    document_id = purged_document(category)
+
+    remove_category(None, category.id)
+
+    assert [row.path for row in db.session.scalars(select(Category))] == ["a"]
+    assert db.session.get_one(Document, document_id).category_id == makers.category("a").id
+
+
+def test_a_category_at_the_top_says_why_a_document_that_is_gone_keeps_it_and_what_helps() -> None:
+    category = makers.category("a")
+    purged_document(category)
+
+    with pytest.raises(Conflict, match="Move it into another category first"):
+        remove_category(None, category.id)
+    move_category(None, category.id, makers.category("b").id)
+    remove_category(None, category.id)
+
+    assert [row.path for row in db.session.scalars(select(Category))] == ["b"]
+
+
+@SQLITE_ONLY
+def test_a_document_whose_bytes_are_there_keeps_a_category_that_also_has_one_without() -> None:
+    category = makers.category("a/b")
+    purged_document(category)
+    trash_document(None, put_document(None, category.id, "y.pdf", makers.content_of(b"other")).document_id)
+
+    with pytest.raises(Conflict, match="documents in the trash count"):
         remove_category(None, category.id)
 
 

@@ -28,7 +28,6 @@ from portal.catalog import (
     restore_document,
     trash_document,
 )
-from portal.catalog.documents import numbered
 from portal.errors import BadInput, CategoryNotFound, Conflict, DocumentNotFound, Forbidden, NameTaken, PortalError
 from portal.extensions import db, transaction
 from portal.models import MANAGE, PUBLISH, READ, AuditEvent, Blob, Category, Document, Version
@@ -201,18 +200,6 @@ def test_a_long_name_keeps_its_number_and_stays_clean() -> None:
         assert len(set(names)) == 12
         assert [filenames.clean(name) for name in names] == names
         assert all(len(name.encode()) <= filenames.MAX_BYTES for name in names)
-
-
-@SQLITE_ONLY
-@examples(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.text(max_size=250), number=st.integers(2, 10_000))
-def test_a_numbered_name_is_clean_and_another_one(name: str, number: int) -> None:
-    clean = filenames.clean(name)
-    made = numbered(clean, number)
-
-    assert made != clean
-    assert filenames.clean(made) == made
-    assert f"({number})" in made
 
 
 def test_what_people_say_is_kept() -> None:

@@ -47,6 +47,18 @@ def test_a_grant_given_again_is_changed() -> None:
     assert count() == 3
 
 
+def test_a_grant_cannot_end_before_it_begins() -> None:
+    shelf, user = makers.category(), makers.person()
+    grant = makers.grant(shelf, user=user)
+
+    for over in (makers.now(), makers.now(days=-1)):
+        with pytest.raises(BadInput, match="in the future"):
+            add_grant(None, shelf.id, Principal(user_id=user.id), "manage", over)
+
+    db.session.refresh(grant)
+    assert (grant.permission, grant.expires_at) == (READ, None)
+
+
 def test_a_grant_taken_back_counts_for_nothing_at_once() -> None:
     shelf, user = makers.category(), makers.person()
     grant = makers.grant(shelf, user=user)

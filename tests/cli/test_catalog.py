@@ -96,7 +96,7 @@ def test_an_import_makes_categories_of_folders_and_documents_of_files(
 ) -> None:
     result = command("import", str(tree), "--into", "reports/")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "reports: 3 documents: 3 added, 0 new versions, 0 unchanged, 2 skipped.\n"
+    assert result.stdout == "reports: 3 documents, 3 new, 2 skipped.\n"
     assert [row["path"] for row in listed(command)] == [
         "reports/2018/download_/report.txt",
         "reports/2018/report.txt",
@@ -123,7 +123,7 @@ def test_an_import_takes_in_what_changed_as_a_version(command: Command, context:
     command("import", str(tree), "--into", "reports")
     (tree / "index.csv").write_text("a,b\n3,4\n")
     result = command("import", str(tree), "--into", "reports")
-    assert result.stdout == "reports: 3 documents: 0 added, 1 new version, 2 unchanged, 2 skipped.\n"
+    assert result.stdout == "reports: 3 documents, 1 in a new version, 2 unchanged, 2 skipped.\n"
     assert [row["version"] for row in listed(command)] == [1, 1, 2]
 
 
@@ -210,7 +210,7 @@ def test_list_of_an_unknown_category_is_refused(command: Command) -> None:
 def test_list_for_people_has_one_line_per_document(command: Command, context: Flask) -> None:
     document(category("reports"), "a b.txt", b"x" * 1500)
     release()
-    assert command("list").stdout == "       1  v1       1.5 kB  reports/a b.txt\n"
+    assert command("list").stdout == "       1  v1         2 KB  reports/a b.txt\n"
 
 
 @SQLITE_ONLY

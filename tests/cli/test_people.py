@@ -4,17 +4,21 @@ import json
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from portal import accounts
 from portal.accounts import find_token, find_user, sign_in
 from portal.cli import people
 from portal.errors import SignInFailed
+from portal.extensions import transaction
+from portal.settings import Settings, remember_address
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
 from tests.makers import NETWORK, PASSWORD, group, person, release
 
 pytestmark = SQLITE_ONLY
 
+RESET = ("user", "reset", "ada@example.org")
 ADA = ("user", "add", "ada@example.org", "--name", "Ada Byron")
 
 
@@ -99,6 +103,28 @@ def test_a_reset_prints_an_address_and_leaves_the_password_until_it_is_used(comm
     assert enter("ada@example.org", PASSWORD)
 
 
+def test_a_person_who_never_set_a_password_gets_another_invitation(command: Command, context: Flask) -> None:
+    person("Ada")
+    found = find_token(token_in(command("user", "reset", "ada@example.org").stdout))
+    assert found is not None
+    assert found.purpose == "invitation"
+
+
+def test_a_disabled_person_gets_no_address_that_would_open_nothing(command: Command, context: Flask) -> None:
+    accounts.disable_user(None, person("Ada", password=PASSWORD).id)
+    result = command("user", "reset", "ada@example.org")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "This account is disabled. Enable it first, then make an address.\n"
+
+
+def test_an_address_that_cannot_be_written_leaves_no_account(command: Command, context: Flask) -> None:
+    with transaction() as session:
+        session.execute(text("CREATE TRIGGER no BEFORE INSERT ON one_time_tokens BEGIN SELECT RAISE(ABORT, 'no'); END"))
+    result = command(*ADA)
+    assert (result.exit_code, result.stderr) == (1, "The database refuses: no.\n")
+    assert find_user("ada@example.org") is None
+
+
 def test_nobody_unknown_is_reset(command: Command) -> None:
     result = command("user", "reset", "nobody@example.org")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -109,6 +135,16 @@ def test_without_a_base_url_an_address_says_where_it_is_right(command: Command) 
     result = command(*ADA, PORTAL_BASE_URL=None)
     assert result.stdout.startswith("http://127.0.0.1:8000/setup/")
     assert "PORTAL_BASE_URL is not set" in result.stderr
+
+
+def test_without_a_base_url_an_address_is_that_of_the_last_start(
+    command: Command, context: Flask, settings: Settings
+) -> None:
+    remember_address(settings, "http://127.0.0.1:8101")
+    result = command(*ADA, PORTAL_BASE_URL=None)
+    assert result.stdout.startswith("http://127.0.0.1:8101/setup/")
+    assert result.stderr == ""
+    assert command(*RESET).stdout.startswith("http://localhost/setup/"), "what is set wins"
 
 
 def test_people_are_listed_by_name_over_all_pages(
@@ -145,8 +181,8 @@ def test_people_are_listed_in_columns(command: Command, context: Flask) -> None:
     person("Zoë Quinn")
     head, ada, zoe = command("user", "list").stdout.splitlines()
     assert head.split() == ["Name", "Address", "Role", "Account", "Last", "here"]
-    assert ada.split() == ["Ada", "ada@example.org", "administrator", "open", "-"]
-    assert zoe.split() == ["Zoë", "Quinn", "zoë.quinn@example.org", "invited", "-"]
+    assert ada.split() == ["Ada", "ada@example.org", "administrator", "active", "-"]
+    assert zoe.split() == ["Zoë", "Quinn", "zoë.quinn@example.org", "waiting", "-"]
     assert ada.index("ada@") == zoe.index("zoë.quinn@") == head.index("Address")
 
 

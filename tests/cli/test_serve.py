@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -17,7 +18,7 @@ from portal.downloads import claim_of
 from portal.downloads.ledger import begin
 from portal.extensions import db
 from portal.models import Category, Download, OneTimeToken
-from portal.settings import Settings
+from portal.settings import Settings, last_address
 from portal.tokens import make_token
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
@@ -76,6 +77,7 @@ def test_a_new_portal_offers_its_setup_once_masks_tokens_and_ends_when_told(
     assert len(lines) == 5
     assert all(re.fullmatch(r'\S+Z 127\.0\.0\.0/24 GET \S+ \d{3} \d+ \d+ms ".*"', line) for line in lines)
     assert not (tmp_path / "portal.db-wal").exists()
+    assert last_address(replace(sqlite_settings, base_url="")) == f"http://127.0.0.1:{server.port}"
     with running(sqlite_settings) as app, app.app_context():
         assert find_token(found[0]) is not None
 

@@ -105,9 +105,14 @@ def test_a_link_as_json_has_these_keys_and_not_its_token(command: Command, repor
     assert token not in listing
 
 
+def test_the_help_says_who_reads_the_label(command: Command) -> None:
+    told = " ".join(command("share", "add", "--help").stdout.split())
+    assert "For whom it is: the page of the link begins with it, unless there is a password." in told
+
+
 def test_a_revoked_link_lets_nobody_in(command: Command, report: Document) -> None:
     token = token_in(command("share", "add", str(report.id)).stdout)
-    assert command("share", "revoke", "1").stdout == "Link 1 is closed.\n"
+    assert command("share", "revoke", "1").stdout == "Link 1 is revoked.\n"
     with pytest.raises(ShareRevoked):
         shares.open_link(token, NETWORK)
     assert links(command)[0]["state"] == "revoked"

@@ -83,14 +83,14 @@ def test_every_command_that_needs_the_schema_is_tested_above(command: Command) -
 def test_check_says_one_line_for_each_part(command: Command) -> None:
     result = command("check")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "schema", "storage"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "schema", "storage", "sources"]
 
 
 @SQLITE_ONLY
 def test_check_fails_for_an_old_schema_and_still_looks_at_the_storage(command: Command, fresh: dict[str, str]) -> None:
     result = command("check", **fresh)
     assert result.exit_code == 1
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage", "sources"]
     assert result.stderr == f"schema    {MIGRATE_FIRST}"
 
 

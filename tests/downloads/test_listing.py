@@ -96,9 +96,14 @@ def test_counting_stops_after_the_most(house: House) -> None:
 
 @SQLITE_ONLY
 def test_a_row_says_how_far_it_got(house: House) -> None:
-    row = seen(house.other)[0]
+    row = next(row for row in seen(house.publisher) if row.user_id == house.other.user_id)
 
     assert (row.part, row.size, row.number, row.title) == (0.5, 100, 1, "report")
+
+
+@SQLITE_ONLY
+def test_who_may_not_see_a_document_any_more_reads_the_filename_they_got(house: House) -> None:
+    assert seen(house.other)[0].title == "report.pdf"
 
 
 @SQLITE_ONLY

@@ -48,8 +48,8 @@ TWINS = [
     Twin(
         "readable on the download line",
         "portal/catalog/editions.py",
-        "    return _editions(number).where(named, access.visible(level))\n",
-        "    return _editions(number).where(named)\n",
+        "    return Prepared(_editions(number).where(named, access.visible(level)))\n",
+        "    return Prepared(_editions(number).where(named))\n",
         "tests/views/test_download.py -k 'without_the_right and sqlite'",
     ),
     Twin(

@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, select
 
 from portal.actors import Actor
 from portal.catalog import trash_document
-from portal.errors import BadInput, DocumentNotFound, Forbidden, PortalError, ShareNotFound
+from portal.errors import BadInput, Conflict, DocumentNotFound, Forbidden, PortalError, ShareNotFound
 from portal.extensions import db
 from portal.models import PUBLISH, READ, AuditEvent, Category, Document, ShareLink, User
 from portal.shares import (
@@ -161,8 +161,8 @@ def test_terms_that_cannot_be_are_refused(house: House) -> None:
 
 @SQLITE_ONLY
 def test_a_password_that_cannot_be_is_refused(house: House) -> None:
-    for password in ("seven..", "x" * 1025):
-        with pytest.raises(BadInput, match="password"):
+    for password, reason in (("seven..", "at least 8 characters"), ("x" * 1025, "at most 1,024 characters")):
+        with pytest.raises(BadInput, match=reason):
             add_link(None, house.document.id, Terms(), password=password)
 
 
@@ -237,6 +237,17 @@ def test_revoking_twice_is_written_down_once(house: House) -> None:
     assert link.revoked_at == first
     actions = list(db.session.scalars(select(AuditEvent.action)))
     assert actions.count("share.revoked") == 1
+
+
+def test_a_revoked_link_cannot_be_changed_by_anybody(house: House) -> None:
+    link, _ = makers.link(house.document)
+    revoke_link(None, link.id)
+
+    with pytest.raises(Conflict, match="revoked for good"):
+        change_link(None, link.id, Terms(label="new"))
+
+    db.session.refresh(link)
+    assert link.label == ""
 
 
 def links_in_every_state(house: House) -> dict[str, ShareLink]:

@@ -238,11 +238,11 @@ def test_a_directory_that_cannot_be_imported_is_refused(folder: Path, settings: 
 
 
 @SQLITE_ONLY
-def test_the_secrets_of_the_portal_are_not_imported(app: Flask, settings: Settings, tmp_path: Path) -> None:
+def test_the_secrets_of_the_portal_are_not_imported(context: Flask, settings: Settings, tmp_path: Path) -> None:
     """Also when the bytes lie elsewhere, the directory with database and secrets is the portal's own."""
     own = tmp_path / "elsewhere"
     own.mkdir()
-    app.config["PORTAL"] = replace(settings, data=own)
+    context.config["PORTAL"] = replace(settings, data=own)
 
     with pytest.raises(BadInput, match="storage"):
         import_directory(None, own, "into")

@@ -124,6 +124,40 @@ def test_managers_add_below_and_administrators_at_the_top(world: World) -> None:
     assert found == {"firm", "firm/tax", "firm/tax/2026", "firm/tax/2027", "other", "new"}
 
 
+def test_a_category_can_be_sealed_from_the_start(world: World) -> None:
+    answer = world.admin.send(world.path("firm/tax", "/children"), name="board", is_sealed="1")
+    assert said(world.admin, answer) == "The category is added."
+    assert "It is sealed" in text(world.admin.read(answer.location))
+    assert "board" not in world.manager.read("/admin/categories")
+
+    own = world.manager.send(world.path("firm/tax", "/children"), name="mine", is_sealed="1")
+    assert said(world.manager, own) == "The category is added."
+    assert own.location.startswith("/admin/categories?")
+
+
+def crumbs(page: str) -> list[tuple[str, str]]:
+    """The breadcrumb of a page: address, if it leads anywhere, and words."""
+    found = re.findall(r'<ol class="crumbs">(.*?)</ol>', page, re.DOTALL)[0]
+    lines = re.findall(r"<li[^>]*>(.*?)</li>", found, re.DOTALL)
+    return [(re.findall(r'href="([^"]+)"', line)[0] if "href" in line else "", text(line)) for line in lines]
+
+
+def test_the_breadcrumb_shows_what_a_category_is_in_and_leads_where_one_may_go(world: World) -> None:
+    path = world.path("firm/tax/2026")
+    assert crumbs(world.manager.read(path)) == [
+        ("/admin/categories", "Categories"),
+        ("", "firm"),
+        (world.path("firm/tax"), "tax"),
+        ("", "2026"),
+    ]
+    assert crumbs(world.admin.read(f"{path}/remove"))[1:] == [
+        (world.path("firm"), "firm"),
+        (world.path("firm/tax"), "tax"),
+        (path, "2026"),
+        ("", "Remove"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [
@@ -209,8 +243,11 @@ def test_a_permission_is_given_to_everyone_a_group_or_a_person_and_taken_back(wo
         {"whom": "group", "group": str(group), "permission": "publish", "expires_at": "2100-01-01T00:00"},
         {"whom": "person", "email": "PAM@example.org", "permission": "manage"},
     ]
-    for form in fields:
-        assert said(world.manager, world.manager.send(path, form)).startswith("The permission is given")
+    assert [said(world.manager, world.manager.send(path, form)) for form in fields] == [
+        "Everyone signed in may read firm/tax/2026 from now on.",
+        "The group Clients may read and publish in firm/tax/2026 from now on.",
+        "Pam may read, publish in and manage firm/tax/2026 from now on.",
+    ]
 
     page = text(world.manager.read(world.path("firm/tax/2026")))
     assert "Everyone signed in may read. Clients may also publish. Mia and Pam may also publish and manage." in page
@@ -225,6 +262,23 @@ def test_a_permission_is_given_to_everyone_a_group_or_a_person_and_taken_back(wo
     world.publisher.read(world.path("firm/tax/2026"), 404)
 
 
+def test_the_form_of_a_permission_chooses_nobody_by_itself(world: World) -> None:
+    with world.app.app_context():
+        makers.group("Clients")
+    page = world.manager.read(world.path("firm/tax"))
+    form = page[page.index("Let somebody in") : page.index("Give the permission")]
+
+    assert form.count('type="radio"') == 3
+    assert " checked" not in form
+    assert '<option value="">None</option><option value="1">Clients</option>' in form
+
+
+def test_a_notice_names_nobody_that_the_address_alone_names(world: World) -> None:
+    foreign = world.grants("firm/tax")[0]
+
+    assert "Mia may" not in world.admin.read(f"{world.path('other')}?done=grant-added&given={foreign.id}")
+
+
 def test_a_second_permission_of_the_same_person_replaces_the_first(world: World) -> None:
     for permission in ("read", "publish"):
         fields = {"whom": "person", "email": "pam@example.org", "permission": permission}
@@ -236,6 +290,21 @@ def test_a_second_permission_of_the_same_person_replaces_the_first(world: World)
 @pytest.mark.parametrize(
     ("fields", "status", "reason"),
     [
+        (
+            {"whom": "everyone", "email": "pam@example.org"},
+            422,
+            "An email is filled in, but the permission is not for a person. Choose “A person”, or empty the field.",
+        ),
+        (
+            {"whom": "group", "group": "1", "email": "pam@example.org"},
+            422,
+            "An email is filled in, but the permission is not for a person. Choose “A person”, or empty the field.",
+        ),
+        (
+            {"whom": "person", "group": "1", "email": "pam@example.org"},
+            422,
+            "A group is chosen, but the permission is not for a group. Choose “A group”, or empty the field.",
+        ),
         ({"whom": ""}, 422, "Choose one of what is offered here."),
         ({"whom": "everybody"}, 422, "Choose one of what is offered here."),
         ({"permission": "own"}, 422, "Choose one of what is offered here."),
@@ -253,12 +322,13 @@ def test_a_second_permission_of_the_same_person_replaces_the_first(world: World)
 def test_a_permission_that_cannot_be_is_not_given(
     world: World, fields: dict[str, str], status: int, reason: str
 ) -> None:
-    form = {"whom": "everyone", "permission": "read", "email": "typed@example.org"} | fields
+    form = {"whom": "everyone", "permission": "read", "email": "", "expires_at": "2100-01-01T00:00"} | fields
     answer = world.manager.send(world.path("firm/tax/2026", "/grants"), form)
 
     assert answer.status_code == status
     assert sentence(answer) == reason
     assert f'value="{form["email"]}"' in answer.text
+    assert f'value="{form["expires_at"]}"' in answer.text
     assert world.grants("firm/tax/2026") == []
 
 
@@ -273,7 +343,8 @@ def test_a_permission_is_taken_back_only_where_it_was_given(world: World) -> Non
 def test_inherited_permissions_say_where_they_come_from(world: World) -> None:
     with world.app.app_context():
         makers.grant(catalog.get_category(world.ids["firm"]), group=makers.group("Staff"), permission=PUBLISH)
-        makers.grant(catalog.get_category(world.ids["firm"]), everyone=True, expires_at=makers.now(days=-1))
+        over = makers.grant(catalog.get_category(world.ids["firm"]), everyone=True)
+        makers.change(over, expires_at=makers.now(days=-1))
         accounts.disable_user(None, makers.person("Dan").id)
     page = text(world.manager.read(world.path("firm/tax/2026")))
 

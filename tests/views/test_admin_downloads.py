@@ -71,9 +71,9 @@ def test_a_row_says_what_who_and_how_far(world: World) -> None:
     found = rows(world.publisher.read("/admin/downloads"))
 
     assert [row.split(" Today")[0] for row in found] == [
-        "annual Version 1, 1000 bytes Ernst & Jung 192.0.2.0/24 Downloaded",
-        "minutes Version 1, 1000 bytes Bo 192.0.2.0/24 Stopped at 41 %",
-        "annual Version 1, 1000 bytes Bo 192.0.2.0/24 Downloaded",
+        "annual Version 1, 1 KB Ernst & Jung 192.0.2.0/24 Downloaded",
+        "minutes Version 1, 1 KB Bo 192.0.2.0/24 Stopped at 41 %",
+        "annual Version 1, 1 KB Bo 192.0.2.0/24 Downloaded",
     ]
 
 
@@ -158,9 +158,15 @@ def test_counting_stops_where_nobody_needs_to_know_more(context: Flask) -> None:
     assert count_downloads(makers.actor(bo), user_id=bo.id)["completed"] == 4
 
 
-def test_an_unconfirmed_end_is_not_passed_off_as_certain(world: World) -> None:
+def test_an_unconfirmed_end_is_a_footnote_for_administrators_and_no_failure(world: World) -> None:
     with world.app.app_context():
         row = db.session.scalars(select(Download).where(Download.link_id.is_not(None))).one()
         makers.change(row, is_confirmed=False)
 
-    assert "Downloaded, end not confirmed" in world.publisher.read(f"/admin/downloads?link={world.ids['link']}")
+    ledger = f"/admin/downloads?link={world.ids['link']}"
+    assert "end not confirmed" in world.admin.read(ledger)
+    assert "* All of it was handed over." in world.admin.read(ledger)
+    assert "* All of it was handed over." not in world.admin.read(f"/admin/downloads?person={world.ids['bo']}")
+    for page in (world.publisher.read(ledger), world.admin.read("/admin/")):
+        assert "Downloaded" in page
+        assert "confirmed" not in page

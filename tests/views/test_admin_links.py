@@ -11,7 +11,7 @@ from portal.extensions import db
 from portal.models import PUBLISH, Document, ShareLink
 from portal.settings import Settings
 from tests import makers
-from tests.views.desk import Desk, said, sentence
+from tests.views.desk import TOKEN, Desk, said, sentence
 
 
 @dataclass
@@ -56,6 +56,32 @@ def test_a_link_is_listed_with_what_became_of_it(world: World) -> None:
 
     assert f"Ernst & Jung annual {world.token[:6]}… · Open · made by Pam 1 of 3 Never opened no end" in page
     assert world.token not in page
+
+
+def test_who_pressed_the_button_has_opened_the_link_whatever_their_program_is_called(world: World) -> None:
+    guest = world.app.test_client()
+    page = guest.get(f"/s/{world.token}", headers={"Accept": "text/html", "User-Agent": "Slackbot"})
+    assert "Never opened" in text(world.publisher.read("/admin/links"))
+
+    fields = {"csrf_token": TOKEN.findall(page.text)[0]}
+    assert guest.post(f"/s/{world.token}/download", data=fields, headers={"User-Agent": "Slackbot"}).status_code == 303
+
+    listed = text(world.publisher.read("/admin/links"))
+    assert "2 of 3 Today" in listed
+    assert "Never opened" not in listed
+
+
+def test_the_number_of_an_open_link_is_that_of_the_rows_behind_it(world: World) -> None:
+    with world.app.app_context():
+        link, token = makers.link(db.session.get_one(Document, world.document_id), label="Open to all")
+    program = world.app.test_client()
+    for agent in ("curl/8", "curl/9"):
+        assert program.get(f"/s/{token}", headers={"User-Agent": agent}).data.startswith(b"%PDF")
+
+    listed = text(world.publisher.read("/admin/links"))
+    assert re.search(r"Open to all .*? made by the operator 2 by programs only", listed)
+    assert "2 all" in text(world.publisher.read(f"/admin/downloads?link={link.id}"))
+    assert "Open to all" not in world.publisher.read("/admin/links?state=unused")
 
 
 def test_the_tally_narrows_the_list_and_its_numbers_are_those_of_the_rows(world: World) -> None:
@@ -133,6 +159,13 @@ def test_terms_that_cannot_be_change_nothing(world: World, fields: dict[str, str
     assert answer.status_code == 422
     assert sentence(answer)
     assert world.link().label == "Ernst & Jung"
+
+
+def test_the_form_says_that_nobody_reads_words_behind_a_password(world: World) -> None:
+    page = world.publisher.read(f"/documents/{world.document_id}/links")
+
+    assert "With a password nobody reads them" in page
+    assert "The page of the link begins with it, unless there is a password." in page
 
 
 def test_a_link_is_revoked_after_saying_what_that_means(world: World) -> None:

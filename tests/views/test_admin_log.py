@@ -16,7 +16,7 @@ from portal.errors import SignInFailed
 from portal.extensions import transaction
 from portal.models import AuditPerson
 from portal.settings import Settings
-from portal.views.admin.sentences import OF_THEIR_OWN, SENTENCES
+from portal.views.admin.sentences import CHOICES, OF_THEIR_OWN, SENTENCES
 from tests import makers
 from tests.views.desk import Desk
 
@@ -45,9 +45,8 @@ def world(sqlite_settings: Settings) -> Iterator[World]:
 
 def sentences(page: str) -> list[str]:
     """Every sentence of the page, as words."""
-    found = re.findall(r"</time><span>(.*?)</span></li>", page, re.DOTALL)
-    bare = [re.sub(r' <span class="muted small">from .*', "", sentence) for sentence in found]
-    return [" ".join(re.sub(r"<[^>]+>", "", sentence).split()) for sentence in bare]
+    found = re.findall(r"</time><span>(.*?)</span>(?:<small>.*?</small>)?</li>", page, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]+>", "", sentence).split()) for sentence in found]
 
 
 def actions_in(source: str) -> set[str]:
@@ -70,7 +69,7 @@ def test_every_action_the_portal_writes_down_has_a_sentence_and_every_sentence_a
     sources = (path for path in PORTAL.rglob("*.py") if path.name != "sentences.py")
     written = set().union(*(actions_in(path.read_text(encoding="utf-8")) for path in sources))
 
-    assert written == set(SENTENCES)
+    assert written == set(SENTENCES) == set(CHOICES)
     assert set(OF_THEIR_OWN) <= set(SENTENCES)
 
 
@@ -113,6 +112,22 @@ def test_the_log_tells_what_was_done_by_whom_to_whom(world: World) -> None:
         "Ada added the group Clients",
         "Ada made an invitation for Bo Ek",
     ]
+
+
+def test_the_network_is_no_part_of_the_sentence(world: World) -> None:
+    page = world.admin.read("/admin/log?action=session.started")
+
+    assert '</span><small><span class="visually-hidden">Network </span>127.0.0.0/24</small></li>' in page
+    assert " from 127" not in page
+
+
+def test_the_choice_of_actions_is_in_words_and_sorted_by_them(world: World) -> None:
+    page = world.admin.read("/admin/log")
+    choice = page[page.index('<select id="action"') : page.index("</select>")]
+    words = re.findall(r'<option value="[a-z._]*"[^>]*>([^<]+)</option>', choice)
+
+    assert words[0] == "Anything"
+    assert words[1:] == sorted(CHOICES.values())
 
 
 def test_refused_sign_ins_say_as_whom(world: World) -> None:

@@ -10,10 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from portal.downloads.sending import AT_ONCE, BLOCK
 from portal.extensions import db
 from portal.models import Document, Download, User
 from portal.settings import Settings
-from portal.storage import BLOCK
 from portal.views import delivery
 from tests import makers
 
@@ -86,7 +86,7 @@ def test_a_small_download_is_one_completed_row(house: House) -> None:
 
 
 def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: House) -> None:
-    content = bytes(BLOCK * 3 + 5)
+    content = bytes(AT_ONCE * 3 + 5)
     with app.app_context():
         large = makers.document(makers.category("pdf/annual"), "large.bin", content, "application/octet-stream")
         large_id = large.id
@@ -98,7 +98,7 @@ def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: Ho
 
 
 def test_a_download_that_breaks_off_is_aborted_and_can_be_resumed(app: Flask, house: House) -> None:
-    content = bytes(range(256)) * (BLOCK // 64)
+    content = bytes(range(256)) * (AT_ONCE // 64)
     with app.app_context():
         large_id = makers.document(makers.category("pdf/annual"), "large.bin", content).id
     answer = house.reader.get(f"/documents/{large_id}/download", buffered=False)
@@ -278,8 +278,8 @@ def test_transfers_at_once_are_limited(settings: Settings) -> None:
             reader = makers.person("Reader")
             shelf = makers.category("pdf")
             makers.grant(shelf, user=reader)
-            first = makers.document(shelf, "a.bin", bytes(2 * BLOCK))
-            second = makers.document(shelf, "b.bin", bytes(2 * BLOCK) + b"1")
+            first = makers.document(shelf, "a.bin", bytes(2 * AT_ONCE))
+            second = makers.document(shelf, "b.bin", bytes(2 * AT_ONCE) + b"1")
             ids = [first.id, second.id]
             client = makers.signed_in(app, reader)
         running = client.get(f"/documents/{ids[0]}/download", buffered=False)

@@ -19,6 +19,7 @@ PDF = b"%PDF-1.7\n%tests\n"
 OTHER = b"%PDF-1.7\n%other\n"
 SOON = (datetime.now(UTC) + timedelta(days=30)).replace(second=0, microsecond=0)
 FIELD = "%Y-%m-%dT%H:%M"
+UNUSED = "A moment stands here, but the choice above is another. Choose “from the moment below”, or empty this field."
 
 
 @dataclass
@@ -111,6 +112,16 @@ def test_a_document_waits_for_its_moment_which_is_read_as_utc(world: World) -> N
     world.reader.read(world.path, 404)
 
 
+@pytest.mark.parametrize("visible", ["keep", "now", "draft"])
+def test_the_moment_the_form_came_with_stands_in_nobodys_way(world: World, visible: str) -> None:
+    world.publisher.send(f"{world.path}/edit", world.edit(visible="at", published_at=SOON.strftime(FIELD)))
+
+    answer = world.publisher.send(f"{world.path}/edit", world.edit(visible=visible, published_at=SOON.strftime(FIELD)))
+
+    assert answer.status_code == 303
+    assert (world.document().published_at == SOON) is (visible == "keep")
+
+
 def test_a_moment_left_as_it_was_keeps_its_seconds(world: World) -> None:
     exact = SOON.replace(second=31)
     with world.app.app_context():
@@ -132,6 +143,9 @@ def test_a_moment_left_as_it_was_keeps_its_seconds(world: World) -> None:
         ({"description": "x" * 20_001}, "A text has at most 20,000 characters here."),
         ({"visible": "always"}, "Choose one of what is offered here."),
         ({"visible": "at"}, "Say from when people see it."),
+        ({"visible": "keep", "published_at": "2100-01-01T00:00"}, UNUSED),
+        ({"visible": "now", "published_at": "2100-01-01T00:00"}, UNUSED),
+        ({"visible": "draft", "published_at": "2001-01-01T00:00"}, UNUSED),
         ({"expires_at": "tomorrow"}, "This is not a date and time."),
         ({"expires_at": "0001-01-01T00:00+12:00"}, "This is not a date and time."),
         ({"expires_at": "2001-01-01T00:00"}, "A document cannot expire before it is published."),
@@ -253,12 +267,18 @@ def test_a_document_moves_not_onto_one_of_its_name(world: World) -> None:
 
 
 def test_a_document_goes_into_the_trash_and_comes_back(world: World) -> None:
-    assert "Put report into the trash?" in re.sub(r"<[^>]+>", "", world.publisher.read(f"{world.path}/trash"))
+    asked = re.sub(r"<[^>]+>", "", world.publisher.read(f"{world.path}/trash"))
+    assert "Put report into the trash?" in asked
+    assert "You can bring it back from the trash for 30 days." in asked
     answer = world.publisher.send(f"{world.path}/trash")
     assert said(world.publisher, answer) == "The document is in the trash. You can bring it back from here."
     world.reader.read(world.path, 404)
     world.publisher.read(world.path, 404)
     assert "reports / report.pdf" in re.sub(r"<[^>]+>", "", world.publisher.read("/admin/trash"))
+    assert "Each can come back to where it was, for 30 days." in world.publisher.read("/admin/trash")
+    with world.app.app_context():
+        makers.change(db.session.get_one(Document, world.document_id), trashed_at=datetime(2020, 5, 1, tzinfo=UTC))
+    assert ">31 May 2020<" in world.publisher.read("/admin/trash")
     assert "report.pdf" not in world.stranger.read("/admin/trash")
     assert "report.pdf" not in world.reader.read("/admin/trash")
 

@@ -138,7 +138,7 @@ def test_a_cookie_copied_before_the_sign_out_is_dead_after_it(app: Flask) -> Non
 
     left = browser.post("/logout", data={"csrf_token": form_token(page.text)})
 
-    assert (left.status_code, left.headers["Location"]) == (302, "/login")
+    assert (left.status_code, left.headers["Location"]) == (303, "/login")
     thief = app.test_client()
     thief.set_cookie("portal", cookie.value)
     assert thief.get("/account").status_code == 302

@@ -61,25 +61,6 @@ def read(client: FlaskClient, path: str, status: int = 200) -> Page:
 
 
 @pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (1023, "1023 bytes"),
-        (1024, "1 KB"),
-        (98_304, "96 KB"),
-        (1024 * 1024, "1.0 MB"),
-        (2_516_582, "2.4 MB"),
-        (432_013_312, "412 MB"),
-        (1024**3 * 3, "3.0 GB"),
-        (1024**5 * 2, "2048 TB"),
-    ],
-)
-def test_a_size_is_said_as_people_read_it(count: int, words: str) -> None:
-    assert pages.size(count) == words
-
-
-@pytest.mark.parametrize(
     ("moment", "words"),
     [
         (NOON - timedelta(hours=3), "Today, 09:00"),
@@ -484,7 +465,7 @@ def test_a_wrong_link_password_is_said_and_nothing_told(app: Flask) -> None:
     ("state", "headline"),
     [
         ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link has expired"),
-        ({"revoked_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link was closed by the people who made it"),
+        ({"revoked_at": datetime(2020, 1, 1, tzinfo=UTC)}, "This link was revoked by the people who made it"),
         ({"max_downloads": 2, "used": 2}, "All downloads of this link are used"),
     ],
 )

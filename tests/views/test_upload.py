@@ -69,7 +69,7 @@ def test_the_answer_tells_new_documents_new_versions_and_known_bytes_apart(world
     )
 
     assert documents(world.app) == [("a.pdf", "a", 2), ("b.pdf", "b", 1), ("c.pdf", "c", 1)]
-    assert "1 added, 1 new version, 1 unchanged" in answer.text
+    assert "1 new document, 1 new version, 1 known already." in answer.text
 
 
 def test_both_may_be_kept(world: World) -> None:

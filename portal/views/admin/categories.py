@@ -28,6 +28,13 @@ bp = Blueprint("categories", __name__, url_prefix="/admin/categories")
 
 AT_THE_TOP = "top"
 """What the choice of a parent says for no parent at all; only administrators may."""
+WHOM = {"group": "A group", "person": "A person", "everyone": "Everyone signed in"}
+"""Whom a permission may be for, as the form offers it."""
+FILLED = {
+    "email": "An email is filled in, but the permission is not for a person.",
+    "group": "A group is chosen, but the permission is not for a group.",
+}
+MAY = {"read": "read", "publish": "read and publish in", "manage": "read, publish in and manage"}
 REFUSALS = (BadInput, CategoryNotFound, Conflict, Forbidden, GroupNotFound, UserNotFound)
 
 
@@ -93,10 +100,10 @@ def add(category_id: str) -> AnyResponse:
     """Add a category below it."""
     category = _get(category_id)
     try:
-        child = catalog.add_category(person(), category.id, forms.text("name"))
+        child = catalog.add_category(person(), category.id, forms.text("name"), is_sealed=forms.flag("is_sealed"))
     except REFUSALS as problem:
         return _page(category, problem)
-    return done("category-added", "categories.edit", category_id=child.id)
+    return _after_change("category-added", child.id)
 
 
 @bp.post("/<category_id>/move")
@@ -138,10 +145,10 @@ def grant(category_id: str) -> AnyResponse:
     try:
         principal = _principal()
         permission = forms.choice("permission", PERMISSIONS)
-        catalog.add_grant(person(), category.id, principal, permission, forms.moment("expires_at"))
+        given = catalog.add_grant(person(), category.id, principal, permission, forms.moment("expires_at"))
     except REFUSALS as problem:
         return _page(category, problem)
-    return _after_change("grant-added", category.id)
+    return _after_change("grant-added", category.id, given=given.id)
 
 
 @bp.post("/<category_id>/grants/<grant_id>/remove")
@@ -173,8 +180,14 @@ def _parent_id() -> int | None:
 
 
 def _principal() -> Principal:
-    """Whom a permission is for, as the form says it: everyone, one group, or the person of an address."""
-    whom = forms.choice("whom", ("everyone", "group", "person"))
+    """Whom a permission is for, as the form says it: everyone, one group, or the person of an address.
+
+    Raises BadInput when a field is filled in that says somebody else: nobody gets what was meant for another.
+    """
+    whom = forms.choice("whom", WHOM)
+    for other, field in (("person", "email"), ("group", "group")):
+        if whom != other and forms.text(field).strip():
+            raise BadInput(f"{FILLED[field]} Choose “{WHOM[other]}”, or empty the field.", field=field)
     if whom == "everyone":
         return Principal(is_everyone=True)
     if whom == "group":
@@ -185,11 +198,11 @@ def _principal() -> Principal:
     return Principal(user_id=user.id)
 
 
-def _after_change(word: str, category_id: int) -> AnyResponse:
+def _after_change(word: str, category_id: int, **values: int) -> AnyResponse:
     """Back to the category, unless the change took it out of the person's own hands."""
     if access.permission_on(person(), category_id) < MANAGE:
         return done(word, "categories.show")
-    return done(word, "categories.edit", category_id=category_id)
+    return done(word, "categories.edit", category_id=category_id, **values)
 
 
 def _list_page(problem: PortalError | None = None) -> Response:
@@ -204,6 +217,7 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
     return house.show(
         "admin/category.html",
         category=category,
+        above=catalog.list_ancestors(category)[:-1],
         children=[row.category for row in managed if row.category.parent_id == category.id],
         parents=[row.category for row in managed if not _is_within(row.category, category)],
         managed={row.category.id for row in managed},
@@ -211,8 +225,20 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
         inherited=[row for row in grants if row.grant.category_id != category.id],
         who_may=who_may(grants, person().checked_at),
         groups=[group for group, _ in accounts.list_groups()],
+        whom=WHOM,
+        given=_given(grants),
         problem=problem,
     )
+
+
+def _given(grants: Iterable[GrantRow]) -> str:
+    """Who may do what from now on, when the address says that it was given just now; else ""."""
+    given = forms.query_id("given")
+    row = next((row for row in grants if row.grant.id == given), None)
+    if row is None:
+        return ""
+    who = f"The group {row.group.name}" if row.group else row.user.name if row.user else WHOM["everyone"]
+    return f"{who} may {MAY[row.permission]} {row.category.path} from now on."
 
 
 def who_may(grants: Iterable[GrantRow], now: datetime | None) -> dict[str, list[GrantRow]]:
@@ -243,7 +269,9 @@ def _rows(categories: Iterable[Category]) -> list[Row]:
 
 
 def _remove_page(category: Category, problem: PortalError | None = None) -> Response:
-    return house.show("admin/category_remove.html", category=category, problem=problem)
+    above = catalog.list_ancestors(category)[:-1]
+    managed = {other.id for other, _ in catalog.list_shown(person(), MANAGE)}
+    return house.show("admin/category_remove.html", category=category, above=above, managed=managed, problem=problem)
 
 
 def _is_within(other: Category, category: Category) -> bool:

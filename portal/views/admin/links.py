@@ -42,8 +42,6 @@ def change(link_id: str) -> AnyResponse:
     """Change the terms; the address stays the same."""
     row = _get(link_id)
     try:
-        if row.link.revoked_at is not None:
-            raise Conflict("This link was revoked for good. Make a new one.")
         password, drop = forms.text("password") or None, forms.flag("drop_password")
         given = terms(row.link.expires_at)
         shares.change_link(person(), row.link.id, given, password=password, drop_password=drop)
@@ -62,7 +60,7 @@ def ask_revoke(link_id: str) -> Response:
 @bp.post("/<link_id>/revoke")
 @allow("publisher")
 def revoke(link_id: str) -> AnyResponse:
-    """Close a link for good."""
+    """Revoke a link for good."""
     row = _get(link_id)
     shares.revoke_link(person(), row.link.id)
     return done("link-revoked", "links.edit", link_id=row.link.id)

@@ -8,7 +8,7 @@ from portal import accounts, audit
 from portal.catalog import parse_id
 from portal.views import forms
 from portal.views.admin import house
-from portal.views.admin.sentences import HISTORIES, SENTENCES, sentence, words_of
+from portal.views.admin.sentences import CHOICES, HISTORIES, sentence
 from portal.views.guard import allow
 
 bp = Blueprint("log", __name__, url_prefix="/admin")
@@ -28,7 +28,7 @@ def show() -> Response:
         "admin/log.html",
         days=[(day, list(events)) for day, events in groupby(rows, key=lambda row: row.event.at.date())],
         after=after,
-        actions=[(name, words_of(name)) for name in sorted(SENTENCES)],
+        actions=sorted(CHOICES.items(), key=lambda choice: choice[1]),
         action=action or "",
         email=email,
         thing=thing,

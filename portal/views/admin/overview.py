@@ -43,6 +43,7 @@ def show() -> Response:
         downloads=downloads.count_downloads(who),
         most=downloads.MOST_COUNTED,
         pending=PENDING,
+        is_fresh=who.is_admin and _is_empty(who),
         tasks=[task for task in _tasks(who, links, people) if task.count],
         rows=rows,
         events=audit.list_events(limit=SHOWN)[0] if who.is_admin else [],
@@ -56,6 +57,11 @@ def pending() -> Response:
     """Documents that readers do not see: drafts, those to come and those that are over."""
     rows = catalog.list_unpublished(person(), limit=PENDING + 1)
     return house.show("admin/pending.html", rows=rows[:PENDING], has_more=len(rows) > PENDING)
+
+
+def _is_empty(who: SignedIn) -> bool:
+    """Whether there is no document yet, out or not: then there are first steps to take."""
+    return not catalog.list_documents(who, limit=1).rows and not catalog.list_unpublished(who, limit=1)
 
 
 def _tasks(who: SignedIn, links: dict[str, int], people: dict[str, int]) -> list[Task]:

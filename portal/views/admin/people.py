@@ -89,8 +89,6 @@ def disable(user_id: str) -> AnyResponse:
     """Keep a person out from now on."""
     user = _get(user_id)
     try:
-        if user.id == person().user_id:
-            raise Conflict("This is your own account. Somebody else has to disable it.")
         accounts.disable_user(person(), user.id)
     except Conflict as problem:
         return _page(user, problem)

@@ -26,6 +26,7 @@ SENTENCES = {
     "group.joined": "{who} put {whom} into the group {thing}",
     "group.left": "{who} took {whom} out of the group {thing}",
     "group.removed": "{who} removed the group {thing}",
+    "pack.added": "{who} chose documents to download as {thing}.zip",
     "portal.restored": "{who} restored the portal from a backup",
     "session.all_ended": "{who} signed {whom} out everywhere",
     "session.ended": "{who} signed out",
@@ -47,6 +48,48 @@ SENTENCES = {
 }
 """``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
 
+CHOICES = {
+    "access.denied": "Page refused",
+    "category.added": "Category added",
+    "category.changed": "Category changed",
+    "category.moved": "Category moved",
+    "category.removed": "Category removed",
+    "category.sealed": "Category sealed",
+    "category.unsealed": "Seal of a category opened",
+    "document.added": "Document added",
+    "document.changed": "Document changed",
+    "document.moved": "Document moved",
+    "document.purged": "Document gone for good",
+    "document.restored": "Document back from the trash",
+    "document.trashed": "Document put into the trash",
+    "grant.added": "Permission given",
+    "grant.removed": "Permission taken back",
+    "group.added": "Group added",
+    "group.changed": "Group renamed",
+    "group.joined": "Person put into a group",
+    "group.left": "Person taken out of a group",
+    "group.removed": "Group removed",
+    "pack.added": "Documents chosen for a zip",
+    "portal.restored": "Portal restored from a backup",
+    "session.all_ended": "Person signed out everywhere",
+    "session.ended": "Sign-out",
+    "session.others_ended": "Sign-out of all other browsers",
+    "session.refused": "Sign-in refused",
+    "session.started": "Sign-in",
+    "share.added": "Link made",
+    "share.changed": "Link changed",
+    "share.refunded": "Download given back to a link",
+    "share.revoked": "Link revoked",
+    "share.used": "Link used",
+    "token.issued": "One-time address made",
+    "user.added": "Account added",
+    "user.changed": "Account changed",
+    "user.disabled": "Account disabled",
+    "user.enabled": "Account enabled",
+    "user.password_changed": "Password set",
+    "version.added": "Version published",
+}
+"""What the choice on the page of the log calls each action."""
 OF_THEIR_OWN = {"user.password_changed": "{who} set a new password"}
 """The same where somebody did it to themselves."""
 ADDRESSES = {
@@ -78,7 +121,7 @@ def sentence(row: EventRow) -> Markup:
 
 
 def words_of(action: str) -> str:
-    """An action as a choice says it: ``document.added`` is ``document added``."""
+    """An action nobody has a sentence for yet: ``comet.seen`` is ``comet seen``."""
     return action.replace(".", " ").replace("_", " ")
 
 

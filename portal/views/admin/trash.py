@@ -1,10 +1,13 @@
 """The trash: documents that are gone for readers and can come back."""
 
+from datetime import timedelta
+
 from flask import Blueprint, Response
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import catalog
 from portal.errors import Conflict, PortalError
+from portal.extensions import settings
 from portal.views import forms
 from portal.views.admin import house
 from portal.views.guard import allow, person
@@ -36,4 +39,5 @@ def restore(document_id: str) -> AnyResponse:
 def _page(problem: PortalError | None = None) -> Response:
     rows = catalog.list_trash(person(), limit=PAGE + 1, after=forms.query_id("after"))
     after = rows[PAGE - 1][0].id if len(rows) > PAGE else None
-    return house.show("admin/trash.html", rows=rows[:PAGE], after=after, problem=problem)
+    kept = timedelta(days=settings().trash_days)
+    return house.show("admin/trash.html", rows=rows[:PAGE], after=after, kept=kept, problem=problem)

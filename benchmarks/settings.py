@@ -1,0 +1,14 @@
+"""How long and how often, from the environment; where the repository is, and units of bytes."""
+
+import os
+from pathlib import Path
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
+"""How often each comparison is repeated; the tables show medians."""
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
+"""How long one measurement of a rate or of a p95 lasts."""
+FILES = int(os.environ.get("BENCH_FILES", "10000"))
+"""How many files are imported."""
+
+ROOT = Path(__file__).resolve().parent.parent
+KIB, MIB, GIB = 1024, 1024**2, 1024**3

@@ -1,0 +1,82 @@
+"""The two texts in every zip: what is in it, for people and programs, and how to check it.
+
+Neither says when it was made, so the same documents give the same bytes each time.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from io import BytesIO
+from uuid import UUID
+
+from portal.archives.names import MANIFEST
+
+_COLUMNS = ("path", "document", "version", "title", "size", "sha256", "published")
+# A spreadsheet takes a cell that begins so for a formula, in the wide forms of East Asia too.
+_FORMULA = re.compile(r"[=+\-@\t\r\n\x00＝＋－＠]")
+_QUOTED = re.compile(r'[",\r\n]')
+_ESCAPED = re.compile(r"[\\\n\r]")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One document of a zip: `path` is its name in there, `sha256` in hex, `published` aware, or None for a draft."""
+
+    path: str
+    document: UUID
+    version: int
+    title: str
+    size: int
+    sha256: str
+    published: datetime | None
+
+
+def manifest(rows: Iterable[Row]) -> bytes:
+    """MANIFEST.csv: a line of names, then one of each document (RFC 4180, UTF-8), moments in UTC as in RFC 3339.
+
+    A cell that a spreadsheet could take for a formula gets an apostrophe in front.
+    """
+    text = BytesIO()
+    text.write(_line(_COLUMNS))
+    text.writelines(_line(_cells(row)) for row in rows)
+    return text.getvalue()
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.path, str(row.document), str(row.version), row.title, str(row.size), row.sha256, _moment(row.published)
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else ""
+
+
+def _line(cells: Iterable[str]) -> bytes:
+    return (",".join(map(_cell, cells)) + "\r\n").encode()
+
+
+def _cell(text: str) -> str:
+    if _FORMULA.match(text):
+        return _quoted(f"'{text}")
+    return _quoted(text) if _QUOTED.search(text) else text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'
+
+
+def checksums(rows: Iterable[Row], manifest: bytes) -> bytes:
+    """SHA256SUMS, for ``sha256sum -c`` in the unpacked folder: all documents, then the manifest."""
+    text = BytesIO()
+    text.writelines(_sum(row.sha256, row.path) for row in rows)
+    text.write(_sum(sha256(manifest).hexdigest(), MANIFEST))
+    return text.getvalue()
+
+
+def _sum(digest: str, path: str) -> bytes:
+    """A line; a backslash before it says that those in the path are escapes."""
+    if _ESCAPED.search(path):
+        return f"\\{digest}  {path.translate(_ESCAPES)}\n".encode()
+    return f"{digest}  {path}\n".encode()

@@ -1,0 +1,15 @@
+"""Moments that people choose, held against the database's clock, which alone decides about expiry."""
+
+from datetime import datetime
+
+from sqlalchemy import literal, select
+
+from portal.errors import BadInput
+from portal.extensions import db
+from portal.models import db_now
+
+
+def require_future(expires_at: datetime | None, sentence: str) -> None:
+    """Raise BadInput with this sentence when an end is over already; None is no end."""
+    if expires_at is not None and not db.session.scalar(select(literal(expires_at, db_now.type) > db_now())):
+        raise BadInput(sentence, field="expires_at")

@@ -1,0 +1,71 @@
+"""Zips: a choice of documents as one download whose every byte is known before the first one leaves."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from portal import catalog
+from portal.actors import Actor
+from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, checksums, manifest, unique_names
+from portal.catalog import Packed
+from portal.errors import ArchiveTooLarge, NothingToPack
+from portal.extensions import release_connection, settings
+from portal.models import Category
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A zip: what it is called, how it is laid out, and which version each of its members is, by index."""
+
+    filename: str
+    layout: Layout
+    version_ids: Sequence[int]
+
+    @property
+    def etag(self) -> str:
+        """The strong validator: the same documents in the same versions give the same bytes."""
+        return f'"zip-{self.layout.fingerprint}"'
+
+
+def pack_category(actor: Actor, category: Category) -> Archive:
+    """Everything in a category and below it that the person may read and that is out, in the folders it is shelved in.
+
+    Raises NothingToPack and ArchiveTooLarge.
+    """
+    rows = catalog.list_packed_below(actor, category, settings().zip_documents + 1)
+    shelf = len(category.path) + 1
+    return _archive(category.name, rows, [f"{row.category_path}/{row.filename}"[shelf:] for row in rows])
+
+
+def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Archive:
+    """Those of the documents that the person may read, side by side. Raises NothingToPack and ArchiveTooLarge."""
+    rows = catalog.list_packed(actor, document_ids)
+    return _archive(title, rows, [row.filename for row in rows])
+
+
+def _archive(title: str, rows: Sequence[Packed], paths: Iterable[str]) -> Archive:
+    _require_size(rows)
+    release_connection()
+    names = unique_names(paths)
+    listed = manifest(_rows(names, rows))
+    members = (Member(name, row.size, row.crc32, row.created_at) for name, row in zip(names, rows, strict=True))
+    texts = [Text(MANIFEST, listed), Text(CHECKSUMS, checksums(_rows(names, rows), listed))]
+    return Archive(f"{title}.zip", Layout(members, texts), array("q", (row.version_id for row in rows)))
+
+
+def _rows(names: Sequence[str], rows: Sequence[Packed]) -> Iterable[Row]:
+    return (
+        Row(name, row.uuid, row.number, row.title, row.size, row.sha256, row.published_at)
+        for name, row in zip(names, rows, strict=True)
+    )
+
+
+def _require_size(rows: Sequence[Packed]) -> None:
+    most, most_bytes = settings().zip_documents, settings().zip_bytes
+    if not rows:
+        raise NothingToPack
+    if len(rows) > most or sum(row.size for row in rows) > most_bytes:
+        room = f"{most_bytes / GIB:,.0f} GiB" if most_bytes >= GIB else f"{most_bytes:,} bytes"
+        raise ArchiveTooLarge(f"One zip holds at most {most:,} documents and {room}. Choose fewer documents.")

@@ -1,0 +1,106 @@
+"""The ledger of a zip: many members in one block, each with a row of its own, written in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from portal.catalog import Edition
+from portal.downloads import ledger
+from portal.downloads.ledger import Claim, Entry, Intervals
+from portal.extensions import db, lock_on, transaction
+from portal.models import Download, db_now
+
+GROUP = 500
+"""How many ids one statement names."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes of one member: from ``start`` up to, not including, ``stop``, of its own bytes.
+
+    With ``is_ending`` no more of it follows in this answer, and it counts as handed over; otherwise it only begins.
+    ``entry`` is the row it has already, when it began in an earlier block.
+    """
+
+    edition: Edition
+    start: int
+    stop: int
+    is_ending: bool = True
+    entry: Entry | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it begins and ends here."""
+        return self.entry is None and self.is_ending and (self.start, self.stop) == (0, self.edition.size)
+
+    @property
+    def handed(self) -> Intervals:
+        """What leaves and is to be counted."""
+        return [(self.start, self.stop)] if self.is_ending else []
+
+
+def hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:
+    """Write down what is about to leave, and confirm what has left, in one transaction; the row of each part.
+
+    Connections that fetch the same zip take turns; one that fetches a single member of it may be met, and is joined.
+    """
+    if not parts and not left:
+        return []
+    try:
+        return _hand_over(claim, parts, left)
+    except IntegrityError:
+        return _hand_over(claim, parts, left)
+
+
+def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:
+    with transaction():
+        lock_on(f"zip:{claim.key}")
+        _confirm(left)
+        opened = _opened(claim, [part.edition.version_id for part in parts])
+        fresh = [part for part in parts if part.is_whole and part.edition.version_id not in opened]
+        ids = dict(zip((part.edition.version_id for part in fresh), _insert(claim, fresh), strict=True))
+        return [_entry(claim, part, ids.get(part.edition.version_id)) for part in parts]
+
+
+def _entry(claim: Claim, part: Part, inserted: int | None) -> Entry:
+    if inserted is not None:
+        return Entry(inserted, fresh=part.handed)
+    wanted, size = [(part.start, part.stop)], part.edition.size
+    if part.entry is None:
+        entry = ledger.join(claim, part.edition, wanted, part.handed)
+        if not (entry.is_late and part.handed):
+            return entry
+    else:
+        entry = part.entry
+    told = ledger.advance(entry, size, part.handed, part.stop - part.start)
+    return replace(entry, fresh=told.fresh)
+
+
+def _opened(claim: Claim, version_ids: Sequence[int]) -> set[int]:
+    """Those of the versions that have an open row."""
+    found: set[int] = set()
+    for start in range(0, len(version_ids), GROUP):
+        these = Download.version_id.in_(version_ids[start : start + GROUP])
+        mine = (Download.actor_key == claim.key, these, Download.closed_at.is_(None))
+        found |= set(db.session.scalars(select(Download.version_id).where(*mine)))
+    return found
+
+
+def _insert(claim: Claim, parts: Sequence[Part]) -> Sequence[int]:
+    """Completed rows, all at once; their ids in the order of the parts."""
+    if not parts:
+        return []
+    rows = [ledger.values_of(claim, part.edition, part.handed) for part in parts]
+    columns: dict[str, object] = {name: bindparam(name) for name in rows[0]}
+    statement = insert(Download).values(columns | {"state": "completed", "closed_at": db_now()})
+    statement = statement.returning(Download.id, sort_by_parameter_order=True)
+    return db.session.connection().execute(statement, rows).scalars().all()
+
+
+def _confirm(left: Sequence[Entry]) -> None:
+    for start in range(0, len(left), GROUP):
+        these = Download.id.in_([entry.id for entry in left[start : start + GROUP]])
+        completed = update(Download).where(these, Download.state == "completed")
+        db.session.execute(completed.values(is_confirmed=True))

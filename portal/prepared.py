@@ -1,0 +1,96 @@
+"""Statements worked out once and run straight on the driver, for the few that every request or download pays for.
+
+They are written in SQLAlchemy, so they are the same for both databases. What is kept is what SQLAlchemy works out of
+them: the text, the order of the values, and how values and columns are converted. Executing them its own way costs
+six times as much as the query itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Dialect, Select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.types import TypeEngine
+
+Converter = Callable[[Any], Any]
+Row = tuple[Any, ...]
+
+
+class Prepared:
+    """One statement whose values are bound by name and which gives at most one row."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]]) -> None:
+        self._statement = statement
+        self._forms: dict[str, _Form] = {}
+
+    def first(self, connection: DBAPIConnection, dialect: Dialect, values: Mapping[str, Any]) -> Row | None:
+        """Run it on a connection of the driver; the first row, converted, or None.
+
+        Raises what SQLAlchemy would: the driver's own errors come wrapped as sqlalchemy.exc.DBAPIError.
+        """
+        form = self._forms.get(dialect.name)
+        if form is None:
+            form = self._forms[dialect.name] = _form(self._statement, dialect)
+        given = form.values(values)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(form.text, given)
+            rows = cursor.fetchall()  # to the end: only then is a statement that writes on its own committed on SQLite
+        except dialect.dbapi.Error as problem:  # type: ignore[union-attr]  # a dialect in use has its driver
+            raise DBAPIError.instance(form.text, given, problem, Exception, dialect=dialect) from problem
+        return form.row(rows[0]) if rows else None
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A statement as one dialect has it."""
+
+    text: str
+    is_positional: bool
+    fixed: Mapping[str, Any]
+    """Values that stand in the statement itself, by the names SQLAlchemy gave them."""
+    inward: Sequence[tuple[str, Converter | None]]
+    """The names of the values, in their order, each with what makes it the driver's."""
+    outward: Sequence[tuple[int, Converter]]
+    """The columns that the driver does not give as they should be."""
+
+    def values(self, given: Mapping[str, Any]) -> Any:
+        """What the driver takes: a tuple or a mapping."""
+        known = {**self.fixed, **given}
+        if self.is_positional:
+            return tuple([known[name] if to is None else to(known[name]) for name, to in self.inward])
+        return {name: known[name] if to is None else to(known[name]) for name, to in self.inward}
+
+    def row(self, found: Sequence[Any]) -> Row:
+        """The columns as Python has them."""
+        row = list(found)
+        for number, convert in self.outward:
+            row[number] = convert(row[number])
+        return tuple(row)
+
+
+def _form(statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]], dialect: Dialect) -> _Form:
+    compiled = statement.compile(dialect=dialect)
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError("only statements can be prepared")
+    inward = {name: _inward(bound.type, dialect) for bound, name in compiled.bind_names.items()}
+    outward = [_outward(column.type, dialect) for column in statement.exported_columns]
+    return _Form(
+        text=str(compiled),
+        is_positional=compiled.positional,
+        fixed=compiled.params,
+        inward=[(name, inward[name]) for name in compiled.positiontup or inward],
+        outward=[(number, convert) for number, convert in enumerate(outward) if convert is not None],
+    )
+
+
+def _inward(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _outward(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

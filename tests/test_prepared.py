@@ -1,0 +1,81 @@
+"""Prepared statements: the same answer as SQLAlchemy's own execution, on both databases, and the same errors."""
+
+import uuid
+from datetime import datetime
+
+import pytest
+from sqlalchemy import bindparam, func, insert, literal, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from portal.extensions import db, find_one, transaction, write_one
+from portal.models import Category, SignInAttempt, User
+from portal.prepared import Prepared
+from tests import makers
+from tests.databases import SQLITE_ONLY
+
+pytestmark = pytest.mark.usefixtures("context")
+
+FIND = Prepared(
+    select(Category.id, Category.uuid, Category.name, Category.is_sealed, Category.created_at, literal("and a word"))
+    .where(Category.uuid == bindparam("uuid"), Category.is_sealed == bindparam("sealed"))
+    .where(func.coalesce(Category.document_count, 7) == 0)
+)
+ADD = Prepared(insert(SignInAttempt).values(key=bindparam("key")).returning(SignInAttempt.id))
+
+
+def keys() -> list[str]:
+    makers.release()
+    return list(db.session.scalars(select(SignInAttempt.key).order_by(SignInAttempt.id)))
+
+
+def test_values_and_columns_are_converted_as_sqlalchemy_does() -> None:
+    made = makers.category("reports", is_sealed=True)
+
+    row = find_one(FIND, uuid=made.uuid, sealed=True)
+
+    assert row == (made.id, made.uuid, "reports", True, made.created_at, "and a word")
+    assert isinstance(row[1], uuid.UUID)
+    assert isinstance(row[4], datetime)
+
+
+def test_nothing_found_is_none() -> None:
+    assert find_one(FIND, uuid=uuid.uuid4(), sealed=False) is None
+
+
+def test_inside_a_transaction_it_sees_what_is_not_committed_yet() -> None:
+    with transaction():
+        made = makers.category("reports")
+        assert find_one(FIND, uuid=made.uuid, sealed=False) is not None
+
+
+def test_what_it_writes_is_committed_at_once() -> None:
+    row = write_one(ADD, key="written")
+
+    assert row is not None
+    assert keys() == ["written"]
+
+
+def test_a_refused_row_is_the_error_that_sqlalchemy_raises_and_leaves_nothing() -> None:
+    ada = makers.person("Ada")
+    other = {"name": "Other", "name_key": "other", "uuid": uuid.uuid4()}
+    same = insert(User).values(email=ada.email, email_key=ada.email_key, **other)
+
+    with pytest.raises(IntegrityError):
+        write_one(Prepared(same.returning(User.id)))
+
+    makers.release()
+    assert db.session.scalars(select(func.count()).select_from(User)).one() == 1
+    assert write_one(ADD, key="afterwards") is not None
+
+
+@SQLITE_ONLY
+def test_a_database_that_stays_locked_is_an_operational_error() -> None:
+    with db.engine.connect() as other:
+        other.execution_options(sqlite_begin="IMMEDIATE")
+        with other.begin():
+            makers.release()
+            with db.engine.connect() as pooled:
+                pooled.exec_driver_sql("PRAGMA busy_timeout=10")
+            with pytest.raises(OperationalError):
+                write_one(ADD, key="never")
+    assert keys() == []
