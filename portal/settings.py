@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "config" / "default.toml"
 LOCAL = ROOT / "config" / "local.toml"
 MINIMUM_SECRET = 32
+OFFLOADS = ("none", "nginx")
 KNOWN_SECRETS = ("dev", "changeme", "secret", "password")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -205,8 +206,8 @@ def _checked(raw: dict[str, Any]) -> Settings:
         values[key] = _source_directory(key, raw[key])
     if raw["secret_key"]:
         _check_secret(raw["secret_key"], "secret_key")
-    if raw["offload"] != "none":
-        raise SettingsProblem('offload must be "none".')
+    if raw["offload"] not in OFFLOADS:
+        raise SettingsProblem('offload must be "none" or "nginx".')
     return Settings(**values)
 
 

@@ -182,11 +182,11 @@ def link(
 
 def change(row: Base, **columns: object) -> None:
     """Set columns of a row directly, past the verbs: to move a stored moment, or to make a state without its story."""
-    table, identity = inspect(type(row)).local_table, inspect(row).identity
+    key, identity = inspect(type(row)).primary_key[0], inspect(row).identity
     assert identity is not None
     if columns:
         with transaction() as session:
-            session.execute(update(type(row)).where(table.c.id == identity[0]).values(columns))
+            session.execute(update(type(row)).where(key == identity[0]).values(columns))
     db.session.refresh(row)
     release()
 

@@ -45,6 +45,8 @@ MAY_OPEN = {
     "portal/settings.py": {"open", "fdopen", "read_text"},  # its own files and the secret it makes
     "portal/downloads/sending.py": {"open", "open_bytes"},
     "portal/downloads/zipping.py": {"open_bytes"},  # each member by the door beside it
+    "portal/downloads/delegations.py": {"open_bytes"},
+    "portal/downloads/following.py": {"open"},  # the log of a proxy
     "portal/uploads/importing.py": {"open"},  # what an operator imports, through a source
     "portal/views/pages.py": {"read_bytes"},  # our own stylesheet, for its address
     "portal/views/delivery.py": {"send_from_directory"},  # its headers; what is streamed is the checked handle

@@ -60,6 +60,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "audit_events": [{"seal_seq": None}, {"seal_seq": 1}, {"seal_seq": 2}],
     "blobs": [{"sha256": digest} for digest in DIGESTS],
     "categories": [{"parent_id": None, "depth": 1}, {"parent_id": 1, "depth": 2}, {"parent_id": 2, "depth": 3}],
+    "delegations": [{"start": 0, "stop": 1}, {"start": 1, "stop": 2}, {"start": 2, "stop": 3}],
     "documents": [{"trashed_at": None}, {"published_at": None}, {"expires_at": None}],
     "downloads": [
         {"state": "started", "is_confirmed": False, "closed_at": None},

@@ -50,143 +50,146 @@ def ask(headers: dict[str, str], method: str = "GET", size: int = SIZE, modified
 FIRST_TEN = {"Range": "bytes=0-9"}
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("bytes=0-99", part((0, 100))),
-        ("bytes=0-0", part((0, 1))),
-        ("bytes=999-999", part((999, 1000))),
-        ("bytes=-5", part((995, 1000))),
-        ("bytes=100-", part((100, 1000))),
-        ("bytes=0-", part((0, 1000))),
-        ("bytes=0-999", part((0, 1000))),
-        ("bytes=0-1000", part((0, 1000))),
-        ("bytes=900-5000", part((900, 1000))),
-        ("bytes=-1000", part((0, 1000))),
-        ("bytes=-1001", part((0, 1000))),
-        ("bytes=-99999999999999999999999999", part((0, 1000))),
-        ("bytes=0-99999999999999999999999999", part((0, 1000))),
-        ("bytes=0-" + "9" * 5000, part((0, 1000))),
-        ("bytes=00000000000000000010-00000000000000000019", part((10, 20))),
-        ("Bytes=0-9", part((0, 10))),
-        ("BYTES=0-9", part((0, 10))),
-        (" bytes=0-9\t", part((0, 10))),
-        ("bytes=0-9,", part((0, 10))),
-        ("bytes=, 0-9", part((0, 10))),
-        ("bytes=,,\t,0-9 ,, ", part((0, 10))),
-    ],
-)
+SINGLE = [
+    ("bytes=0-99", part((0, 100))),
+    ("bytes=0-0", part((0, 1))),
+    ("bytes=999-999", part((999, 1000))),
+    ("bytes=-5", part((995, 1000))),
+    ("bytes=100-", part((100, 1000))),
+    ("bytes=0-", part((0, 1000))),
+    ("bytes=0-999", part((0, 1000))),
+    ("bytes=0-1000", part((0, 1000))),
+    ("bytes=900-5000", part((900, 1000))),
+    ("bytes=-1000", part((0, 1000))),
+    ("bytes=-1001", part((0, 1000))),
+    ("bytes=-99999999999999999999999999", part((0, 1000))),
+    ("bytes=0-99999999999999999999999999", part((0, 1000))),
+    ("bytes=0-" + "9" * 5000, part((0, 1000))),
+    ("bytes=00000000000000000010-00000000000000000019", part((10, 20))),
+    ("Bytes=0-9", part((0, 10))),
+    ("BYTES=0-9", part((0, 10))),
+    (" bytes=0-9\t", part((0, 10))),
+    ("bytes=0-9,", part((0, 10))),
+    ("bytes=, 0-9", part((0, 10))),
+    ("bytes=,,\t,0-9 ,, ", part((0, 10))),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), SINGLE)
 def test_a_single_range_gets_its_bytes(value: str, expected: Answer) -> None:
     assert ask({"Range": value}) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("bytes=0-9,20-29", part((0, 10), (20, 30))),
-        ("bytes=20-29, 0-9", part((20, 30), (0, 10))),
-        ("bytes=0-9,10-19", part((0, 10), (10, 20))),
-        ("bytes=10-19,0-9", part((10, 20), (0, 10))),
-        ("bytes=0-0,-1", part((0, 1), (999, 1000))),
-        ("bytes=500-,0-9", part((500, 1000), (0, 10))),
-        ("bytes=0-9,1000-", part((0, 10))),
-        ("bytes=-0,5-9,2000-3000", part((5, 10))),
-        ("bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14", part(*((start, start + 1) for start in range(0, 16, 2)))),
-    ],
-)
+SEVERAL = [
+    ("bytes=0-9,20-29", part((0, 10), (20, 30))),
+    ("bytes=20-29, 0-9", part((20, 30), (0, 10))),
+    ("bytes=0-9,10-19", part((0, 10), (10, 20))),
+    ("bytes=10-19,0-9", part((10, 20), (0, 10))),
+    ("bytes=0-0,-1", part((0, 1), (999, 1000))),
+    ("bytes=500-,0-9", part((500, 1000), (0, 10))),
+    ("bytes=0-9,1000-", part((0, 10))),
+    ("bytes=-0,5-9,2000-3000", part((5, 10))),
+    ("bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14", part(*((start, start + 1) for start in range(0, 16, 2)))),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), SEVERAL)
 def test_several_ranges_are_answered_in_the_order_asked_without_the_unsatisfiable(value: str, expected: Answer) -> None:
     assert ask({"Range": value}) == expected
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "bytes=0-9,5-14",
-        "bytes=0-9,9-9",
-        "bytes=0-,0-",
-        "bytes=0-9,20-29,0-9",
-        "bytes=20-29,0-99,200-299",
-        "bytes=-5,990-995",
-    ],
-)
+OVERLAPPING = [
+    "bytes=0-9,5-14",
+    "bytes=0-9,9-9",
+    "bytes=0-,0-",
+    "bytes=0-9,20-29,0-9",
+    "bytes=20-29,0-99,200-299",
+    "bytes=-5,990-995",
+]
+
+
+@pytest.mark.parametrize("value", OVERLAPPING)
 def test_overlapping_ranges_get_the_whole(value: str) -> None:
     assert ask({"Range": value}) == WHOLE
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16",
-        "bytes=2000-,2001-,2002-,2003-,2004-,2005-,2006-,2007-,0-9",
-        "bytes=" + ",".join(f"{start}-{start}" for start in range(0, 2000, 2)),
-        "bytes=" + "0-," * 2727,
-    ],
-)
+TOO_MANY = [
+    "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16",
+    "bytes=2000-,2001-,2002-,2003-,2004-,2005-,2006-,2007-,0-9",
+    "bytes=" + ",".join(f"{start}-{start}" for start in range(0, 2000, 2)),
+    "bytes=" + "0-," * 2727,
+]
+
+
+@pytest.mark.parametrize("value", TOO_MANY)
 def test_more_than_eight_ranges_get_the_whole(value: str) -> None:
     assert ask({"Range": value}) == WHOLE
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "bytes=1000-",
-        "bytes=1000-1000",
-        "bytes=5000-6000",
-        "bytes=-0",
-        "bytes=-00",
-        "bytes=99999999999999999999999999-",
-        "bytes=99999999999999999999999999-99999999999999999999999999",
-        "bytes=" + "9" * 5000 + "-",
-        "bytes=1000-,-0",
-    ],
-)
+BEYOND = [
+    "bytes=1000-",
+    "bytes=1000-1000",
+    "bytes=5000-6000",
+    "bytes=-0",
+    "bytes=-00",
+    "bytes=99999999999999999999999999-",
+    "bytes=99999999999999999999999999-99999999999999999999999999",
+    "bytes=" + "9" * 5000 + "-",
+    "bytes=1000-,-0",
+]
+
+
+@pytest.mark.parametrize("value", BEYOND)
 def test_only_when_no_range_can_be_had_the_answer_is_416(value: str) -> None:
     assert ask({"Range": value}) == UNSATISFIABLE
 
 
-@pytest.mark.parametrize("value", ["items=0-5", "items=5000-", "byte=0-5", "bytes =0-5", "byteſ=0-5", "seconds=1-2"])
+OTHER_UNITS = ["items=0-5", "items=5000-", "byte=0-5", "bytes =0-5", "byteſ=0-5", "seconds=1-2"]
+
+
+@pytest.mark.parametrize("value", OTHER_UNITS)
 def test_an_unknown_unit_is_ignored(value: str) -> None:
     assert ask({"Range": value}) == WHOLE
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "bytes",
-        "bytes=",
-        "bytes=,",
-        "bytes= , ,",
-        "bytes=-",
-        "bytes=5-2",
-        "bytes=0-9,5-2",
-        "bytes=9000-8999",
-        "bytes=a-b",
-        "bytes=0-b",
-        "bytes=0",
-        "bytes=0-9-",
-        "bytes=--5",
-        "bytes=+0-9",
-        "bytes=-+5",
-        "bytes=0x0-9",
-        "bytes=1_0-20",
-        "bytes=0 -9",
-        "bytes=0- 9",
-        "bytes=0.0-9",
-        "bytes=0-9;10-19",
-        "bytes=0-9\n",
-        "bytes=\u0660-\u0669",
-        "bytes=\uff10-\uff19",
-        "bytes=0-\u00b2",
-        "bytes=\u00a00-9",
-        "bytes==0-9",
-        "bytes=bytes=0-9",
-        "bytes=0-9,bytes=20-29",
-        "0-9",
-        "bytes:0-9",
-        "bytes 0-9/1000",
-    ],
-)
+NO_RANGES = [
+    "",
+    "bytes",
+    "bytes=",
+    "bytes=,",
+    "bytes= , ,",
+    "bytes=-",
+    "bytes=5-2",
+    "bytes=0-9,5-2",
+    "bytes=9000-8999",
+    "bytes=a-b",
+    "bytes=0-b",
+    "bytes=0",
+    "bytes=0-9-",
+    "bytes=--5",
+    "bytes=+0-9",
+    "bytes=-+5",
+    "bytes=0x0-9",
+    "bytes=1_0-20",
+    "bytes=0 -9",
+    "bytes=0- 9",
+    "bytes=0.0-9",
+    "bytes=0-9;10-19",
+    "bytes=0-9\n",
+    "bytes=\u0660-\u0669",
+    "bytes=\uff10-\uff19",
+    "bytes=0-\u00b2",
+    "bytes=\u00a00-9",
+    "bytes==0-9",
+    "bytes=bytes=0-9",
+    "bytes=0-9,bytes=20-29",
+    "0-9",
+    "bytes:0-9",
+    "bytes 0-9/1000",
+]
+
+
+@pytest.mark.parametrize("value", NO_RANGES)
 def test_what_is_not_a_set_of_ranges_is_ignored(value: str) -> None:
     assert ask({"Range": value}) == WHOLE
 
@@ -210,24 +213,24 @@ def test_ranges_are_for_get_alone(method: str, value: str) -> None:
     assert ask({"Range": value}, method) == WHOLE
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ETAG, part((0, 10))),
-        (f" {ETAG}", part((0, 10))),
-        (f"W/{ETAG}", WHOLE),
-        (OLD, WHOLE),
-        (ETAG.strip('"'), WHOLE),
-        (f"{OLD}, {ETAG}", WHOLE),
-        ("*", WHOLE),
-        ("", WHOLE),
-        (SAME_SECOND, part((0, 10))),
-        (SECOND_BEFORE, WHOLE),
-        (SECOND_AFTER, WHOLE),
-        ("Sun Nov  6 08:49:37 1994", part((0, 10))),
-        ("yesterday", WHOLE),
-    ],
-)
+IF_RANGE = [
+    (ETAG, part((0, 10))),
+    (f" {ETAG}", part((0, 10))),
+    (f"W/{ETAG}", WHOLE),
+    (OLD, WHOLE),
+    (ETAG.strip('"'), WHOLE),
+    (f"{OLD}, {ETAG}", WHOLE),
+    ("*", WHOLE),
+    ("", WHOLE),
+    (SAME_SECOND, part((0, 10))),
+    (SECOND_BEFORE, WHOLE),
+    (SECOND_AFTER, WHOLE),
+    ("Sun Nov  6 08:49:37 1994", part((0, 10))),
+    ("yesterday", WHOLE),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), IF_RANGE)
 def test_if_range_gives_the_part_only_of_the_very_same_version(value: str, expected: Answer) -> None:
     assert ask(FIRST_TEN | {"If-Range": value}) == expected
 
@@ -244,50 +247,50 @@ def test_if_range_alone_changes_nothing() -> None:
     assert ask({"If-Range": ETAG}) == WHOLE
 
 
+IF_MATCH = [
+    (ETAG, WHOLE),
+    ("*", WHOLE),
+    (" * ", WHOLE),
+    (f"{OLD}, {ETAG}", WHOLE),
+    (f"{OLD},,{ETAG} ,", WHOLE),
+    (f'"a, b", {ETAG}', WHOLE),
+    (OLD, FAILED),
+    (f"W/{ETAG}", FAILED),
+    (f"w/{ETAG}", FAILED),
+    (f"{OLD}, W/{ETAG}", FAILED),
+    (ETAG.strip('"'), FAILED),
+    (ETAG[:-1], FAILED),
+    (f"*, {ETAG}", FAILED),
+    (f"{ETAG} and more", FAILED),
+    ("", FAILED),
+    (",", FAILED),
+]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ETAG, WHOLE),
-        ("*", WHOLE),
-        (" * ", WHOLE),
-        (f"{OLD}, {ETAG}", WHOLE),
-        (f"{OLD},,{ETAG} ,", WHOLE),
-        (f'"a, b", {ETAG}', WHOLE),
-        (OLD, FAILED),
-        (f"W/{ETAG}", FAILED),
-        (f"w/{ETAG}", FAILED),
-        (f"{OLD}, W/{ETAG}", FAILED),
-        (ETAG.strip('"'), FAILED),
-        (ETAG[:-1], FAILED),
-        (f"*, {ETAG}", FAILED),
-        (f"{ETAG} and more", FAILED),
-        ("", FAILED),
-        (",", FAILED),
-    ],
-)
+@pytest.mark.parametrize(("value", "expected"), IF_MATCH)
 def test_if_match_lets_only_the_strong_tag_pass(method: str, value: str, expected: Answer) -> None:
     assert ask({"If-Match": value}, method) == expected
 
 
+IF_NONE_MATCH = [
+    (ETAG, NOT_MODIFIED),
+    (f"W/{ETAG}", NOT_MODIFIED),
+    ("*", NOT_MODIFIED),
+    (f"{OLD}, W/{ETAG}", NOT_MODIFIED),
+    (f"{OLD} ,, {ETAG}", NOT_MODIFIED),
+    (OLD, WHOLE),
+    (f"W/{OLD}", WHOLE),
+    (f"w/{ETAG}", WHOLE),
+    (ETAG.strip('"'), WHOLE),
+    (f'"W/{ETAG[1:]}', WHOLE),
+    (f"*, {ETAG}", WHOLE),
+    ("", WHOLE),
+]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (ETAG, NOT_MODIFIED),
-        (f"W/{ETAG}", NOT_MODIFIED),
-        ("*", NOT_MODIFIED),
-        (f"{OLD}, W/{ETAG}", NOT_MODIFIED),
-        (f"{OLD} ,, {ETAG}", NOT_MODIFIED),
-        (OLD, WHOLE),
-        (f"W/{OLD}", WHOLE),
-        (f"w/{ETAG}", WHOLE),
-        (ETAG.strip('"'), WHOLE),
-        (f'"W/{ETAG[1:]}', WHOLE),
-        (f"*, {ETAG}", WHOLE),
-        ("", WHOLE),
-    ],
-)
+@pytest.mark.parametrize(("value", "expected"), IF_NONE_MATCH)
 def test_if_none_match_spares_who_has_it(method: str, value: str, expected: Answer) -> None:
     assert ask({"If-None-Match": value}, method) == expected
 
@@ -297,65 +300,65 @@ def test_if_none_match_forbids_other_methods(value: str) -> None:
     assert ask({"If-None-Match": value}, "PUT") == FAILED
 
 
+IF_MODIFIED_SINCE = [
+    (SAME_SECOND, NOT_MODIFIED),
+    (SECOND_AFTER, NOT_MODIFIED),
+    (f" {SECOND_AFTER} ", NOT_MODIFIED),
+    ("Sunday, 06-Nov-94 08:49:37 GMT", NOT_MODIFIED),
+    ("Sun Nov  6 08:49:37 1994", NOT_MODIFIED),
+    ("Wed Nov 16 08:49:37 1994", NOT_MODIFIED),
+    ("Tuesday, 01-Jan-69 00:00:00 GMT", WHOLE),
+    ("Monday, 31-Dec-68 00:00:00 GMT", NOT_MODIFIED),
+    (SECOND_BEFORE, WHOLE),
+    ("Sunday, 06-Nov-94 08:49:36 GMT", WHOLE),
+    ("Sun Nov  6 08:49:36 1994", WHOLE),
+]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (SAME_SECOND, NOT_MODIFIED),
-        (SECOND_AFTER, NOT_MODIFIED),
-        (f" {SECOND_AFTER} ", NOT_MODIFIED),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", NOT_MODIFIED),
-        ("Sun Nov  6 08:49:37 1994", NOT_MODIFIED),
-        ("Wed Nov 16 08:49:37 1994", NOT_MODIFIED),
-        ("Tuesday, 01-Jan-69 00:00:00 GMT", WHOLE),
-        ("Monday, 31-Dec-68 00:00:00 GMT", NOT_MODIFIED),
-        (SECOND_BEFORE, WHOLE),
-        ("Sunday, 06-Nov-94 08:49:36 GMT", WHOLE),
-        ("Sun Nov  6 08:49:36 1994", WHOLE),
-    ],
-)
+@pytest.mark.parametrize(("value", "expected"), IF_MODIFIED_SINCE)
 def test_if_modified_since_spares_who_has_it(method: str, value: str, expected: Answer) -> None:
     assert ask({"If-Modified-Since": value}, method) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (SECOND_BEFORE, FAILED),
-        (SAME_SECOND, WHOLE),
-        (SECOND_AFTER, WHOLE),
-        ("Sat Nov  5 08:49:37 1994", FAILED),
-    ],
-)
+IF_UNMODIFIED_SINCE = [
+    (SECOND_BEFORE, FAILED),
+    (SAME_SECOND, WHOLE),
+    (SECOND_AFTER, WHOLE),
+    ("Sat Nov  5 08:49:37 1994", FAILED),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), IF_UNMODIFIED_SINCE)
 def test_if_unmodified_since_lets_only_the_unchanged_pass(value: str, expected: Answer) -> None:
     assert ask({"If-Unmodified-Since": value}) == expected
 
 
+NO_DATES = [
+    "",
+    "now",
+    "784111777",
+    "1994-11-06T08:49:37Z",
+    "Sun, 06 Nov 1994 08:49:37",
+    "Sun, 06 Nov 1994 08:49:37 CET",
+    "Sun, 06 Nov 1994 08:49:37 +0000",
+    "Sun, 6 Nov 1994 08:49:37 GMT",
+    "Sun, 31 Feb 2094 08:49:37 GMT",
+    "Sun, 31 Feb 1894 08:49:37 GMT",
+    "Sun, 06 Foo 2094 08:49:37 GMT",
+    "Sun, 06 Foo 1894 08:49:37 GMT",
+    "Sun, 06 Nov 0000 08:49:37 GMT",
+    "Sun, 06 Nov 1894 24:49:37 GMT",
+    "Sun, 06 Nov 1894 08:60:37 GMT",
+    "Sun, 06 Nov 1894 08:49:61 GMT",
+    "Sun, 0\u0666 Nov 1894 08:49:37 GMT",
+    f"{SECOND_BEFORE}, {SECOND_BEFORE}",
+    f"{SECOND_AFTER}, {SECOND_AFTER}",
+]
+
+
 @pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since"])
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "now",
-        "784111777",
-        "1994-11-06T08:49:37Z",
-        "Sun, 06 Nov 1994 08:49:37",
-        "Sun, 06 Nov 1994 08:49:37 CET",
-        "Sun, 06 Nov 1994 08:49:37 +0000",
-        "Sun, 6 Nov 1994 08:49:37 GMT",
-        "Sun, 31 Feb 2094 08:49:37 GMT",
-        "Sun, 31 Feb 1894 08:49:37 GMT",
-        "Sun, 06 Foo 2094 08:49:37 GMT",
-        "Sun, 06 Foo 1894 08:49:37 GMT",
-        "Sun, 06 Nov 0000 08:49:37 GMT",
-        "Sun, 06 Nov 1894 24:49:37 GMT",
-        "Sun, 06 Nov 1894 08:60:37 GMT",
-        "Sun, 06 Nov 1894 08:49:61 GMT",
-        "Sun, 0\u0666 Nov 1894 08:49:37 GMT",
-        f"{SECOND_BEFORE}, {SECOND_BEFORE}",
-        f"{SECOND_AFTER}, {SECOND_AFTER}",
-    ],
-)
+@pytest.mark.parametrize("value", NO_DATES)
 def test_what_is_not_a_date_is_ignored(name: str, value: str) -> None:
     assert ask({name: value}) == WHOLE
 
@@ -366,35 +369,35 @@ def test_dates_are_ignored_when_ours_is_not_known(name: str, value: str) -> None
     assert ask({name: value}, modified=None) == WHOLE
 
 
-@pytest.mark.parametrize(
-    ("headers", "method", "expected"),
-    [
-        # 1 and 2: If-Match comes first and silences If-Unmodified-Since.
-        ({"If-Match": ETAG, "If-Unmodified-Since": SECOND_BEFORE}, "GET", WHOLE),
-        ({"If-Match": OLD, "If-Unmodified-Since": SECOND_AFTER}, "GET", FAILED),
-        ({"If-Match": OLD, "If-None-Match": ETAG}, "GET", FAILED),
-        ({"If-Match": ETAG, "If-None-Match": ETAG}, "GET", NOT_MODIFIED),
-        ({"If-Unmodified-Since": SECOND_BEFORE, "If-None-Match": ETAG}, "GET", FAILED),
-        ({"If-Unmodified-Since": SAME_SECOND, "If-Modified-Since": SAME_SECOND}, "GET", NOT_MODIFIED),
-        # 3 and 4: If-None-Match silences If-Modified-Since, which is for GET and HEAD alone.
-        ({"If-None-Match": OLD, "If-Modified-Since": SAME_SECOND}, "GET", WHOLE),
-        ({"If-None-Match": "", "If-Modified-Since": SAME_SECOND}, "GET", WHOLE),
-        ({"If-None-Match": ETAG, "If-Modified-Since": SECOND_BEFORE}, "HEAD", NOT_MODIFIED),
-        ({"If-Modified-Since": SAME_SECOND}, "POST", WHOLE),
-        ({"If-Modified-Since": SAME_SECOND}, "HEAD", NOT_MODIFIED),
-        ({"If-None-Match": OLD}, "PUT", WHOLE),
-        # 5: a range is looked at last.
-        (FIRST_TEN | {"If-Match": OLD}, "GET", FAILED),
-        (FIRST_TEN | {"If-Match": ETAG}, "GET", part((0, 10))),
-        (FIRST_TEN | {"If-None-Match": ETAG}, "GET", NOT_MODIFIED),
-        (FIRST_TEN | {"If-None-Match": OLD}, "GET", part((0, 10))),
-        (FIRST_TEN | {"If-Modified-Since": SAME_SECOND}, "GET", NOT_MODIFIED),
-        (FIRST_TEN | {"If-Unmodified-Since": SECOND_BEFORE}, "GET", FAILED),
-        ({"Range": "bytes=5000-", "If-None-Match": ETAG}, "GET", NOT_MODIFIED),
-        ({"Range": "bytes=5000-", "If-Match": OLD}, "GET", FAILED),
-        (FIRST_TEN | {"If-Match": ETAG, "If-Range": OLD}, "GET", WHOLE),
-    ],
-)
+IN_ORDER = [
+    # 1 and 2: If-Match comes first and silences If-Unmodified-Since.
+    ({"If-Match": ETAG, "If-Unmodified-Since": SECOND_BEFORE}, "GET", WHOLE),
+    ({"If-Match": OLD, "If-Unmodified-Since": SECOND_AFTER}, "GET", FAILED),
+    ({"If-Match": OLD, "If-None-Match": ETAG}, "GET", FAILED),
+    ({"If-Match": ETAG, "If-None-Match": ETAG}, "GET", NOT_MODIFIED),
+    ({"If-Unmodified-Since": SECOND_BEFORE, "If-None-Match": ETAG}, "GET", FAILED),
+    ({"If-Unmodified-Since": SAME_SECOND, "If-Modified-Since": SAME_SECOND}, "GET", NOT_MODIFIED),
+    # 3 and 4: If-None-Match silences If-Modified-Since, which is for GET and HEAD alone.
+    ({"If-None-Match": OLD, "If-Modified-Since": SAME_SECOND}, "GET", WHOLE),
+    ({"If-None-Match": "", "If-Modified-Since": SAME_SECOND}, "GET", WHOLE),
+    ({"If-None-Match": ETAG, "If-Modified-Since": SECOND_BEFORE}, "HEAD", NOT_MODIFIED),
+    ({"If-Modified-Since": SAME_SECOND}, "POST", WHOLE),
+    ({"If-Modified-Since": SAME_SECOND}, "HEAD", NOT_MODIFIED),
+    ({"If-None-Match": OLD}, "PUT", WHOLE),
+    # 5: a range is looked at last.
+    (FIRST_TEN | {"If-Match": OLD}, "GET", FAILED),
+    (FIRST_TEN | {"If-Match": ETAG}, "GET", part((0, 10))),
+    (FIRST_TEN | {"If-None-Match": ETAG}, "GET", NOT_MODIFIED),
+    (FIRST_TEN | {"If-None-Match": OLD}, "GET", part((0, 10))),
+    (FIRST_TEN | {"If-Modified-Since": SAME_SECOND}, "GET", NOT_MODIFIED),
+    (FIRST_TEN | {"If-Unmodified-Since": SECOND_BEFORE}, "GET", FAILED),
+    ({"Range": "bytes=5000-", "If-None-Match": ETAG}, "GET", NOT_MODIFIED),
+    ({"Range": "bytes=5000-", "If-Match": OLD}, "GET", FAILED),
+    (FIRST_TEN | {"If-Match": ETAG, "If-Range": OLD}, "GET", WHOLE),
+]
+
+
+@pytest.mark.parametrize(("headers", "method", "expected"), IN_ORDER)
 def test_conditions_are_taken_in_the_order_of_the_standard(
     headers: dict[str, str], method: str, expected: Answer
 ) -> None:

@@ -9,6 +9,7 @@ from portal.cli.audit import audit
 from portal.cli.catalog import add_category, add_grant, import_documents, list_documents
 from portal.cli.demo import demo
 from portal.cli.failures import Commands
+from portal.cli.ledger import ledger
 from portal.cli.people import group, user
 from portal.cli.serve import serve
 from portal.cli.shares import share
@@ -30,7 +31,7 @@ for command in (
     serve, demo, migrate, check,
     user, group, add_category, add_grant,
     import_documents, list_documents, share,
-    verify, gc, backup, restore, audit,
+    verify, gc, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)
 

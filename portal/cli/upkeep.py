@@ -1,17 +1,20 @@
 """Getting an installation ready, and looking whether it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 from sqlalchemy.exc import DBAPIError
 
-from portal import schema, settings
+from portal import downloads, schema, settings
 from portal.cli.failures import first_line
-from portal.cli.installation import require_schema
+from portal.cli.installation import opened, require_schema
+from portal.cli.output import counted, say
 from portal.errors import PortalError, SettingsProblem
 from portal.settings import Settings
 from portal.sizes import size_text
 from portal.storage import LocalStorage
+from portal.tokens import make_token
 
 
 @click.command
@@ -25,7 +28,10 @@ def migrate() -> None:
 
 @click.command
 def check() -> None:
-    """Look whether the settings can be read, the schema fits and the storage takes and gives back bytes."""
+    """Look whether the settings can be read, the schema fits and the storage takes and gives back bytes.
+
+    With nginx in front: whether it is believed, and reports what it sends.
+    """
     chosen = settings.load()
     click.echo(f"settings  data in {chosen.data}")
     results = [
@@ -33,6 +39,8 @@ def check() -> None:
         _reported("storage", _check_storage, chosen),
         _reported("sources", _check_sources, chosen),
     ]
+    if all(results) and chosen.offload != "none":
+        results.append(_reported("offload", _check_offload, chosen))
     if not all(results):
         raise click.exceptions.Exit(1)
 
@@ -67,3 +75,15 @@ def _check_storage(chosen: Settings) -> str:
     storage.prepare()
     storage.check()
     return f"{size_text(storage.free_bytes())} free in {storage.root}"
+
+
+def _check_offload(chosen: Settings) -> str:
+    """Remarks on what would go wrong slowly; none of it keeps the portal from working."""
+    if not chosen.trusted_proxies:
+        say("trusted_proxies is empty: everybody who comes through nginx counts as one network.")
+    with opened(replace(chosen, secret_key=chosen.secret_key or make_token())):  # looking makes no secret
+        late = downloads.count_late_reports()
+    if late:
+        words = counted(late, "transfer", "transfers")
+        say(f"{words} handed over more than an hour ago and not reported. Is `portal ledger follow` running?")
+    return f"{chosen.offload} sends the documents in {chosen.storage / 'blobs'}"

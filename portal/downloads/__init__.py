@@ -1,5 +1,7 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
+from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
+from portal.downloads.following import CaughtUp, Follower
 from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, close_for_link, sweep
 from portal.downloads.listing import MOST_COUNTED, DownloadRow, count_downloads, list_downloads
 from portal.downloads.packing import Archive, pack_category, pack_documents
@@ -10,13 +12,19 @@ __all__ = [
     "MOST_COUNTED",
     "TICKET_OVER",
     "Archive",
+    "CaughtUp",
     "Claim",
+    "Delegated",
     "DownloadRow",
+    "Follower",
     "Sending",
     "ZipSending",
     "claim_of",
     "close_for_link",
     "count_downloads",
+    "count_late_reports",
+    "delegate",
+    "forget",
     "list_downloads",
     "open_bytes",
     "open_for_download",

@@ -1,9 +1,9 @@
 """The ledger: one row per logical download, whose ranges are merged however many connections carry them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -43,6 +44,9 @@ LATE_SECONDS = 10 * 60
 connections goes on asking for pieces of what its first one already got."""
 ACTIVE_SECONDS = 120
 """A transfer that moved no bytes for so long does not count against those allowed at once."""
+DELEGATED_SECONDS = 10 * 60
+"""One that a proxy carries counts for so long, or until it is reported: nobody tells how it goes meanwhile, and a log
+that is not followed must not keep people out."""
 AGENT_LENGTH = 300
 TICKET_OVER = "This download address has expired. Open the link again."
 TICKET_DONE = "This download is complete. Open the link again if you need another one."
@@ -50,6 +54,8 @@ TICKET_BUDGET = 2
 """How many times its size a ticket sends at most: enough for what a client lost, too little to hand the ticket on."""
 
 Intervals = Sequence[tuple[int, int]]
+Find = Select[*tuple[Any, ...]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ _GIVEN = (
 )
 """The columns of a new row that come from its claim and edition."""
 
-_FIND: Select[*tuple[Any, ...]] = (
+_FIND: Find = (
     select(
         Download.id,
         Download.intervals,
@@ -148,10 +154,15 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
         at_once = write_one(_complete_at_once(), **values_of(claim, edition, handed), uuid=uuid4())
         if at_once is not None:
             return Entry(at_once[0], fresh=handed)
+    return racing(lambda find: join(claim, edition, wanted, handed, find))
+
+
+def racing(write: Callable[[Find], Result]) -> Result:
+    """Run a transaction that calls ``join``, once more if somebody else began the same download in that instant."""
     try:
-        return join(claim, edition, wanted, handed)
+        return write(_FIND_LAST)
     except IntegrityError:
-        return join(claim, edition, wanted, handed, _FIND_OPEN)
+        return write(_FIND_OPEN)
 
 
 def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
@@ -210,7 +221,8 @@ def close_for_link(link_id: int) -> None:
 def sweep(idle_seconds: int) -> int:
     """Mark transfers nobody has heard of for so long as ``interrupted``; how many that were.
 
-    They stay open for a day, so that whoever comes back resumes the same download.
+    They stay open for a day, so that whoever comes back resumes the same download. A proxy has that day to report what
+    became of its transfers.
     """
     with transaction() as session:
         silent = (
@@ -222,16 +234,16 @@ def sweep(idle_seconds: int) -> int:
             update(Download).where(*silent).values(state="interrupted").returning(Download.id)
         ).all()
         over = (Download.closed_at.is_(None), Download.active_at < db_later(-JOIN_SECONDS))
-        session.execute(update(Download).where(*over).values(closed_at=db_now()))
+        state = case((Download.state == "delegated", "interrupted"), else_=Download.state)
+        session.execute(update(Download).where(*over).values(state=state, closed_at=db_now()))
     return len(marked)
 
 
-def join(
-    claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Select[*tuple[Any, ...]] = _FIND_LAST
-) -> Entry:
+def join(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Find = _FIND_LAST) -> Entry:
     """The row of this actor and version that is open, or was completed just now, or else a new one.
 
-    Raises like ``begin``, and IntegrityError when somebody else began one in the same instant.
+    For inside a transaction that ``racing`` runs: raises like ``begin``, and IntegrityError when somebody else began
+    one in the same instant.
     """
     is_part = not covers(wanted, edition.size)
     with transaction():
@@ -257,7 +269,7 @@ def join(
     return entry
 
 
-def _find(statement: Select[*tuple[Any, ...]], claim: Claim, edition: Edition) -> _Last | None:
+def _find(statement: Find, claim: Claim, edition: Edition) -> _Last | None:
     row = run(statement, key=claim.key, version=edition.version_id).first()
     return _Last(*row) if row is not None else None
 
@@ -380,18 +392,16 @@ def _had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int
 
 
 def _close(download_id: int) -> None:
-    state = case((Download.state == "started", "interrupted"), else_=Download.state)
+    state = case((Download.state.in_(("started", "delegated")), "interrupted"), else_=Download.state)
     values = {"state": state, "closed_at": db_now()}
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
 def require_capacity(claim: Claim) -> None:
     """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
-    running = (
-        Download.closed_at.is_(None),
-        Download.state == "started",
-        Download.active_at > db_later(-ACTIVE_SECONDS),
-    )
+    ours = and_(Download.state == "started", Download.active_at > db_later(-ACTIVE_SECONDS))
+    theirs = and_(Download.state == "delegated", Download.active_at > db_later(-DELEGATED_SECONDS))
+    running = (Download.closed_at.is_(None), or_(ours, theirs))
     count = select(func.count()).select_from(Download).where(*running)
     if db.session.scalars(count.where(Download.actor_key == claim.key)).one() >= settings().transfers_each:
         raise TooManyTransfers

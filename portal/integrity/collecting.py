@@ -70,6 +70,7 @@ def collect(*, progress: Progress | None = None) -> CollectReport:
     remove_leftovers()
     _remove_what_is_over(report)
     report.interrupted = downloads.sweep(SILENT_SECONDS)
+    downloads.forget()
     return report
 
 

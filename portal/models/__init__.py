@@ -13,7 +13,7 @@ from portal.models.catalog import (
     SourceDirectory,
     Version,
 )
-from portal.models.ledger import STATES, AuditEvent, Download
+from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
 
@@ -28,8 +28,10 @@ __all__ = [
     "Blob",
     "Category",
     "CategoryAlias",
+    "Delegation",
     "Document",
     "Download",
+    "FollowedLog",
     "Grant",
     "Group",
     "Membership",

@@ -54,6 +54,34 @@ class Download(Base):
     closed_at: Mapped[datetime | None]
 
 
+class Delegation(Base):
+    """Bytes of a download that a proxy was told to send. The row goes when its log tells what became of them."""
+
+    __tablename__ = "delegations"
+    __table_args__ = (
+        CheckConstraint("start >= 0 AND start < stop", name="span"),
+        Index("ix_delegations_download_id", "download_id"),
+    )
+
+    uuid: Mapped[uuids.UUID] = mapped_column(primary_key=True)
+    """How the log names it: random, seen by nobody else."""
+    download_id: Mapped[int] = mapped_column(ForeignKey("downloads.id"))
+    start: Mapped[int] = mapped_column(BigInteger)
+    stop: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
+class FollowedLog(Base):
+    """How far a log of a proxy has been read. A file is known by its first line, whatever it is called by now."""
+
+    __tablename__ = "followed_logs"
+
+    first_line: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Hex SHA-256."""
+    position: Mapped[int] = mapped_column(BigInteger)
+    read_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
 class AuditEvent(Base):
     """One row of the insert-only log; a trigger refuses change and removal. Personal values stand in audit_people."""
 

@@ -12,9 +12,19 @@ from werkzeug.http import http_date
 
 from portal import filenames, ranges
 from portal.catalog import Edition
-from portal.downloads import Archive, Claim, Sending, ZipSending, open_for_download, open_for_zip
+from portal.downloads import (
+    Archive,
+    Claim,
+    Delegated,
+    Sending,
+    ZipSending,
+    delegate,
+    open_for_download,
+    open_for_zip,
+)
 from portal.errors import Forbidden
 from portal.ranges import Answer, Span
+from portal.views import offload
 from portal.views.headers import BYTES_POLICY
 
 ACTIVE_DESTINATIONS = frozenset(
@@ -80,6 +90,10 @@ def deliver(edition: Edition, claim: Claim) -> Response:
     answer = _judged(wanted)
     if _is_bodiless(answer):
         return _empty(answer, wanted)
+    if offload.is_for_nginx(answer):
+        delegated = delegate(claim, edition, answer.spans[0])
+        if delegated is not None:
+            return _handed_over(delegated, answer, wanted)
     sending = open_for_download(claim, edition, answer.spans)
     with _closed_on_failure(sending):
         return _streamed(_resolved(sending), sending, answer, wanted)
@@ -125,6 +139,21 @@ def _empty(answer: Answer, wanted: Representation) -> Response:
         ]
     response = Response(status=answer.status)
     response.headers = Headers(headers)
+    return response
+
+
+def _handed_over(delegated: Delegated, answer: Answer, wanted: Representation) -> Response:
+    """An answer without a body. All that it says about the edition, nginx says to the client."""
+    is_partial = answer.status == PARTIAL and delegated.span == answer.spans[0]
+    response = Response()
+    response.headers = Headers(
+        [
+            *_common(wanted),
+            *offload.redirect_headers(delegated, is_partial=is_partial),
+            ("Content-Type", wanted.kind),
+            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
+        ]
+    )
     return response
 
 

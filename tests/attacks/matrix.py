@@ -47,6 +47,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET static": (200, 200, 200, 200, 200, 200, 200, 200),
     "GET trash.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET upload.choose": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET zips.category": (302, 302, 302, 404, 200, 200, 200, 200),
     "POST account.change_password": (302, 302, 302, 403, 403, 403, 403, 403),
     "POST account.end_others": (302, 302, 302, 303, 303, 303, 303, 303),
     "POST account.end_session": (302, 302, 302, 404, 404, 404, 404, 404),
@@ -83,4 +84,5 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST shares.spend": (303, 303, 303, 303, 303, 303, 303, 303),
     "POST trash.restore": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST upload.store": (302, 302, 302, 404, 404, 422, 422, 422),
+    "POST zips.choose": (302, 302, 302, 422, 422, 422, 422, 422),
 }

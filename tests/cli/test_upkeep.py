@@ -5,13 +5,20 @@ import stat
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
 
 from portal import settings as configuration
 from portal.cli import cli
+from portal.downloads import claim_of, delegate
+from portal.extensions import db
+from portal.models import Delegation
+from portal.ranges import Span
 from portal.schema import head
 from portal.settings import DEFAULTS, Settings
 from tests.cli.conftest import Command, Portal
 from tests.databases import SQLITE_ONLY
+from tests.makers import actor, category, change, document, edition, now, person
 
 ROOT = Path(__file__).parents[2]
 MIGRATE_FIRST = "The database does not fit this version of the portal. Run: portal migrate\n"
@@ -35,6 +42,7 @@ COMMANDS = [
     ("backup", "portal.tar"),
     ("restore", "portal.tar"),
     ("audit", "verify"),
+    ("ledger", "follow", "handed-over.log"),
 ]
 
 
@@ -104,6 +112,29 @@ def test_check_fails_for_a_storage_that_takes_nothing(command: Command, settings
     assert result.stderr.count("\n") == 1
 
 
+def test_check_tells_what_would_go_wrong_slowly_behind_nginx(command: Command, context: Flask) -> None:
+    result = command("check", PORTAL_OFFLOAD="nginx", PORTAL_TRUSTED_PROXIES="127.0.0.1/32")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1].startswith("offload   nginx sends the documents in /")
+
+    claim = claim_of(actor(person("Ada")), "tests")
+    delegate(claim, edition(document(category("reports"), "a.txt", b"a" * 100)), Span(0, 100))
+    change(db.session.scalars(select(Delegation)).one(), made_at=now(hours=-2))
+    result = command("check", PORTAL_OFFLOAD="nginx")
+
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "trusted_proxies is empty: everybody who comes through nginx counts as one network.\n"
+        "1 transfer handed over more than an hour ago and not reported. Is `portal ledger follow` running?\n"
+    )
+
+
+@SQLITE_ONLY
+def test_check_makes_no_secret(command: Command, settings: Settings) -> None:
+    command("check", PORTAL_OFFLOAD="nginx", PORTAL_SECRET_KEY="")
+    assert not settings.data.joinpath("secrets").exists()
+
+
 @SQLITE_ONLY
 @pytest.mark.parametrize("name", ["check", "migrate", "list"])
 def test_a_wrong_setting_is_named_in_one_line(command: Command, name: str) -> None:
@@ -171,4 +202,5 @@ def test_the_example_for_production_changes_what_it_names() -> None:
         for field in dataclasses.fields(Settings)
         if getattr(example, field.name) != getattr(default, field.name)
     }
-    assert changed >= {"data", "database_url", "base_url", "trusted_proxies", "name", "max_upload", "allowed_types"}
+    assert changed >= {"data", "database_url", "base_url", "trusted_proxies", "offload", "name", "max_upload"}
+    assert changed >= {"allowed_types", "session_idle_hours"}

@@ -60,6 +60,28 @@ TWINS = [
         "tests/views/test_guard.py -k without_a_permission",
     ),
     Twin(
+        "delegated before the redirect",
+        "portal/downloads/delegations.py",
+        "    return ledger.racing(lambda find: _delegate(claim, edition, span, name, find))\n",
+        "    return Delegated(edition, span, name, uuid4())\n",
+        "tests/offload/test_redirect.py -k 'committed_before and sqlite'",
+    ),
+    Twin(
+        "a report counts once",
+        "portal/downloads/delegations.py",
+        "    this = delete(Delegation).where(Delegation.uuid == report.uuid)"
+        ".returning(Delegation.start, Delegation.stop)\n",
+        "    this = select(Delegation.start, Delegation.stop).where(Delegation.uuid == report.uuid)\n",
+        "tests/offload/test_delegations.py -k 'read_twice and sqlite'",
+    ),
+    Twin(
+        "nginx looks at no range the portal did not",
+        "config/nginx.conf",
+        "                max_ranges 0;  # the portal decided: all of it, whatever Range says\n",
+        "",
+        "tests/offload/test_answers.py -k 'any_condition or oracle'",
+    ),
+    Twin(
         "the length check of an upload",
         "portal/views/requests.py",
         '            environ.pop("wsgi.input_terminated", None)\n',
