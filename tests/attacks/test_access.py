@@ -3,7 +3,6 @@
 Every row of the group is the first word of a test here, but those that nothing is there for yet, and one:
 
 A030: every route for every kind of visitor is the table of ``tests/attacks/test_matrix.py``.
-A031: a zip of one's own and somebody else's; there are no zips yet.
 A042: a token that may only read; there are no API tokens.
 A046: what a virus scanner has put aside; there is no scanner.
 
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from portal.accounts import change_user, issue_token
 from portal.catalog import move_document, remove_grant, trash_document
@@ -27,9 +26,11 @@ from portal.models import AuditEvent, Category, Document, Grant, ShareLink, User
 from tests import makers
 from tests.attacks.conftest import NEW, OLD
 from tests.attacks.oracle import ON_BOTH, Answer, Target
+from tests.databases import watched
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
+VALUE = re.compile(r"[xX]?'(?:[^']|'')*'|\b[0-9]+\b")
 CHANGING = re.compile(r'name="csrf_token" value="[^"]+"')
 NEW_PASSWORD = "other words without any meaning"
 
@@ -59,6 +60,7 @@ def test_unknown_and_forbidden_ask_the_database_the_same(target: Target) -> None
     ("path", "name", "foreign", "unknown"),
     [
         ("/admin/upload", "category", "vault", "nowhere"),
+        ("/documents/download", "document", "{takeover_id}", "999999"),
         ("/documents/{own}/move", "category", "vault", "nowhere"),
         ("/admin/categories/{own_category}/move", "parent", "{vault}", "999999"),
         ("/admin/categories/{own_category}/grants/{}/remove", "", "{grant}", "999999"),
@@ -79,6 +81,20 @@ def test_unknown_and_forbidden_are_the_same_in_a_form(
 
     assert answers[0] == answers[1]
     assert answers[0][1] == 404
+
+
+@ON_BOTH
+def test_a_choice_with_one_foreign_document_is_nothing_at_all(target: Target) -> None:
+    """A031"""
+    own, foreign = target.things["letter_id"], target.things["takeover_id"]
+    headers = {"X-CSRFToken": target.form("reader"), "Content-Type": "application/x-www-form-urlencoded"}
+    asked: Any = {"method": "POST", "headers": headers}
+
+    hidden = target.ask("/documents/download", 404, body=f"document={own}&document={foreign}".encode(), **asked)
+    nothing = target.ask("/documents/download", 404, body=f"document={own}&document=999999".encode(), **asked)
+
+    assert (undated(hidden), hidden.body) == (undated(nothing), nothing.body)
+    assert "takeover" not in hidden.text
 
 
 @pytest.mark.parametrize("who", ["reader", "publisher", "elsewhere", "stranger"])
@@ -347,7 +363,8 @@ def pairs(target: Target) -> Iterator[tuple[str, str, str]]:
             for method in sorted((rule.methods or set()) & {"GET", "POST"}):
                 foreign, unknown = target.things[THINGS[name]], NOBODY.get(name, "999999")
                 yield method, filled(address, {name: foreign}), filled(address, {name: unknown})
-    yield "GET", "/categories/vault", "/categories/nowhere"
+    for more in ("", "/download"):
+        yield "GET", f"/categories/vault{more}", f"/categories/nowhere{more}"
     yield "GET", "/categories/old vault".replace(" ", "%20"), "/categories/nowhere"
     yield "GET", "/get-report/annual.pdf", "/get-report/nothing.pdf"
     yield "GET", "/get-report/2018/weather.csv", "/get-report/2018/nothing.csv"
@@ -378,21 +395,13 @@ def pages(target: Target) -> list[str]:
 
 
 def statements(target: Target, who: str, method: str, path: str, data: dict[str, str] | None = None) -> list[str]:
-    """The text of every statement that the request made, in order."""
-    seen: list[str] = []
-
-    def see(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
+    """The text of every statement that the request made, in order, without the values SQLite tells with it."""
     with target.app.app_context():
         engine = db.engine
     client, headers = browser(target, who), {"X-CSRFToken": target.form(who)}
-    event.listen(engine, "before_cursor_execute", see)
-    try:
+    with watched(engine) as seen:
         client.open(path, method=method, data=data, headers=headers)
-    finally:
-        event.remove(engine, "before_cursor_execute", see)
-    return seen
+    return [VALUE.sub("?", statement) for statement in seen]
 
 
 def browser(target: Target, who: str) -> FlaskClient:

@@ -4,25 +4,28 @@ Every row of the group is the first word of a test here, but those that nothing 
 
 A174, A175: cells of a CSV export; there is no export.
 
-A167 is about names in one zip; there are no zips yet, so that here it is about names in one category. A171 is about
-mails; none is sent yet, and what no mail could be addressed to is refused where it is typed. A163 is about JSON, which
-nobody takes yet; in a form, half a character is kept as the sign for it or as its codes. What ``portal/filenames.py``
-makes of any name is shown in ``tests/test_filenames.py``; what Chromium saves, in ``tests/browser/test_filenames.py``.
+A171 is about mails; none is sent yet, and what no mail could be addressed to is refused where it is typed. A163 is on
+JSON, which nobody takes yet; in a form, half a character is kept as the sign for it or as its codes. What
+``portal/filenames.py`` makes of any name is shown in ``tests/test_filenames.py``, how names stand in a zip in
+``tests/archives/test_names.py``, and what Chromium saves in ``tests/browser/test_filenames.py``.
 """
 
 import hashlib
 import re
 import subprocess
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import select
 
 from portal.extensions import db
 from portal.models import Document, Download, ShareLink, Version
+from tests import makers
 from tests.attacks.oracle import ON_BOTH, Target, extended_part, part
 from tests.parts import program
 
@@ -142,6 +145,24 @@ def test_names_that_are_equal_but_for_composition_are_one_and_but_for_case_are_t
 
     assert first == second
     assert third != first
+
+
+def test_names_in_a_zip_are_safe_and_each_of_them_once(target: Target) -> None:
+    """A166 A167"""
+    with target.app.app_context():
+        shelf = makers.category("zipped")
+        makers.grant(shelf, everyone=True)
+        for number, name in enumerate(
+            ("CON", "Report.txt", "report.TXT", "r\u00e9sum\u00e9.txt", "R\u00c9SUM\u00c9.txt", "a:b?.txt")
+        ):
+            makers.document(shelf, name, b"zipped %d" % number, "text/plain")
+
+    answer = target.ask("/categories/zipped/download", 200, writes={"downloads"})
+
+    names = [normalize("NFC", name.rpartition("/")[2]) for name in ZipFile(BytesIO(answer.body)).namelist()]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert {"_CON", "a_b_.txt"} <= set(names)
+    assert len([name for name in names if name.casefold().startswith("report")]) == 2
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

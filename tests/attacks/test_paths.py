@@ -23,6 +23,7 @@ from portal.catalog.categories import DEEPEST, ensure_category
 from portal.errors import BadInput
 from portal.extensions import db
 from portal.models import Version
+from portal.shares import reserve
 from tests import makers
 from tests.attacks.conftest import NEW
 from tests.attacks.oracle import ON_BOTH, Answer, Target, extended_part, part
@@ -382,15 +383,17 @@ def test_a_secret_opens_only_its_own_door(target: Target, secret: str) -> None:
 
 def test_a_ticket_gives_the_version_it_was_for_and_no_other(target: Target) -> None:
     """A027"""
-    ticket = f"/t/{target.things['ticket']}"
-    before = target.ask(ticket, 200, who="nobody", writes={"downloads"}).body
+    queries = ("", "?version=2", "?document=1", f"?ref={target.things['takeover']}", "?path=vault/takeover.pdf")
     with target.app.app_context():
-        makers.document(makers.category("reports"), "shared.pdf", b"%PDF-1.7 newer than the ticket")
+        shelf = makers.category("csv")
+        _, token = makers.link(makers.document(shelf, "ticket.pdf", b"%PDF for a ticket"))
+        tickets = [reserve(token, None, network=makers.NETWORK, agent="tests") for _ in queries]
+        makers.document(shelf, "ticket.pdf", b"%PDF newer than the tickets")
 
-    for query in ("", "?version=2", "?document=1", f"?ref={target.things['takeover']}", "?path=vault/takeover.pdf"):
-        assert target.ask(ticket + query, 200, who="nobody", writes={"downloads"}).body == before
-    for more in ("/1", "/versions/1/download", f"/../{target.things['takeover']}"):
-        target.ask(ticket + more, 404, who="nobody", writes=TRIED)
+    for ticket, query in zip(tickets, queries, strict=True):
+        for more in ("/1", "/versions/2/download", f"/../{target.things['takeover']}"):
+            target.ask(f"/t/{ticket}{more}", 404, who="nobody", writes=TRIED)
+        assert target.ask(f"/t/{ticket}{query}", 200, who="nobody", writes={"downloads"}).body == b"%PDF for a ticket"
 
 
 def require_local(target: Target, answer: Answer) -> None:
