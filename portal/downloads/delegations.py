@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from portal.catalog import Edition
 from portal.downloads import ledger
 from portal.downloads.ledger import TICKET_BUDGET, Claim, Entry, Find
 from portal.downloads.sending import open_bytes
 from portal.extensions import db, release_connection, run, transaction
-from portal.models import Delegation, Download, FollowedLog, Version, db_later, db_now
+from portal.models import Delegation, Download, FollowedLog, Version, db_later
 from portal.ranges import Span
 
 LATE_REPORT_SECONDS = 3600
@@ -24,11 +24,16 @@ FORGOTTEN_SECONDS = 30 * 24 * 3600
 """What was not reported for so long is not waited for any more."""
 
 _NOTE = insert(Delegation)
-_MARK = (
-    update(Download)
-    .where(Download.id == bindparam("download_id"), Download.closed_at.is_(None))
-    .values(state="delegated", active_at=db_now())
+# Always in the same order, so that two who follow the logs of two proxies never wait for each other.
+_WAITING = (
+    select(Delegation.download_id, Delegation.uuid)
+    .where(Delegation.uuid.in_(bindparam("uuids", expanding=True)))
+    .order_by(Delegation.download_id, Delegation.uuid)
 )
+_SIZE = select(Version.size).join(Download, Download.version_id == Version.id)
+_LOCK = _SIZE.where(Download.id == bindparam("download")).with_for_update(of=Download)
+_TAKE = delete(Delegation).where(Delegation.uuid == bindparam("this")).returning(Delegation.start, Delegation.stop)
+_OTHERS = select(exists().where(Delegation.download_id == bindparam("download")))
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,8 @@ def delegate(claim: Claim, edition: Edition, span: Span) -> Delegated | None:
 def settle(reports: Sequence[Report]) -> int:
     """Write down what became of these transfers, in one transaction; of how many nobody had told before."""
     told = {report.uuid: report for report in reports}
-    with transaction() as session:
-        found = select(Delegation.download_id, Delegation.uuid).where(Delegation.uuid.in_(told))
-        # Always in the same order, so that two who follow the logs of two proxies never wait for each other.
-        rows = session.execute(found.order_by(Delegation.download_id, Delegation.uuid)).all()
+    with transaction():
+        rows = run(_WAITING, uuids=list(told)).all()
         return sum(_settle(row.download_id, told[row.uuid]) for row in rows)
 
 
@@ -94,14 +97,13 @@ def forget() -> int:
 
 def _delegate(claim: Claim, edition: Edition, span: Span, name: str, find: Find) -> Delegated | None:
     with transaction():
-        entry = ledger.join(claim, edition, [(span.start, span.stop)], [], find)
+        entry = ledger.join(claim, edition, [(span.start, span.stop)], [], find, state="delegated")
         if entry.is_scattered:
             span = Span(0, edition.size)
         if claim.ticket_id is not None and not _is_within_budget(entry, edition.size, span.length):
             return None
         uuid = uuid4()
         run(_NOTE, uuid=uuid, download_id=entry.id, start=span.start, stop=span.stop)
-        run(_MARK, download_id=entry.id)
     return Delegated(edition, span, name, uuid)
 
 
@@ -116,15 +118,13 @@ def _is_within_budget(entry: Entry, size: int, wanted: int) -> bool:
 def _settle(download_id: int, report: Report) -> bool:
     """Whether the transfer was still waited for."""
     # The row first: of two transfers of one download that are reported at once, one must see that it is the last.
-    row = select(Version.size).join(Download, Download.version_id == Version.id).where(Download.id == download_id)
-    size = db.session.scalars(row.with_for_update(of=Download)).one()
-    this = delete(Delegation).where(Delegation.uuid == report.uuid).returning(Delegation.start, Delegation.stop)
-    span = db.session.execute(this).first()
+    size = run(_LOCK, download=download_id).scalar_one()
+    span = run(_TAKE, this=report.uuid).first()
     if span is None:
         return False
     handed = _handed(report, span.start, span.stop)
     sent = sum(stop - start for start, stop in handed)
-    told = ledger.advance(Entry(download_id), size, handed, sent, state=_state(download_id, report))
+    told = ledger.advance(Entry(download_id), size, handed, sent, _state(download_id, report), is_exact=True)
     if told.is_complete and told.fresh:  # what others had completed before is theirs to confirm
         ledger.confirm(Entry(download_id))
     return True
@@ -141,6 +141,6 @@ def _handed(report: Report, start: int, stop: int) -> list[tuple[int, int]]:
 
 def _state(download_id: int, report: Report) -> str:
     """What an unfinished download is: carried on by somebody else, waiting for the next piece, or broken off."""
-    if db.session.scalar(select(exists().where(Delegation.download_id == download_id))):
+    if run(_OTHERS, download=download_id).scalar_one():
         return "delegated"
     return "started" if report.is_done and report.status in (200, 206) else "aborted"

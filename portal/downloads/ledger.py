@@ -134,6 +134,8 @@ _FIND: Find = (
     .where(Download.actor_key == bindparam("key"), Download.version_id == bindparam("version"))
     .with_for_update()  # or it could be completed between being found and being joined
 )
+_ENDED = case((Download.state.in_(("started", "delegated")), "interrupted"), else_=Download.state)
+"""What a download is whose end nobody told."""
 _FIND_LAST = _FIND.order_by(Download.id.desc()).limit(1)
 _FIND_OPEN = _FIND.where(Download.closed_at.is_(None))
 
@@ -165,18 +167,21 @@ def racing(write: Callable[[Find], Result]) -> Result:
         return write(_FIND_OPEN)
 
 
-def advance(entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started") -> Told:
+def advance(
+    entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started", *, is_exact: bool = False
+) -> Told:
     """Merge what was handed over into the row, which closes it when that completes it.
 
     ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
-    row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
+    row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now. With
+    ``is_exact`` nothing is believed of what went before: it will be told.
     """
     with transaction() as session:
         this = Download.id == entry.id
         found = select(Download.intervals, Download.state, Download.closed_at).where(this).with_for_update()
         intervals, present, closed_at = session.execute(found).one()
         had = _pairs(intervals)
-        before = _had_before(handed, had, present)
+        before = [] if is_exact else _had_before(handed, had, present)
         merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         values: dict[str, object] = {
@@ -214,8 +219,7 @@ def close_for_link(link_id: int) -> None:
     """Close what is open by a link that was revoked; its next request gets nothing, so nothing goes on."""
     with transaction() as session:
         these = (Download.link_id == link_id, Download.closed_at.is_(None))
-        state = case((Download.state == "started", "interrupted"), else_=Download.state)
-        session.execute(update(Download).where(*these).values(state=state, closed_at=db_now()))
+        session.execute(update(Download).where(*these).values(state=_ENDED, closed_at=db_now()))
 
 
 def sweep(idle_seconds: int) -> int:
@@ -234,16 +238,23 @@ def sweep(idle_seconds: int) -> int:
             update(Download).where(*silent).values(state="interrupted").returning(Download.id)
         ).all()
         over = (Download.closed_at.is_(None), Download.active_at < db_later(-JOIN_SECONDS))
-        state = case((Download.state == "delegated", "interrupted"), else_=Download.state)
-        session.execute(update(Download).where(*over).values(state=state, closed_at=db_now()))
+        session.execute(update(Download).where(*over).values(state=_ENDED, closed_at=db_now()))
     return len(marked)
 
 
-def join(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Find = _FIND_LAST) -> Entry:
+def join(
+    claim: Claim,
+    edition: Edition,
+    wanted: Intervals,
+    handed: Intervals,
+    find: Find = _FIND_LAST,
+    *,
+    state: str = "started",
+) -> Entry:
     """The row of this actor and version that is open, or was completed just now, or else a new one.
 
-    For inside a transaction that ``racing`` runs: raises like ``begin``, and IntegrityError when somebody else began
-    one in the same instant.
+    ``state`` is what an unfinished one is from now on. For inside a transaction that ``racing`` runs: raises like
+    ``begin``, and IntegrityError when somebody else began one in the same instant.
     """
     is_part = not covers(wanted, edition.size)
     with transaction():
@@ -258,14 +269,14 @@ def join(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, f
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
                 require_capacity(claim)
-            return _insert(claim, edition, handed)
+            return _insert(claim, edition, handed, state)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
         if handed and last.is_open and not is_scattered:
             told = advance(entry, edition.size, handed, _length(handed))
             entry = replace(entry, fresh=told.fresh)
         elif last.is_open:
-            _rejoin(entry, claim, last, wanted)
+            _rejoin(entry, claim, last, wanted, state=state)
     return entry
 
 
@@ -314,9 +325,9 @@ def _left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Interva
     return next((left for left in candidates if _length(left) <= bytes_sent), candidates[-1])
 
 
-def _insert(claim: Claim, edition: Edition, handed: Intervals) -> Entry:
+def _insert(claim: Claim, edition: Edition, handed: Intervals, state: str) -> Entry:
     is_complete = bool(handed or not edition.size) and covers(handed, edition.size)
-    row = run(_insert_statement(is_complete), **values_of(claim, edition, handed))
+    row = run(_insert_statement("completed" if is_complete else state), **values_of(claim, edition, handed))
     return Entry(row.scalar_one(), fresh=handed)
 
 
@@ -337,11 +348,11 @@ def values_of(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, An
 
 
 @cache
-def _insert_statement(is_complete: bool) -> ReturningInsert[int]:
+def _insert_statement(state: str) -> ReturningInsert[int]:
     """Built once: the hot path pays for running it, not for writing it."""
     values: dict[str, object] = {name: bindparam(name) for name in _GIVEN}
-    values["state"] = "completed" if is_complete else "started"
-    values["closed_at"] = db_now() if is_complete else None
+    values["state"] = state
+    values["closed_at"] = db_now() if state == "completed" else None
     return insert(Download).values(values).returning(Download.id)
 
 
@@ -360,11 +371,11 @@ def _complete_at_once() -> Prepared:
     return Prepared(insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id))
 
 
-def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals) -> None:
+def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals, *, state: str) -> None:
     had = _pairs(last.intervals)
     before = _had_before(wanted, had, last.state)
     values = {
-        "state": "started",
+        "state": state,
         "active_at": db_now(),
         "agent": claim.agent[:AGENT_LENGTH],
         "intervals": merge([*had, *before]),
@@ -392,21 +403,26 @@ def _had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int
 
 
 def _close(download_id: int) -> None:
-    state = case((Download.state.in_(("started", "delegated")), "interrupted"), else_=Download.state)
-    values = {"state": state, "closed_at": db_now()}
+    values = {"state": _ENDED, "closed_at": db_now()}
     db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
 def require_capacity(claim: Claim) -> None:
     """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
+    each, everybody = run(_running(), key=claim.key).one()
+    if each >= settings().transfers_each:
+        raise TooManyTransfers
+    if everybody >= settings().transfers_all:
+        raise TooManyTransfers("The portal is sending as much as it can. Try again in a few seconds.")
+
+
+@cache
+def _running() -> Find:
+    """How many downloads of one actor, and of all, run now."""
     ours = and_(Download.state == "started", Download.active_at > db_later(-ACTIVE_SECONDS))
     theirs = and_(Download.state == "delegated", Download.active_at > db_later(-DELEGATED_SECONDS))
-    running = (Download.closed_at.is_(None), or_(ours, theirs))
-    count = select(func.count()).select_from(Download).where(*running)
-    if db.session.scalars(count.where(Download.actor_key == claim.key)).one() >= settings().transfers_each:
-        raise TooManyTransfers
-    if db.session.scalars(count).one() >= settings().transfers_all:
-        raise TooManyTransfers("The portal is sending as much as it can. Try again in a few seconds.")
+    count = select(func.count().filter(Download.actor_key == bindparam("key")), func.count())
+    return count.where(Download.closed_at.is_(None), or_(ours, theirs))
 
 
 def _length(intervals: Intervals) -> int:

@@ -19,7 +19,7 @@ from portal.extensions import db
 from portal.models import Delegation, Document, Download
 from portal.ranges import Span
 from portal.settings import Settings
-from portal.shares import find_ticket, reserve
+from portal.shares import find_ticket, reserve, revoke_link
 from portal.storage import LocalStorage
 from portal.uploads import index_directory
 from tests import makers
@@ -265,6 +265,33 @@ def test_what_is_not_reported_within_a_day_is_interrupted(house: House) -> None:
 
     settle([whole(delegated)])
     assert (row().state, row().intervals) == ("completed", [[0, SIZE]])
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("state", ["interrupted", "aborted"])
+def test_a_report_claims_its_own_bytes_and_nothing_before_them(house: House, state: str) -> None:
+    first, last = house.delegate(0, 500), house.delegate(500, SIZE)
+    makers.change(row(), state=state, closed_at=makers.now())
+
+    settle([whole(last)])
+    assert row().intervals == [[500, SIZE]]
+
+    settle([whole(first)])
+    assert (row().state, row().intervals, row().bytes_sent) == ("completed", [[0, SIZE]], SIZE)
+
+
+@SQLITE_ONLY
+def test_a_revoked_link_ends_what_a_proxy_carries(house: House) -> None:
+    with_link = ticket(house)
+    delegated = delegate(with_link, house.edition, Span(0, SIZE))
+    assert delegated is not None
+    assert with_link.link_id is not None
+
+    revoke_link(None, with_link.link_id)
+
+    assert row().state == "interrupted"
+    settle([cut(delegated, 300)])
+    assert (row().state, row().intervals) == ("interrupted", [[0, 300]])
 
 
 @SQLITE_ONLY
