@@ -130,6 +130,9 @@ def fill_every_table(directory: Path) -> None:
             "INSERT INTO sign_in_attempts (key, at) SELECT 'line\\nbreak\tand \\ ü', created_at FROM users",
             "INSERT INTO one_time_tokens (token_hash, purpose, user_id, created_at, expires_at)"
             " SELECT token_hash, 'reset', 1, created_at, created_at FROM sessions WHERE id = 1",
+            "INSERT INTO delegations (uuid, download_id, start, stop, made_at)"
+            " SELECT uuid, id, 0, 5, started_at FROM downloads WHERE id = 1",
+            "INSERT INTO followed_logs (first_line, position, read_at) SELECT 'abc', 7, started_at FROM downloads",
         ):
             session.execute(text(statement))
 
