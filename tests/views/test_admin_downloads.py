@@ -106,13 +106,16 @@ def test_the_list_is_narrowed_and_nonsense_narrows_nothing(world: World, query: 
     assert len(rows(page)) == count
 
 
-def test_what_the_list_is_narrowed_to_is_named_only_from_its_rows(world: World) -> None:
+def test_what_the_list_is_narrowed_to_is_named_only_to_whom_may_know_it(world: World) -> None:
     annual, secret = world.ids["annual"], world.ids["secret"]
     named = re.sub(r"<[^>]+>", "", world.publisher.read(f"/admin/downloads?document={annual}"))
     hidden = tokenless(world.publisher.read(f"/admin/downloads?document={secret}"))
     nothing = tokenless(world.publisher.read("/admin/downloads?document=999"))
 
+    none = re.sub(r"<[^>]+>", "", world.publisher.read(f"/admin/downloads?document={annual}&state=started"))
+
     assert "Only of annual" in named
+    assert "Only of annual" in none
     assert hidden.replace(f"document={secret}", "document=999").replace(f'value="{secret}"', 'value="999"') == nothing
 
 
@@ -156,6 +159,27 @@ def test_counting_stops_where_nobody_needs_to_know_more(context: Flask) -> None:
     assert count_downloads(admin, most=2)["all"] == 3
     assert count_downloads(makers.actor(makers.person("Zoë")))["all"] == 0
     assert count_downloads(makers.actor(bo), user_id=bo.id)["completed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("wanted", "for_admin", "for_publisher"),
+    [
+        ("person={bo}", "Only by Bo.", "Only by one person."),
+        ("link={link}", "Only through the link for Ernst & Jung.", "Only through the link for Ernst & Jung."),
+        (
+            "document=999&person=999",
+            "Only of one document and by one person.",
+            "Only of one document and by one person.",
+        ),
+    ],
+)
+def test_an_empty_list_still_says_what_it_is_narrowed_to(
+    world: World, wanted: str, for_admin: str, for_publisher: str
+) -> None:
+    path = f"/admin/downloads?state=started&{wanted.format(**world.ids)}"
+
+    for desk, words in ((world.admin, for_admin), (world.publisher, for_publisher)):
+        assert words in " ".join(re.sub(r"<[^>]+>", "", desk.read(path)).split())
 
 
 def test_an_unconfirmed_end_is_a_footnote_for_administrators_and_no_failure(world: World) -> None:

@@ -457,7 +457,8 @@ def test_a_wrong_link_password_is_said_and_nothing_told(app: Flask) -> None:
     answer = client.post(f"/s/{token}/download", data={"csrf_token": csrf, "password": "wrong one"})
 
     assert answer.status_code == 403
-    assert "This is not the password of this link." in answer.text
+    assert '<a href="#password">Password of the link:</a> This is not the password of this link.' in answer.text
+    assert '<p class="wrong" id="password-wrong">This is not the password of this link.</p>' in answer.text
     assert "Shareholder" not in answer.text
 
 

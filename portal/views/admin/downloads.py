@@ -1,9 +1,12 @@
 """The ledger of downloads: who got what, and how far."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, request
 
-from portal import accounts, downloads
+from portal import accounts, catalog, downloads, shares
 from portal.downloads import DownloadRow
+from portal.errors import ShareNotFound, UserNotFound
 from portal.views import forms
 from portal.views.admin import house
 from portal.views.guard import allow, person
@@ -62,11 +65,36 @@ def _user_id(email: str) -> int | None:
 
 
 def _chosen(rows: list[DownloadRow]) -> dict[str, str]:
-    """What the list is narrowed to, by name. The names come from the rows: an id alone tells nobody what it is."""
+    """What the list is narrowed to, by name. Rows know the names; without any they are looked up."""
+    wanted = {name: found for name in LOOK_UP if (found := forms.query_id(name)) is not None}
     first = rows[0] if rows else None
-    names = {
-        "document": first.title if first else None,
-        "person": first.user_name if first else None,
-        "link": first.link_label if first else None,
-    }
-    return {name: found or f"one {name}" for name, found in names.items() if forms.query_id(name) is not None}
+    if first is not None:
+        names = {"document": first.title, "person": first.user_name, "link": first.link_label}
+        return {name: names[name] or f"one {name}" for name in wanted}
+    return {name: LOOK_UP[name](found) or f"one {name}" for name, found in wanted.items()}
+
+
+def _title(document_id: int) -> str:
+    edition = catalog.find_readable(person(), document_id)
+    return edition.title if edition is not None else ""
+
+
+def _person_name(user_id: int) -> str:
+    who = person()
+    if who.user_id == user_id:
+        return who.name
+    try:
+        return accounts.get_user(user_id).name if who.is_admin else ""
+    except UserNotFound:
+        return ""
+
+
+def _link_label(link_id: int) -> str:
+    try:
+        return shares.get_row(person(), link_id).link.label
+    except ShareNotFound:
+        return ""
+
+
+LOOK_UP: dict[str, Callable[[int], str]] = {"document": _title, "person": _person_name, "link": _link_label}
+"""What the list may be narrowed to, and its name where no row tells it; "" for what is not this person's to know."""
