@@ -78,21 +78,27 @@ class Entry:
     """The row a transfer writes to.
 
     ``is_late``: it was complete already, and these are pieces asked for once more. ``is_scattered``: it holds so many
-    pieces that the whole is to be sent. ``fresh`` is what it was told in advance and nobody else had handed over.
+    pieces that the whole is to be sent. ``is_believed``: some of what it holds is only what the client must have got.
+    ``fresh`` is what it was told in advance and nobody else had handed over.
     """
 
     id: int
     is_late: bool = False
     is_scattered: bool = False
+    is_believed: bool = False
     fresh: Intervals = ()
 
 
 @dataclass(frozen=True)
 class Told:
-    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before."""
+    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before.
+
+    ``is_believed``: that a client has what is before the place it went on from was taken on trust.
+    """
 
     is_complete: bool
     fresh: Intervals
+    is_believed: bool = False
 
 
 class _Last(NamedTuple):
@@ -193,7 +199,7 @@ def advance(
             values["state"] = "completed" if is_complete else state
             values["closed_at"] = db_now() if is_complete else None
         session.execute(update(Download).where(this).values(values))
-    return Told(is_complete, without(handed, had))
+    return Told(is_complete, without(handed, had), is_believed=bool(before))
 
 
 def confirm(entry: Entry) -> None:
@@ -276,7 +282,7 @@ def join(
             told = advance(entry, edition.size, handed, _length(handed))
             entry = replace(entry, fresh=told.fresh)
         elif last.is_open:
-            _rejoin(entry, claim, last, wanted, state=state)
+            entry = _rejoin(entry, claim, last, wanted, state=state)
     return entry
 
 
@@ -371,7 +377,7 @@ def _complete_at_once() -> Prepared:
     return Prepared(insert(Download).from_select(list(values), chosen, include_defaults=False).returning(Download.id))
 
 
-def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals, *, state: str) -> None:
+def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals, *, state: str) -> Entry:
     had = _pairs(last.intervals)
     before = _had_before(wanted, had, last.state)
     values = {
@@ -382,6 +388,7 @@ def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals, *, state
         "bytes_sent": Download.bytes_sent + _length(before),
     }
     db.session.execute(update(Download).where(Download.id == entry.id).values(values))
+    return replace(entry, is_believed=bool(before))
 
 
 def _had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int, int]]:

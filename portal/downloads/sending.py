@@ -39,6 +39,7 @@ class Sending:
         self._is_claimed = is_counted or entry.is_late
         self._fresh = entry.fresh
         self._is_complete = False
+        self._is_believed = entry.is_believed
         self._is_done = False
         self._taken: list[tuple[int, int]] = []
         self._offered: Span | None = None
@@ -95,6 +96,7 @@ class Sending:
             with self._context():
                 told = ledger.advance(self._entry, self.edition.size, spans, self.length)
             self._is_complete, self._fresh = told.is_complete, told.fresh
+            self._is_believed |= told.is_believed
             self._is_claimed = True
         elif time.monotonic() - self._beat > HEARTBEAT_SECONDS:
             with self._context():
@@ -106,7 +108,7 @@ class Sending:
         if self._entry.is_late:
             with self._context():
                 ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
-        elif self._is_complete:
+        elif self._is_complete and not self._is_believed:
             with self._context():
                 ledger.confirm(self._entry)
 

@@ -80,7 +80,7 @@ def test_whoever_goes_on_from_within_the_refused_block_completes_the_row(house: 
 
     house.fetch((400 + came, SIZE))
 
-    assert (row().state, row().intervals) == ("completed", [[0, SIZE]])
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
 
 
 def test_whoever_goes_on_from_beyond_the_refused_block_is_not_believed(house: House) -> None:
@@ -100,7 +100,7 @@ def test_after_the_server_died_whoever_goes_on_is_believed_and_not_confirmed(hou
 
     house.fetch((537, SIZE))
 
-    assert (row().state, row().intervals) == ("completed", [[0, SIZE]])
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
     dying.close()
 
 
