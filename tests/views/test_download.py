@@ -61,7 +61,7 @@ def test_a_reader_gets_the_bytes_with_every_header(house: House) -> None:
     assert headers == {
         "Content-Type": "application/pdf",
         "Content-Length": str(len(PDF)),
-        "Content-Disposition": 'attachment; filename="Jahresbericht 2025.pdf"; '
+        "Content-Disposition": 'attachment; filename="Jahresbericht - 2025.pdf"; '
         "filename*=UTF-8''Jahresbericht%20%E2%80%93%202025.pdf",
         "ETag": f'"sha256-{digest}"',
         "Accept-Ranges": "bytes",
