@@ -528,7 +528,8 @@ def test_a_ticket_is_given_back_or_used_and_never_both(house: House, context: Fl
         given_back, *fetched = makers.at_once(context, partial(refund, number), *[partial(fetch, ticket)] * 3)
 
         refusals = [outcome for outcome in fetched if isinstance(outcome, ShareExpired)]
-        assert len(refusals) == (3 if given_back is True else 0), (given_back, fetched)
+        # Used, it is one download: who comes when it has been sent twice gets no more of it.
+        assert len(refusals) == 3 if given_back is True else len(refusals) <= 1, (given_back, fetched)
         assert used(link) == (0 if given_back is True else 1)
 
 
