@@ -2,7 +2,7 @@
 
 They are written in SQLAlchemy, so they are the same for both databases. What is kept is what SQLAlchemy works out of
 them: the text, the order of the values, and how values and columns are converted. Executing them its own way costs
-six times as much as the query itself.
+more than the query itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
