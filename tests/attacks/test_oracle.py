@@ -44,7 +44,7 @@ def test_a_new_row_is_noticed(target: Target) -> None:
         makers.category("allowed")
 
 
-@pytest.mark.parametrize("name", ["data/tmp/incoming-x", "data/blobs/ab", "left.txt"])
+@pytest.mark.parametrize("name", ["data/tmp/incoming-x", "data/blobs/left", "left.txt"])
 def test_a_file_left_behind_is_noticed(target: Target, name: str) -> None:
     left = target.directory / name
     with pytest.raises(AssertionError), target.untouched():

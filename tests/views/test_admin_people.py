@@ -246,6 +246,15 @@ def test_groups_are_joined_and_left_on_the_page_of_a_person(world: World) -> Non
     assert world.admin.send(f"{world.path}/groups", group="999").status_code == 404
 
 
+def test_why_a_group_cannot_be_joined_is_said_though_none_is_left_to_choose(world: World) -> None:
+    world.admin.send(f"{world.path}/groups", group=world.board)
+
+    answer = world.admin.send(f"{world.path}/groups", group="")
+
+    assert 'name="group"' not in answer.text
+    assert sentence(answer) == "Something has to be chosen here."
+
+
 def test_what_a_person_may_see_says_by_way_of_what(world: World) -> None:
     with world.app.app_context():
         clients = accounts.get_group(world.clients)
