@@ -134,7 +134,9 @@ def find_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
 
 
 def write_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
-    """Execute one prepared writing statement, which is a transaction by itself; its first row."""
+    """Execute one prepared writing statement, a transaction by itself or part of the running one; its first row."""
+    if _is_writing():
+        return find_one(statement, **values)
     connections = _connections()
     with _turn(connections.dialect.name):
         return connections.first(statement, values)

@@ -16,11 +16,12 @@ from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 Converter = Callable[[Any], Any]
 Row = tuple[Any, ...]
+Statement = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]]
 
 MOST_CONNECTIONS = 16
 PATIENCE_SECONDS = 10
@@ -30,7 +31,7 @@ PATIENCE_SECONDS = 10
 class Prepared:
     """One statement whose values are bound by name and which gives at most one row."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Statement) -> None:
         self._statement = statement
         self._forms: dict[str, _Form] = {}
 
@@ -135,7 +136,7 @@ class _Form:
         return tuple(row)
 
 
-def _form(statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]], dialect: Dialect) -> _Form:
+def _form(statement: Statement, dialect: Dialect) -> _Form:
     compiled = statement.compile(dialect=dialect)
     if not isinstance(compiled, SQLCompiler):
         raise TypeError("only statements can be prepared")
