@@ -81,6 +81,13 @@ TWINS = [
         "tests/downloads/test_sending.py -k 'whoever_comes_back and sqlite'",
     ),
     Twin(
+        "what an answer offered is known when its worker dies",
+        "portal/downloads/transfers.py",
+        "        for gap in gaps:\n",
+        "        for gap in ():\n",
+        "tests/downloads/test_going_on.py -k at_once_is_believed",
+    ),
+    Twin(
         "a blob of another size is not opened",
         "portal/storage/local.py",
         "        if opened.size != size:\n",

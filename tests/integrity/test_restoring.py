@@ -132,6 +132,8 @@ def fill_every_table(directory: Path) -> None:
             " SELECT token_hash, 'reset', 1, created_at, created_at FROM sessions WHERE id = 1",
             "INSERT INTO delegations (uuid, download_id, start, stop, made_at)"
             " SELECT uuid, id, 0, 5, started_at FROM downloads WHERE id = 1",
+            "INSERT INTO transfers (download_id, worker, spans)"
+            " SELECT id, 'somebody', '[[0, 5]]' FROM downloads WHERE id = 1",
             "INSERT INTO followed_logs (first_line, position, read_at) SELECT 'abc', 7, started_at FROM downloads",
         ):
             session.execute(text(statement))
