@@ -126,6 +126,10 @@ class House:
         with self.app.app_context():
             return Follower(log or self.nginx.log).catch_up()
 
+    def has_written(self, lines: int) -> bool:
+        """Whether nginx writes down so many transfers and no more; it does a moment after the client has its bytes."""
+        return until(lambda: len(self.nginx.lines) >= lines) and len(self.nginx.lines) == lines
+
     def rows(self, document_id: int | None = None) -> list[Download]:
         """The ledger, or what it has of one document."""
         with self.app.app_context():
