@@ -180,17 +180,16 @@ def test_publishers_see_what_is_not_out_in_a_list_of_its_own(shelf: Shelf) -> No
     assert "new for you" not in shelf.look()
 
 
-@pytest.mark.parametrize("path", ["/", "/documents", "/categories/reports/2018", "/search?q=letter"])
-def test_readers_see_nothing_of_what_is_not_out(shelf: Shelf, path: str) -> None:
+def test_readers_see_nothing_of_what_is_not_out(shelf: Shelf) -> None:
     addresses = [shelf.add("Draft letter", published_at=None), shelf.add("Planned letter", days=-3)]
     with shelf.app.app_context():
         over = makers.now(days=-1)
     addresses.append(shelf.add("Past letter", days=3, expires_at=over))
-    html = shelf.browser.get(path).text
-
-    assert "Not out" not in words(html)
-    assert not [title for title in ("Draft letter", "Planned letter", "Past letter") if title in words(html)]
-    assert not [address for address in addresses if address in html]
+    for path in ("/", "/documents", "/categories/reports/2018", "/search?q=letter"):
+        html = shelf.browser.get(path).text
+        assert "Not out" not in words(html), path
+        assert not [title for title in ("Draft letter", "Planned letter", "Past letter") if title in words(html)], path
+        assert not [address for address in addresses if address in html], path
     assert [shelf.browser.get(address).status_code for address in addresses] == [404, 404, 404]
 
 
@@ -224,9 +223,16 @@ def many(shelf: Shelf, count: int) -> None:
                 session.execute(update(Document).where(Document.id == made.document_id).values(published_at=at))
 
 
-@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=payslip"])
-def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf, path: str) -> None:
+def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf) -> None:
     many(shelf, 103)
+    for path in ("/documents", "/categories/reports/2018", "/search?q=payslip"):
+        titles, pages = walked(shelf, path)
+        assert titles == [f"payslip-{number:02}" for number in reversed(range(103))], path
+        assert pages == 3, path
+
+
+def walked(shelf: Shelf, path: str) -> tuple[list[str], int]:
+    """The titles of a list from its first page to its last, and the number of pages."""
     seen: list[str] = []
     pages = 0
     address: str | None = path
@@ -235,9 +241,7 @@ def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf, path:
         seen += re.findall(r'class="title"[^>]*>(.*?)</a>', re.sub("</?(wbr|mark)>", "", html))
         address = next((link for link in links(html) if "after=" in link), None)
         pages += 1
-
-    assert pages == 3
-    assert seen == [f"payslip-{number:02}" for number in reversed(range(103))]
+    return seen, pages
 
 
 def test_a_list_says_how_much_of_it_is_shown(shelf: Shelf) -> None:
@@ -255,12 +259,10 @@ def test_a_short_list_is_shown_whole(shelf: Shelf) -> None:
     assert "1 document, all shown" in shelf.look("/documents")
 
 
-@pytest.mark.parametrize("after", ["x", "1-0", "1-", "-1", "٣-٤", "1-99999999999", "999999999999999999-1", "1;2"])
-@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=a"])
-def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str, after: str) -> None:
-    sign = "&" if "?" in path else "?"
-
-    assert shelf.browser.get(f"{path}{sign}after={after}").status_code in (200, 400)
+@pytest.mark.parametrize("path", ["/documents?", "/categories/reports/2018?", "/search?q=a&"])
+def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str) -> None:
+    for after in ("x", "1-0", "1-", "-1", "٣-٤", "1-99999999999", "999999999999999999-1", "1;2"):
+        assert shelf.browser.get(f"{path}after={after}").status_code in (200, 400), after
 
 
 def test_a_category_shows_its_own_documents_and_leads_below(shelf: Shelf) -> None:
@@ -353,17 +355,14 @@ def test_an_old_address_tells_strangers_nothing(shelf: Shelf) -> None:
     assert answer.data == stranger.get("/nothing").data
 
 
-@pytest.mark.parametrize(
-    "query", ["tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"]
-)
-def test_search_finds_words_in_title_and_filename(shelf: Shelf, query: str) -> None:
+def test_search_finds_words_in_title_and_filename(shelf: Shelf) -> None:
     shelf.add("Tax return, 100% file for Straße", filename="vat_2026.pdf")
     shelf.add("Something else", filename="other-1.pdf")
-    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
-
-    assert "One document has" in page
-    assert "Tax return, 100% file for Straße" in page
-    assert "Something else" not in page
+    for query in ("tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"):
+        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+        assert "One document has" in page, query
+        assert "Tax return, 100% file for Straße" in page, query
+        assert "Something else" not in page, query
 
 
 def test_search_wants_every_word(shelf: Shelf) -> None:
@@ -381,13 +380,12 @@ def test_search_marks_what_it_found(shelf: Shelf) -> None:
     assert "<mark>return</mark>_<wbr>2026.pdf" in html
 
 
-@pytest.mark.parametrize("query", ["", "   ", "\u200b", "\u202e"])
-def test_search_for_nothing_asks_for_words(shelf: Shelf, query: str) -> None:
+def test_search_for_nothing_asks_for_words(shelf: Shelf) -> None:
     shelf.add("Tax return")
-    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
-
-    assert "Type words of a title or filename" in page
-    assert "Tax return" not in page
+    for query in ("", "   ", "\u200b", "\u202e"):
+        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+        assert "Type words of a title or filename" in page, repr(query)
+        assert "Tax return" not in page, repr(query)
 
 
 def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf) -> None:
