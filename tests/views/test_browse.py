@@ -16,6 +16,7 @@ from portal.catalog.documents import put_document
 from portal.extensions import transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Download, Version
 from tests import makers
+from tests.databases import SQLITE_ONLY
 
 
 @dataclass
@@ -86,6 +87,7 @@ def test_home_says_how_many_documents_are_new(shelf: Shelf) -> None:
     assert page.index("Tax return") < page.index("Payroll") < page.index("Earlier") < page.index("Old accounts")
 
 
+@SQLITE_ONLY
 def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
     for number in range(13):
         shelf.add(f"Letter {number}", days=1)
@@ -94,6 +96,7 @@ def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
     assert "13 documents are new for you" in shelf.look()
 
 
+@SQLITE_ONLY
 def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
     many(shelf, 28)
     shelf.visited(days=5)
@@ -152,6 +155,7 @@ def test_a_newer_version_than_mine_needs_me_however_old_it_is(shelf: Shelf) -> N
     assert "version 2 replaces the one you have" in page
 
 
+@SQLITE_ONLY
 def test_an_empty_home_says_what_will_come(shelf: Shelf) -> None:
     page = shelf.look()
 
@@ -159,6 +163,7 @@ def test_an_empty_home_says_what_will_come(shelf: Shelf) -> None:
     assert "as soon as somebody publishes them for you" in page
 
 
+@SQLITE_ONLY
 @publisher
 def test_an_empty_home_leads_a_publisher_to_the_upload(shelf: Shelf) -> None:
     assert "/admin/upload" in links(shelf.browser.get("/").text)
@@ -244,6 +249,7 @@ def walked(shelf: Shelf, path: str) -> tuple[list[str], int]:
     return seen, pages
 
 
+@SQLITE_ONLY
 def test_a_list_says_how_much_of_it_is_shown(shelf: Shelf) -> None:
     many(shelf, 51)
     first = shelf.browser.get("/documents").text
@@ -291,6 +297,7 @@ def test_the_way_to_a_category_leads_only_through_what_one_may_see(shelf: Shelf)
     shelf.look("/categories/reports", 404)
 
 
+@SQLITE_ONLY
 def test_a_description_keeps_its_lines(shelf: Shelf) -> None:
     with shelf.app.app_context():
         makers.change(catalog.get_category(shelf.category_id), description="First line.\nSecond <b>line</b>.")
@@ -299,6 +306,7 @@ def test_a_description_keeps_its_lines(shelf: Shelf) -> None:
     assert "First line.\nSecond &lt;b&gt;line&lt;/b&gt;." in html
 
 
+@SQLITE_ONLY
 def test_an_empty_category_says_so_and_leads_back(shelf: Shelf) -> None:
     page = shelf.look("/categories/reports/2018")
 
@@ -306,6 +314,7 @@ def test_an_empty_category_says_so_and_leads_back(shelf: Shelf) -> None:
     assert "Back to Home" in page
 
 
+@SQLITE_ONLY
 def test_a_category_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     page = shelf.look("/categories/reports/2018")
 
@@ -313,6 +322,7 @@ def test_a_category_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     assert "Edit category" not in page
 
 
+@SQLITE_ONLY
 @publisher
 def test_a_publisher_may_upload_but_not_edit(shelf: Shelf) -> None:
     html = shelf.browser.get("/categories/reports/2018").text
@@ -321,6 +331,7 @@ def test_a_publisher_may_upload_but_not_edit(shelf: Shelf) -> None:
     assert "Edit category" not in words(html)
 
 
+@SQLITE_ONLY
 @manager
 def test_a_manager_may_do_both(shelf: Shelf) -> None:
     html = shelf.browser.get("/categories/reports/2018").text
@@ -372,6 +383,7 @@ def test_search_wants_every_word(shelf: Shelf) -> None:
     assert "try fewer of them" in shelf.look("/search?q=tax+payroll")
 
 
+@SQLITE_ONLY
 def test_search_marks_what_it_found(shelf: Shelf) -> None:
     shelf.add("Tax return", filename="return_2026.pdf")
     html = shelf.browser.get("/search?q=RETURN").text
@@ -380,6 +392,7 @@ def test_search_marks_what_it_found(shelf: Shelf) -> None:
     assert "<mark>return</mark>_<wbr>2026.pdf" in html
 
 
+@SQLITE_ONLY
 def test_search_for_nothing_asks_for_words(shelf: Shelf) -> None:
     shelf.add("Tax return")
     for query in ("", "   ", "\u200b", "\u202e"):
@@ -388,6 +401,7 @@ def test_search_for_nothing_asks_for_words(shelf: Shelf) -> None:
         assert "Tax return" not in page, repr(query)
 
 
+@SQLITE_ONLY
 def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf) -> None:
     many(shelf, 51)
     html = shelf.browser.get("/search?q=payslip+pdf").text
@@ -398,13 +412,10 @@ def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf
     assert "q=payslip+pdf" in more
 
 
-@pytest.mark.parametrize(
-    "query", ["a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"]
-)
-def test_search_takes_anything(shelf: Shelf, query: str) -> None:
-    answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
-
-    assert answer.status_code == 200
+def test_search_takes_anything(shelf: Shelf) -> None:
+    for query in ("a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"):
+        answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
+        assert answer.status_code == 200, ascii(query[:40])
 
 
 def test_a_document_tells_its_facts(shelf: Shelf) -> None:
@@ -474,6 +485,7 @@ def test_every_version_has_its_own_download_and_note(shelf: Shelf) -> None:
     assert html.count("Note 11, and\nthe &lt;signature&gt; page.") == 2
 
 
+@SQLITE_ONLY
 def test_a_document_says_what_was_just_done_with_it(shelf: Shelf) -> None:
     address = shelf.add("Annual accounts")
 
@@ -481,6 +493,7 @@ def test_a_document_says_what_was_just_done_with_it(shelf: Shelf) -> None:
     assert 'role="status"' not in shelf.browser.get(f"{address}?done=something").text
 
 
+@SQLITE_ONLY
 def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     html = shelf.browser.get(shelf.add("Annual accounts")).text
 
@@ -488,6 +501,7 @@ def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     assert not [link for link in links(html) if link.endswith(("/edit", "/versions", "/move", "/links"))]
 
 
+@SQLITE_ONLY
 @publisher
 def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
     address = shelf.add("Annual accounts")
@@ -497,6 +511,7 @@ def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
     assert f"/admin/downloads?document={secret_id(shelf, address)}" in links(html)
 
 
+@SQLITE_ONLY
 @publisher
 @pytest.mark.parametrize(
     ("days", "is_draft", "sentence"),
