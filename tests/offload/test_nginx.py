@@ -281,7 +281,7 @@ def test_what_nginx_cannot_read_is_a_503_and_told(house: House, text_id: int, tm
 def publisher(house: House) -> Caller:
     """Somebody who may upload, through nginx."""
     with house.app.app_context():
-        person = makers.person(f"Publisher {os.urandom(4).hex()}")
+        person = makers.person(f"Publisher {os.urandom(8).hex()}")
         makers.grant(makers.category("inbox"), user=person, permission=PUBLISH)
         token = start_session(person.id, network=makers.NETWORK, agent="tests")
     return Caller(house.nginx.port, {"portal": token})
@@ -290,7 +290,7 @@ def publisher(house: House) -> Caller:
 def upload_request(caller: Caller, content: bytes) -> tuple[bytes, bytes]:
     """Head and body of an upload form."""
     fields = {"csrf_token": caller.form_token("/admin/upload"), "category": "inbox"}
-    opening, name = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=", os.urandom(4).hex()
+    opening, name = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=", os.urandom(8).hex()
     parts = [f'{opening}"{field}"\r\n\r\n{value}\r\n' for field, value in fields.items()]
     parts.append(f'{opening}"files"; filename="{name}.bin"\r\n\r\n')
     body = "".join(parts).encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
