@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Properties belong to a soak as well as to every other run."""
     for item in items if is_soak(config) else []:
-        if item.get_closest_marker("hypothesis"):
+        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.soak)
             item.add_marker(pytest.mark.timeout(3600))
 
