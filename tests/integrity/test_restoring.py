@@ -57,7 +57,6 @@ from tests.makers import (
 
 CONTENT = b"Report of February\n"
 OTHER = b"Report of March\n"
-FLIPS = 24
 
 
 @pytest.fixture
@@ -574,11 +573,12 @@ def test_a_database_in_a_backup_that_is_none_of_ours_is_refused(
 
 
 @SQLITE_ONLY
-def test_a_flipped_bit_anywhere_is_refused_or_harmless(saved: Path, install: Install) -> None:
+@pytest.mark.parametrize("flips", [8, pytest.param(240, marks=pytest.mark.soak)])
+def test_a_flipped_bit_anywhere_is_refused_or_harmless(saved: Path, install: Install, flips: int) -> None:
     whole = saved.read_bytes()
     there = install()
-    for number in range(FLIPS):
-        at = number * len(whole) // FLIPS + number
+    for number in range(flips):
+        at = number * len(whole) // flips + number
         saved.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with running(there) as app, app.app_context():
             try:
