@@ -82,8 +82,8 @@ def advance(
 
     ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
     row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
-    ``before`` is what is believed of what went before; unless given, what a refused block may have brought, of an answer
-    before this one, or of this one, refused at ``broke_off_at``: somebody may have gone on from within it already. With
+    ``before`` is what is believed of what went before; unless given, what a refused block may have brought, of another
+    answer, or of this one, refused at ``broke_off_at``: somebody may have gone on from within it already. With
     ``is_ending`` the answer has nothing more to tell.
     """
     with transaction():
