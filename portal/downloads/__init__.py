@@ -2,7 +2,7 @@
 
 from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
 from portal.downloads.following import CaughtUp, Follower
-from portal.downloads.ledger import TICKET_OVER, Claim, claim_of, close_for_link, sweep
+from portal.downloads.ledger import JOIN_SECONDS, TICKET_OVER, Claim, claim_of, close_for_link, sweep
 from portal.downloads.listing import (
     MOST_COUNTED,
     DownloadRow,
@@ -16,6 +16,7 @@ from portal.downloads.sending import Sending, open_bytes, open_for_download
 from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
+    "JOIN_SECONDS",
     "MOST_COUNTED",
     "TICKET_OVER",
     "Archive",
