@@ -1,17 +1,27 @@
 """A self-hosted portal for documents: who may have which, who got what, and who has not."""
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
 
 from portal import settings as configuration
 from portal import views
-from portal.extensions import db
+from portal.extensions import init_database
 from portal.settings import Settings, make_secret
 from portal.storage import LocalStorage
 from portal.views.cookies import cookie_config
 
 __version__ = "0.1.0"
+
+
+class Application(Flask):
+    """Flask for views that are plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: asking each of them at every request whether it is a coroutine costs half a guard."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -28,7 +38,7 @@ def create_core(settings: Settings | None = None) -> Flask:
     The settings in force unless given; raises SettingsProblem when they are wrong.
     """
     settings = settings or configuration.load()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.config.update(
         PORTAL=settings,
         SECRET_KEY=make_secret(settings),
@@ -43,7 +53,7 @@ def create_core(settings: Settings | None = None) -> Flask:
     storage = LocalStorage(settings.storage)
     storage.prepare()
     app.extensions["portal.storage"] = storage
-    db.init_app(app)
+    init_database(app)
     return app
 
 

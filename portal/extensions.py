@@ -1,4 +1,4 @@
-"""The shared objects of the application: the database, its transactions, sign-in and CSRF."""
+"""The shared objects of the application: the database, its transactions, and CSRF."""
 
 import sqlite3
 import threading
@@ -8,20 +8,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from flask import Flask, current_app
-from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Connection, CursorResult, Engine, Executable, PoolProxiedConnection, event, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, CursorResult, Engine, Executable, event, func, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal.models import Base
-from portal.prepared import Prepared
+from portal.prepared import Connections, Prepared
 from portal.settings import Settings
 from portal.storage import LocalStorage
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"expire_on_commit": False})
-login_manager = LoginManager()
 csrf = CSRFProtect()
 
 BUSY_MILLISECONDS = 5000
@@ -125,17 +123,23 @@ def find_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
     """The first row of a prepared statement: for what every request pays for. Inside a transaction it is part of it."""
     if _is_writing():
         return statement.first(db.session.connection().connection, db.engine.dialect, values)
-    with _driver_connection() as connection:
-        return statement.first(connection, db.engine.dialect, values)
+    connections = _connections()
+    try:
+        return connections.first(statement, values)
+    except DBAPIError as problem:
+        if not problem.connection_invalidated:
+            raise
+    connections.close()  # the server has gone and come back: the others ended with it
+    return connections.first(statement, values)
 
 
 def write_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
-    """Execute one prepared writing statement, which is a transaction by itself; its first row."""
-    dialect = db.engine.dialect
-    with _turn(dialect.name), _driver_connection() as connection:
-        row = statement.first(connection, dialect, values)
-        connection.commit()
-    return row
+    """Execute one prepared writing statement, a transaction by itself or part of the running one; its first row."""
+    if _is_writing():
+        return find_one(statement, **values)
+    connections = _connections()
+    with _turn(connections.dialect.name):
+        return connections.first(statement, values)
 
 
 def lock_on(key: str) -> None:
@@ -149,6 +153,21 @@ def release_connection() -> None:
     """Give the pooled connection back before request or response bytes flow; what was read stays usable."""
     if db.session.registry.has() and db.session().in_transaction() and not _is_writing():
         db.session().commit()
+
+
+def init_database(app: Flask) -> None:
+    """Set the database of the application up; nothing is connected yet."""
+    db.init_app(app)
+    with app.app_context():
+        app.extensions["portal.connections"] = Connections(db.engine)
+
+
+def close_connections(app: Flask) -> None:
+    """Close what is kept ready and what the pools hold; a connection still in use is closed when it comes back."""
+    with app.app_context():
+        _connections().close()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 def application_context() -> Callable[[], AbstractContextManager[object]]:
@@ -169,14 +188,9 @@ def storage() -> LocalStorage:
     return found
 
 
-@contextmanager
-def _driver_connection() -> Iterator[PoolProxiedConnection]:
-    """A connection of the pool as the driver has it; what is not committed is rolled back when it is given back."""
-    connection = db.engine.raw_connection()
-    try:
-        yield connection
-    finally:
-        connection.close()
+def _connections() -> Connections:
+    found: Connections = current_app.extensions["portal.connections"]
+    return found
 
 
 def _end_reading(session: Session) -> None:

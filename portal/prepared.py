@@ -5,25 +5,33 @@ them: the text, the order of the values, and how values and columns are converte
 more than the query itself.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 Converter = Callable[[Any], Any]
 Row = tuple[Any, ...]
+Statement = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]]
+
+MOST_CONNECTIONS = 16
+PATIENCE_SECONDS = 10
+"""How long a statement waits for one of the connections, as the pool of SQLAlchemy does."""
 
 
 class Prepared:
     """One statement whose values are bound by name and which gives at most one row."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Statement) -> None:
         self._statement = statement
         self._forms: dict[str, _Form] = {}
 
@@ -36,13 +44,68 @@ class Prepared:
         if form is None:
             form = self._forms[dialect.name] = _form(self._statement, dialect)
         given = form.values(values)
+        cursor = connection.cursor()
         try:
-            cursor = connection.cursor()
             cursor.execute(form.text, given)
             rows = cursor.fetchall()  # to the end: only then is a statement that writes on its own committed on SQLite
         except dialect.dbapi.Error as problem:  # type: ignore[union-attr]  # a dialect in use has its driver
-            raise DBAPIError.instance(form.text, given, problem, Exception, dialect=dialect) from problem
+            is_over = dialect.is_disconnect(problem, connection, cursor)
+            raise DBAPIError.instance(
+                form.text, given, problem, Exception, connection_invalidated=is_over, dialect=dialect
+            ) from problem
         return form.row(rows[0]) if rows else None
+
+
+class Connections:
+    """A few connections kept ready, on which every statement is a transaction by itself.
+
+    A statement takes one for as long as it runs, the one used last first, for its memory is warm. SQLAlchemy's own
+    pool costs more than most of these statements, and on PostgreSQL two more journeys for each.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.dialect = engine.dialect
+        self._engine = engine
+        self._idle: deque[DBAPIConnection] = deque()
+        self._room = BoundedSemaphore(MOST_CONNECTIONS)
+
+    def first(self, statement: Prepared, values: Mapping[str, Any]) -> Row | None:
+        """Run it and give its first row. Raises what ``Prepared.first`` does, and TimeoutError when all stay busy."""
+        if not self._room.acquire(timeout=PATIENCE_SECONDS):
+            raise TimeoutError(f"no connection became free within {PATIENCE_SECONDS} seconds")
+        try:
+            return self._first(statement, values)
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Close those that are idle; the next statement makes a new one."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _first(self, statement: Prepared, values: Mapping[str, Any]) -> Row | None:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            row = statement.first(connection, self.dialect, values)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return row
+
+    def _connect(self) -> DBAPIConnection:
+        """One made as the pool makes them, and taken out of it."""
+        pooled = self._engine.raw_connection()
+        connection = pooled.dbapi_connection
+        pooled.detach()
+        if connection is None:
+            raise TypeError("a connection of the pool has one of the driver")
+        self.dialect.set_isolation_level(connection, "AUTOCOMMIT")
+        return connection
 
 
 @dataclass(frozen=True)
@@ -73,7 +136,7 @@ class _Form:
         return tuple(row)
 
 
-def _form(statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]], dialect: Dialect) -> _Form:
+def _form(statement: Statement, dialect: Dialect) -> _Form:
     compiled = statement.compile(dialect=dialect)
     if not isinstance(compiled, SQLCompiler):
         raise TypeError("only statements can be prepared")

@@ -144,18 +144,24 @@ def _parse(value: str) -> list[tuple[int | None, int | None]]:
         found = _RANGE.fullmatch(element)
         if not found or element == "-":
             return []
-        first, last = _number(found["first"]), _number(found["last"])
-        if first is not None and last is not None and last < first:
+        if found["first"] and found["last"] and _order(found["last"]) < _order(found["first"]):
             return []
-        asked.append((first, last))
+        asked.append((_number(found["first"]), _number(found["last"])))
     return asked
+
+
+def _order(digits: str) -> tuple[int, str]:
+    """Sorts as the numbers do, however long they are."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _number(digits: str) -> int | None:
     """None for no digits. A number too long to be a size only has to stay beyond every size, not to be computed."""
     if not digits:
         return None
-    return int(digits) if len(digits) <= MAX_DIGITS else 10**MAX_DIGITS
+    length, significant = _order(digits)
+    return int(significant or "0") if length <= MAX_DIGITS else 10**MAX_DIGITS
 
 
 def _span(first: int | None, last: int | None, size: int) -> Span | None:

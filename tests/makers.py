@@ -23,8 +23,7 @@ from portal.catalog.categories import ensure_category
 from portal.catalog.documents import Content, put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
-from portal.cli.installation import close_connections
-from portal.extensions import db, storage, transaction
+from portal.extensions import close_connections, db, storage, transaction
 from portal.models import READ, Base, Category, Document, Grant, Group, ShareLink, User, db_now
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link

@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from portal import create_core, schema, settings
 from portal.errors import SchemaMismatch
-from portal.extensions import db
+from portal.extensions import close_connections, db
 from portal.settings import Settings
 
 
@@ -36,10 +36,3 @@ def require_schema(url: str) -> None:
     if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").exists():
         raise SchemaMismatch
     schema.require_head(url)
-
-
-def close_connections(app: Flask) -> None:
-    """Close what the pools hold; a connection still in use is closed when it comes back."""
-    with app.app_context():
-        for engine in db.engines.values():
-            engine.dispose()

@@ -22,11 +22,12 @@ from portal.addresses import (
     setup_address,
 )
 from portal.cli.failures import Refusal
-from portal.cli.installation import close_connections, opened
+from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
 from portal.cli.worker import Worker
 from portal.errors import PortalError
+from portal.extensions import close_connections
 from portal.settings import Settings
 
 THREADS = 600

@@ -1,8 +1,9 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
+from portal.downloads.claims import Claim, claim_of
 from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
 from portal.downloads.following import CaughtUp, Follower
-from portal.downloads.ledger import JOIN_SECONDS, TICKET_OVER, Claim, claim_of, close_for_link, sweep
+from portal.downloads.ledger import TICKET_OVER, close_for_link, sweep
 from portal.downloads.listing import (
     MOST_COUNTED,
     DownloadRow,
@@ -13,6 +14,7 @@ from portal.downloads.listing import (
 )
 from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import Sending, open_bytes, open_for_download
+from portal.downloads.statements import JOIN_SECONDS
 from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [

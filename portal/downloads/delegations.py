@@ -12,10 +12,12 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from portal.catalog import Edition
 from portal.downloads import ledger
-from portal.downloads.ledger import TICKET_BUDGET, Claim, Entry, Find
+from portal.downloads.claims import Claim, Entry
+from portal.downloads.ledger import TICKET_BUDGET
 from portal.downloads.sending import open_bytes
 from portal.extensions import db, release_connection, run, transaction
 from portal.models import Delegation, Download, FollowedLog, Version, db_later
+from portal.prepared import Prepared
 from portal.ranges import Span
 
 LATE_REPORT_SECONDS = 3600
@@ -95,7 +97,7 @@ def forget() -> int:
     return len(gone)
 
 
-def _delegate(claim: Claim, edition: Edition, span: Span, name: str, find: Find) -> Delegated | None:
+def _delegate(claim: Claim, edition: Edition, span: Span, name: str, find: Prepared) -> Delegated | None:
     with transaction():
         entry = ledger.join(claim, edition, [(span.start, span.stop)], [], find, state="delegated")
         if entry.is_scattered:

@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.catalog import Edition
 from portal.downloads import ledger
-from portal.downloads.ledger import Claim, Entry, Intervals
+from portal.downloads.claims import Claim, Entry
+from portal.downloads.intervals import Intervals
 from portal.extensions import db, lock_on, transaction
 from portal.models import Download, db_now
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from portal.catalog import Edition
 from portal.downloads import ledger
-from portal.downloads.ledger import Claim, Entry
+from portal.downloads.claims import Claim, Entry
 from portal.errors import ContentUnavailable
 from portal.extensions import application_context, release_connection, storage
 from portal.ranges import Span, merge, without

@@ -8,7 +8,7 @@ from portal import catalog
 from portal.archives import Slice
 from portal.catalog import Edition
 from portal.downloads import ledger
-from portal.downloads.ledger import Claim, Entry
+from portal.downloads.claims import Claim, Entry
 from portal.downloads.packing import Archive
 from portal.downloads.parts import Part, hand_over
 from portal.downloads.sending import HEARTBEAT_SECONDS, open_bytes

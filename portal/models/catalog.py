@@ -69,6 +69,7 @@ class Grant(Base):
               sqlite_where=text("user_id IS NOT NULL"), postgresql_where=text("user_id IS NOT NULL")),
         Index("uq_grants_category_everyone", "category_id", unique=True,
               sqlite_where=text("is_everyone"), postgresql_where=text("is_everyone")),
+        Index("ix_grants_category_id", "category_id"),
         Index("ix_grants_group_id", "group_id"),
         Index("ix_grants_user_id", "user_id"),
         {"sqlite_autoincrement": True},

@@ -23,10 +23,11 @@ class Download(Base):
         Index("uq_downloads_open", "actor_key", "version_id", unique=True,
               sqlite_where=text("closed_at IS NULL"), postgresql_where=text("closed_at IS NULL")),
         Index("ix_downloads_document_id", "document_id", "id"),
-        Index("ix_downloads_user_id", "user_id", "id"),
-        Index("ix_downloads_link_id", "link_id", "id"),
+        Index("ix_downloads_user_id", "user_id", "id",
+              sqlite_where=text("user_id IS NOT NULL"), postgresql_where=text("user_id IS NOT NULL")),
+        Index("ix_downloads_link_id", "link_id", "id",
+              sqlite_where=text("link_id IS NOT NULL"), postgresql_where=text("link_id IS NOT NULL")),
         Index("ix_downloads_actor_version", "actor_key", "version_id", "id"),
-        Index("ix_downloads_version_id", "version_id"),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 

@@ -88,8 +88,11 @@ def open_directory(directory: Path, *names: str) -> int:
     """
     descriptor = os.open(directory, _OPEN_DIRECTORY)
     for name in names:
-        with held(descriptor) as parent:
+        parent = descriptor
+        try:
             descriptor = os.open(name, _OPEN_DIRECTORY, dir_fd=parent)
+        finally:
+            os.close(parent)
     return descriptor
 
 

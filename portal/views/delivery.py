@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from flask import Response, request, send_from_directory
 from werkzeug.datastructures import Headers
@@ -31,6 +31,8 @@ ACTIVE_DESTINATIONS = frozenset(
     {"script", "style", "worker", "sharedworker", "serviceworker", "object", "embed", "font"}
 )
 PARTIAL, NOT_SATISFIABLE, PRECONDITION_FAILED = 206, 416, 412
+REMEMBERED = 1024
+"""So many headers that were worked out are kept: they follow from what they are asked with alone."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,11 @@ def deliver(edition: Edition, claim: Claim) -> Response:
         if delegated is not None:
             return _handed_over(delegated, answer, wanted)
     sending = open_for_download(claim, edition, answer.spans)
-    with _closed_on_failure(sending):
+    try:
         return _streamed(_resolved(sending), sending, answer, wanted)
+    except BaseException:
+        sending.close()
+        raise
 
 
 def deliver_zip(archive: Archive, claim: Claim) -> Response:
@@ -106,8 +111,11 @@ def deliver_zip(archive: Archive, claim: Claim) -> Response:
     if _is_bodiless(answer):
         return _empty(answer, wanted)
     sending = open_for_zip(claim, archive, answer.spans)
-    with _closed_on_failure(sending):
+    try:
         return _streamed(Response(), sending, answer, wanted)
+    except BaseException:
+        sending.close()
+        raise
 
 
 def content_type(edition: Edition) -> str:
@@ -117,9 +125,9 @@ def content_type(edition: Edition) -> str:
 
 
 def _judged(wanted: Representation) -> Answer:
-    if request.headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
-        raise Forbidden("Documents are for downloading, not for running in a page.")
     method, headers = request.method, request.headers
+    if headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
+        raise Forbidden("Documents are for downloading, not for running in a page.")
     return ranges.answer(method, headers, etag=wanted.etag, size=wanted.size, modified=wanted.modified)
 
 
@@ -128,15 +136,12 @@ def _is_bodiless(answer: Answer) -> bool:
 
 
 def _empty(answer: Answer, wanted: Representation) -> Response:
-    headers = _common(wanted)
+    headers = [*_common(wanted)]
     if answer.status == NOT_SATISFIABLE:
         headers.append(("Content-Range", ranges.unsatisfied(wanted.size)))
     elif answer.status not in (304, PRECONDITION_FAILED):
-        headers += [
-            ("Content-Type", wanted.kind),
-            ("Content-Length", str(wanted.size)),
-            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
-        ]
+        length = str(wanted.size)
+        headers += [("Content-Type", wanted.kind), ("Content-Length", length), _disposition(wanted.filename)]
     response = Response(status=answer.status)
     response.headers = Headers(headers)
     return response
@@ -151,19 +156,10 @@ def _handed_over(delegated: Delegated, answer: Answer, wanted: Representation) -
             *_common(wanted),
             *offload.redirect_headers(delegated, is_partial=is_partial),
             ("Content-Type", wanted.kind),
-            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
+            _disposition(wanted.filename),
         ]
     )
     return response
-
-
-@contextmanager
-def _closed_on_failure(sending: Sending | ZipSending) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        sending.close()
-        raise
 
 
 def _resolved(sending: Sending) -> Response:
@@ -177,12 +173,13 @@ def _resolved(sending: Sending) -> Response:
 def _streamed(response: Response, sending: Sending | ZipSending, answer: Answer, wanted: Representation) -> Response:
     is_partial = answer.status == PARTIAL and sending.spans == answer.spans
     response.status_code = PARTIAL if is_partial else 200
-    boundary = secrets.token_hex(16)  # not to be guessed: else a document could hold parts of its own
+    # Not to be guessed: else a document could hold parts of its own.
+    boundary = secrets.token_hex(16) if len(sending.spans) > 1 else ""
     response.headers = Headers(
         [
             *_common(wanted),
             *_extent(sending.spans, wanted, boundary, is_partial=is_partial),
-            ("Content-Disposition", filenames.content_disposition(wanted.filename)),
+            _disposition(wanted.filename),
         ]
     )
     response.response = Body(sending, wanted, boundary)
@@ -200,7 +197,13 @@ def _extent(spans: Sequence[Span], wanted: Representation, boundary: str, *, is_
     return extent
 
 
-def _common(wanted: Representation) -> list[tuple[str, str]]:
+@lru_cache(maxsize=REMEMBERED)
+def _disposition(filename: str) -> tuple[str, str]:
+    return "Content-Disposition", filenames.content_disposition(filename)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _common(wanted: Representation) -> Sequence[tuple[str, str]]:
     """What every answer about it says, with bytes or without."""
     headers = [
         ("ETag", wanted.etag),

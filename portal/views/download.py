@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 
 from portal import catalog
+from portal.accounts import SignedIn
 from portal.catalog import Edition, parse_id, parse_ref
 from portal.downloads import claim_of
 from portal.errors import DocumentNotFound
@@ -19,8 +20,8 @@ DOORS = {"image": ("images", ""), "csv": ("csv", ".csv"), "pdf": ("pdf", ".pdf")
 @allow("signed in")
 def document(ref: str) -> Response:
     """The current version of a document."""
-    named = parse_ref(ref)
-    return _send(catalog.find_readable(person(), named) if named is not None else None)
+    named, who = parse_ref(ref), person()
+    return _send(who, catalog.find_readable(who, named) if named is not None else None)
 
 
 @bp.get("/documents/<ref>/versions/<number>/download")
@@ -30,7 +31,8 @@ def version(ref: str, number: str) -> Response:
     named, pinned = parse_ref(ref), parse_id(number)
     if named is None or pinned is None:
         raise DocumentNotFound
-    return _send(catalog.find_readable(person(), named, pinned))
+    who = person()
+    return _send(who, catalog.find_readable(who, named, pinned))
 
 
 @bp.get("/get-image/<name>", defaults={"door": "image"})
@@ -39,18 +41,19 @@ def version(ref: str, number: str) -> Response:
 @allow("signed in")
 def door(door: str, name: str) -> Response:
     """A document of one top category by filename, id or uuid."""
-    root, ending = DOORS[door]
-    return _send(catalog.find_in_door(person(), root, name, ending))
+    (root, ending), who = DOORS[door], person()
+    return _send(who, catalog.find_in_door(who, root, name, ending))
 
 
 @bp.get("/get-report/<path:path>")
 @allow("signed in")
 def report(path: str) -> Response:
     """A document below ``reports`` by its path."""
-    return _send(catalog.find_at_path(person(), f"reports/{path}"))
+    who = person()
+    return _send(who, catalog.find_at_path(who, f"reports/{path}"))
 
 
-def _send(edition: Edition | None) -> Response:
+def _send(who: SignedIn, edition: Edition | None) -> Response:
     if edition is None:
         raise DocumentNotFound
-    return deliver(edition, claim_of(person(), agent()))
+    return deliver(edition, claim_of(who, agent()))

@@ -1,6 +1,9 @@
 """The headers of every answer: nothing is cached by others, framed, sniffed or run that is not ours."""
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response
+
+from portal.extensions import settings
+from portal.views.requests import current_request
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -9,6 +12,7 @@ PAGE_POLICY = (
 )
 BYTES_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
+VARY = ("Cookie", "Authorization")
 SECRET_ADDRESSES = ("/s/", "/t/", "/setup/")
 YEAR = 31_536_000
 COMMON = (
@@ -30,15 +34,23 @@ def init_app(app: Flask) -> None:
 
 def set_headers(response: Response) -> Response:
     """What a view has set itself stays. One pass over the headers: every answer pays for it."""
-    headers = response.headers
+    asked, headers = current_request(), response.headers
     present = {name.lower() for name, _ in headers}
-    is_secret = request.path.startswith(SECRET_ADDRESSES)
-    wanted = SECRET if is_secret else PLAIN
-    headers.extend((name, value) for name, value in wanted if name.lower() not in present)
-    if current_app.config["PORTAL"].is_secure and "strict-transport-security" not in present:
+    wanted = SECRET if asked.path.startswith(SECRET_ADDRESSES) else PLAIN
+    for name, value in wanted:
+        if name.lower() not in present:
+            headers.add(name, value)
+    if settings().is_secure and "strict-transport-security" not in present:
         headers.add("Strict-Transport-Security", f"max-age={YEAR}; includeSubDomains")
-    if request.endpoint != "static":
-        if not headers.get("Cache-Control"):
-            headers["Cache-Control"] = "private, no-store"
-        response.vary.update(("Cookie", "Authorization"))
+    if asked.endpoint != "static":
+        if "cache-control" not in present:
+            headers.add("Cache-Control", "private, no-store")
+        _vary(response, is_set="vary" in present)
     return response
+
+
+def _vary(response: Response, *, is_set: bool) -> None:
+    if is_set:
+        response.vary.update(VARY)
+    else:
+        response.headers.add("Vary", ", ".join(VARY))

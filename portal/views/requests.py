@@ -2,7 +2,7 @@
 
 from typing import IO, Any
 
-from flask import Request
+from flask import Request, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.formparser import FormDataParser
 
@@ -58,3 +58,9 @@ class PortalRequest(Request):
         stream: Any = incoming
         opened: IO[bytes] = stream
         return opened
+
+
+def current_request() -> Request:
+    """The request itself: each use of Flask's stand-in for it looks it up anew."""
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found

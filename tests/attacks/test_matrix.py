@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 
 from portal import accounts, shares
 from portal.catalog import trash_document
-from portal.downloads.ledger import Claim, begin
+from portal.downloads import Claim
+from portal.downloads.ledger import begin
 from portal.models import MANAGE, PUBLISH, READ
 from portal.settings import Settings
 from portal.shares import Terms

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.catalog import Edition
-from portal.downloads import Sending, claim_of, ledger, open_for_download, sweep
+from portal.downloads import Sending, claim_of, intervals, ledger, open_for_download, sweep
 from portal.downloads import sending as module
 from portal.errors import ContentUnavailable
 from portal.extensions import db
@@ -30,7 +30,7 @@ def blocks_of_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a download of ten blocks needs no megabytes."""
     monkeypatch.setattr(module, "BLOCK", BLOCK)
     monkeypatch.setattr(module, "AT_ONCE", BLOCK)
-    monkeypatch.setattr(ledger, "NEAR", BLOCK)
+    monkeypatch.setattr(intervals, "NEAR", BLOCK)
 
 
 @dataclass

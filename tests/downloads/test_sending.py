@@ -4,17 +4,18 @@ import os
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.catalog import Edition, versions_had
-from portal.downloads import Claim, Sending, claim_of, ledger, open_bytes, open_for_download, sweep
+from portal.downloads import Claim, Sending, claim_of, intervals, ledger, open_bytes, open_for_download, sweep
 from portal.downloads import sending as module
 from portal.errors import ContentUnavailable, ShareExpired, TooManyTransfers
 from portal.extensions import db
@@ -39,7 +40,7 @@ def blocks_of_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a download of ten blocks needs no ten megabytes."""
     monkeypatch.setattr(module, "BLOCK", BLOCK)
     monkeypatch.setattr(module, "AT_ONCE", BLOCK)
-    monkeypatch.setattr(ledger, "NEAR", BLOCK)
+    monkeypatch.setattr(intervals, "NEAR", BLOCK)
 
 
 @dataclass
@@ -351,7 +352,10 @@ def test_no_piece_is_forgotten_when_there_are_many(house: House) -> None:
     assert (row.state, len(row.intervals), row.intervals[-2:]) == ("aborted", 257, [[550, 551], [700, 900]])
 
 
-def test_a_piece_that_completes_is_not_lost_when_another_begins_meanwhile(house: House) -> None:
+def test_a_piece_that_completes_is_not_lost_when_another_begins_meanwhile(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = ledger._find
     first = house.send()
     for _ in range(9):
         first.next_block()
@@ -361,17 +365,15 @@ def test_a_piece_that_completes_is_not_lost_when_another_begins_meanwhile(house:
         with house.app.app_context():
             first.next_block()
 
-    def meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "ORDER BY downloads.id DESC" in statement and not begun:
-            begun.append(threading.Thread(target=complete))
-            begun[0].start()
-            begun[0].join(0.5)  # it either waits for the row until the one who looks at it is done, or is done itself
+    def find_while_it_completes(*asked: Any) -> Any:
+        found = find(*asked)
+        begun.append(threading.Thread(target=complete))
+        begun[0].start()
+        begun[0].join(0.5)  # it either waits for the row until the one who looks at it is done, or is done itself
+        return found
 
-    event.listen(db.engine, "after_cursor_execute", meanwhile)
-    try:
-        other = house.send(0, 500)
-    finally:
-        event.remove(db.engine, "after_cursor_execute", meanwhile)
+    monkeypatch.setattr(ledger, "_find", find_while_it_completes)
+    other = house.send(0, 500)
     begun[0].join()
 
     (row,) = rows()

@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.downloads import count_downloads
-from portal.downloads.ledger import Claim, advance, begin, confirm
+from portal.downloads.claims import Claim
+from portal.downloads.ledger import advance, begin, confirm
 from portal.extensions import db
 from portal.models import PUBLISH, Document, Download, User
 from portal.settings import Settings

@@ -1,0 +1,54 @@
+"""Who fetches, and the row of the ledger that it is written to."""
+
+from dataclasses import dataclass
+
+from portal.actors import Actor
+from portal.downloads.intervals import Intervals
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who fetches, as the ledger names them.
+
+    ``key`` is ``u:<user>``, ``t:<ticket>``, or ``l:<link>:<network>:<agent hash>`` for an open link.
+    """
+
+    key: str
+    user_id: int | None = None
+    link_id: int | None = None
+    ticket_id: int | None = None
+    network: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The row a transfer writes to.
+
+    ``is_late``: it was complete already, and these are pieces asked for once more. ``is_scattered``: it holds so many
+    pieces that the whole is to be sent. ``is_believed``: some of what it holds is only what the client must have got.
+    ``fresh`` is what it was told in advance and nobody else had handed over.
+    """
+
+    id: int
+    is_late: bool = False
+    is_scattered: bool = False
+    is_believed: bool = False
+    fresh: Intervals = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before.
+
+    ``is_believed``: that a client has what is before the place it went on from was taken on trust.
+    """
+
+    is_complete: bool
+    fresh: Intervals
+    is_believed: bool = False
+
+
+def claim_of(actor: Actor, agent: str) -> Claim:
+    """The claim of a signed-in person."""
+    return Claim(key=actor.key, user_id=actor.user_id, network=actor.network, agent=agent)
