@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from portal import access
 from portal.accounts import is_called
@@ -25,6 +38,8 @@ STATES = ("none", "old", "has", "former")
 last have some version whole and may not read the document any more; they are no part of the others."""
 LINK_STATES = ("none", "old", "has", "closed")
 """The same for a link; ``closed`` lets nobody in any more, and nobody got anything whole by it."""
+ID_ROOM = 2**32
+"""Above every id there is."""
 CURSOR = re.compile(r"([0-3])-([1-9][0-9]{0,9})", re.ASCII)
 
 
@@ -37,8 +52,8 @@ class Delivery:
     name: str
     email: str
     is_admin: bool
-    level: int | None
-    """Their permission where the document is shelved; None for those who have none."""
+    level: int
+    """Their permission where the document is shelved; 0 for none."""
     download_id: int | None
     download_state: str | None
     intervals: list[list[int]] | None
@@ -86,25 +101,18 @@ def list_deliveries(
     Without a ``state`` everybody who may read it now. ``query`` narrows to names and addresses that contain it. Raises
     BadRequest for an ``after`` of no page.
     """
-    rank, readers, best = _rank(edition)
-    statement: Select[*tuple[Any, ...]] = _people(
-        select(
-            rank,
-            User.id,
-            User.name,
-            User.email,
-            User.is_admin,
-            readers.c.level,
-            best.c.id,
-            best.c.state,
-            best.c.intervals,
-            best.c.number,
-            best.c.size,
-            best.c.at,
-        ),
-        readers,
-        best,
-    ).where(_in_state(rank, state), is_called(query))
+    found = _everybody(edition.document_id)
+    rank = _rank(edition, found)
+    at = func.coalesce(Download.closed_at, Download.active_at, type_=Download.active_at.type)
+    person, download = (User.id, User.name, User.email, User.is_admin), (Download.id, Download.state)
+    version = (Download.intervals, Version.number, Version.size, at)
+    statement: Select[*tuple[Any, ...]] = (
+        select(rank, *person, found.c.level, *download, *version)
+        .join_from(found, User, User.id == found.c.user_id)
+        .outerjoin(Download, Download.id == found.c.worth % ID_ROOM)
+        .outerjoin(Version, Version.id == Download.version_id)
+        .where(_in_state(rank, state), is_called(query))
+    )
     if after:
         statement = statement.where(_beyond(rank, after))
     statement = statement.order_by(rank, User.name_key, User.id).limit(limit + 1)
@@ -115,9 +123,11 @@ def list_deliveries(
 
 def count_deliveries(edition: Edition, *, query: str = "") -> dict[str, int]:
     """How many people the same list has in each state, and ``all`` of those who may read it."""
-    rank, readers, best = _rank(edition)
-    found = _counted(_people(select(rank), readers, best).where(rank.is_not(None), is_called(query)))
-    counts = {name: found.get(number, 0) for number, name in enumerate(STATES)}
+    found = _everybody(edition.document_id)
+    rank = _rank(edition, found)
+    people = select(rank).join_from(found, User, User.id == found.c.user_id)
+    by_rank = _counted(people.where(rank.is_not(None), is_called(query)))
+    counts = {name: by_rank.get(number, 0) for number, name in enumerate(STATES)}
     return {"all": counts["none"] + counts["old"] + counts["has"], **counts}
 
 
@@ -156,23 +166,34 @@ def count_by_link(edition: Edition) -> dict[str, int]:
     return {"all": sum(found.values()), **{name: found.get(name, 0) for name in LINK_STATES}}
 
 
-def _rank(edition: Edition) -> tuple[ColumnElement[int], Subquery, CTE]:
-    """The place of a person's state in ``STATES``, NULL for who has nothing to do with it; and what it is read from."""
-    readers, best = access.readers(edition.document_id).subquery("readers"), _best(edition.document_id)
-    is_reader = and_(readers.c.user_id.is_not(None), User.disabled_at.is_(None))
-    is_whole = best.c.state == "completed"
+def _everybody(document_id: int) -> Subquery:
+    """Everybody who may read a document or began to download it: their ``level``, 0 for none, and ``worth``.
+
+    ``worth`` packs two numbers: the newest version they have whole, 0 for none, times ``ID_ROOM``, and the id of their
+    last download of it, or of any. Grouped, and looked up by primary keys from here: SQLite, which does not know how
+    many people there will be, would look through a joined subquery once for each of them.
+    """
+    readers = access.readers(document_id).subquery("readers")
+    worth = case((Download.state == "completed", Version.number), else_=0) * literal(ID_ROOM, BigInteger) + Download.id
+    begun = select(Download.user_id, literal(0, Integer).label("level"), worth.label("worth"))
+    begun = begun.join(Version, Version.id == Download.version_id).where(Download.document_id == document_id)
+    may_read = select(readers.c.user_id, readers.c.level, literal(0, BigInteger).label("worth"))
+    rows = union_all(may_read, begun.where(Download.user_id.is_not(None))).subquery()
+    level, most = func.max(rows.c.level).label("level"), func.max(rows.c.worth).label("worth")
+    return select(rows.c.user_id, level, most).group_by(rows.c.user_id).subquery("everybody")
+
+
+def _rank(edition: Edition, found: Subquery) -> ColumnElement[int]:
+    """The place of a person's state in ``STATES``; NULL for who has nothing whole and may not read it."""
+    is_reader = and_(found.c.level > 0, User.disabled_at.is_(None))
+    has_any = found.c.worth >= ID_ROOM
     rank = case(
-        (and_(is_reader, is_whole, best.c.number >= edition.number), STATES.index("has")),
-        (and_(is_reader, is_whole), STATES.index("old")),
+        (and_(is_reader, found.c.worth >= edition.number * ID_ROOM), STATES.index("has")),
+        (and_(is_reader, has_any), STATES.index("old")),
         (is_reader, STATES.index("none")),
-        (is_whole, STATES.index("former")),
+        (has_any, STATES.index("former")),
     )
-    return rank.label("rank"), readers, best
-
-
-def _people(statement: Select[*tuple[Any, ...]], readers: Subquery, best: CTE) -> Select[*tuple[Any, ...]]:
-    statement = statement.select_from(User).outerjoin(readers, readers.c.user_id == User.id)
-    return statement.outerjoin(best, and_(best.c.user_id == User.id, best.c.place == 1))
+    return rank.label("rank")
 
 
 def _counted(statement: Select[*tuple[Any, ...]]) -> dict[Any, int]:
@@ -180,23 +201,6 @@ def _counted(statement: Select[*tuple[Any, ...]]) -> dict[Any, int]:
     rows = statement.subquery()
     (value,) = rows.c
     return dict(db.session.execute(select(value, func.count()).group_by(value)).all())
-
-
-def _best(document_id: int) -> CTE:
-    """The downloads of each person by how much they tell: whole ones first, of those the newest version, then the last.
-
-    ``place`` is 1 for the first of each.
-    """
-    is_whole = Download.state == "completed"
-    by_worth = (
-        case((is_whole, Version.number), else_=0).desc(),
-        Download.id.desc(),
-    )
-    place = func.row_number().over(partition_by=Download.user_id, order_by=by_worth).label("place")
-    at = func.coalesce(Download.closed_at, Download.active_at, type_=Download.active_at.type).label("at")
-    columns = (Download.id, Download.user_id, Download.state, Download.intervals, Version.number, Version.size)
-    statement = select(*columns, at, place).join(Version, Version.id == Download.version_id)
-    return statement.where(Download.document_id == document_id, Download.user_id.is_not(None)).cte("best")
 
 
 def _in_state(rank: ColumnElement[int], state: str | None) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from portal import access
 from portal.actors import Actor
 from portal.errors import DownloadNotFound
 from portal.extensions import db
-from portal.models import MANAGE, PUBLISH, STATES, Delegation, Document, Download, ShareLink, User, Version
+from portal.models import MANAGE, PUBLISH, READ, STATES, Delegation, Document, Download, ShareLink, User, Version
 
 PAGE = 50
 MOST_COUNTED = 1000
@@ -114,7 +114,7 @@ def count_downloads(
 
 def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
     reach = None if actor.is_admin else access.reachable(actor)
-    level = func.coalesce(reach.c.level, 0) if reach is not None else literal(MANAGE, Integer)
+    level = _level(reach)
     statement: Select[*tuple[Any, ...]] = (
         select(
             Download.id,
@@ -144,9 +144,16 @@ def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
         .outerjoin(User, User.id == Download.user_id)
         .outerjoin(ShareLink, ShareLink.id == Download.link_id)
     )
-    if reach is not None:
-        statement = statement.outerjoin(reach, reach.c.category_id == Document.category_id)
     return _seen_by(statement, actor, reach)
+
+
+def _level(reach: CTE | None) -> ColumnElement[int]:
+    """What the person may do where the document is, no finer than ``visible`` asks; by IN, which is never scanned."""
+    if reach is None:
+        return literal(MANAGE, Integer)
+    published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
+    may_publish, may_read = (Document.category_id.in_(found) for found in (published, select(reach.c.category_id)))
+    return case((may_publish, PUBLISH), (may_read, READ), else_=0)
 
 
 def _title(level: ColumnElement[int]) -> SQLColumnExpression[str]:
