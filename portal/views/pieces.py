@@ -7,8 +7,8 @@ from portal.sizes import size_text
 
 BAR = 1000
 """How long the bar is, in its own units."""
-NARROWEST = 3
-"""A piece of one byte can be seen too."""
+NARROWEST = 1
+"""A piece of one byte can be seen too, and many of them do not look like the whole."""
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def test_the_bar_shows_each_piece_where_it_is(world: World) -> None:
     bar = re.search(r'<svg class="strip".*?</svg>', world.desks["Pam"].read(f"/admin/downloads/{row}"), re.DOTALL)
 
     assert bar is not None
-    assert re.findall(r'class="f-accent" x="([\d.]+)" width="([\d.]+)"', bar[0]) == [("0.0", "250.0"), ("750.0", "3")]
+    assert re.findall(r'class="f-accent" x="([\d.]+)" width="([\d.]+)"', bar[0]) == [("0.0", "250.0"), ("750.0", "1")]
     assert "style=" not in bar[0]
 
 
