@@ -16,12 +16,17 @@ from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 Converter = Callable[[Any], Any]
 Row = tuple[Any, ...]
-Statement = Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]]
+Statement = (
+    Select[*tuple[Any, ...]]
+    | ReturningInsert[*tuple[Any, ...]]
+    | ReturningUpdate[*tuple[Any, ...]]
+    | ReturningDelete[*tuple[Any, ...]]
+)
 
 MOST_CONNECTIONS = 16
 PATIENCE_SECONDS = 10

@@ -13,16 +13,37 @@ from flask import Flask
 from portal.extensions import db
 from portal.schema import migrate
 from portal.settings import Settings
+from tests import properties
 from tests.databases import TEMPLATE, EmptiedDatabase, PostgresServer, SqliteTemplate, memory, sqlite_url, watched
 from tests.makers import core, running, settings_for
 
-hypothesis.settings.register_profile("portal", deadline=None)
-hypothesis.settings.load_profile("portal")
+properties.register()
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every server and command of a test would compile the portal anew
 
 if in_memory := memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(in_memory))  # where ``tmp_path`` is, here and in every worker
 
 _numbers = count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try properties at length where it is asked for."""
+    if is_soak(config):
+        hypothesis.settings.load_profile("soak")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Properties belong to a soak as well as to every other run."""
+    for item in items if is_soak(config) else []:
+        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.soak)
+            item.add_marker(pytest.mark.timeout(3600))
+
+
+def is_soak(config: pytest.Config) -> bool:
+    """Whether this is `make soak`."""
+    return bool(config.getoption("markexpr") == "soak")
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 
@@ -18,6 +17,7 @@ from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Group, Membership, User
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.makers import actor, category, change, document, grant, group, now, person
+from tests.properties import examples
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2120, 1, 1, tzinfo=UTC)
@@ -255,7 +255,7 @@ def test_the_reference_itself_knows_the_simplest_case(level_by_hand_is: int, who
 @SQLITE_ONLY
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("context")
-@examples(max_examples=150, suppress_health_check=shared_database)
+@examples(25, suppress_health_check=shared_database)
 @given(worlds())
 @example(DEEP)
 @example(SEALED)
@@ -267,7 +267,7 @@ def test_every_form_of_the_policy_is_the_same_on_sqlite(world: World) -> None:
 @POSTGRESQL_ONLY
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("context")
-@examples(max_examples=60, suppress_health_check=shared_database)
+@examples(10, suppress_health_check=shared_database)
 @given(worlds())
 @example(DEEP)
 @example(SEALED)

@@ -47,6 +47,7 @@ MAY_OPEN = {
     "portal/downloads/zipping.py": {"open_bytes"},  # each member by the door beside it
     "portal/downloads/delegations.py": {"open_bytes"},
     "portal/downloads/following.py": {"open"},  # the log of a proxy
+    "portal/downloads/workers.py": {"read_text"},  # what the kernel says of processes
     "portal/uploads/importing.py": {"open"},  # what an operator imports, through a source
     "portal/views/pages.py": {"read_bytes"},  # our own stylesheet, for its address
     "portal/views/delivery.py": {"send_from_directory"},  # its headers; what is streamed is the checked handle

@@ -5,7 +5,7 @@ from unicodedata import is_normalized, normalize
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from werkzeug.http import parse_options_header
 
@@ -21,6 +21,7 @@ from portal.filenames import (
     numbered,
     title_of,
 )
+from tests.properties import examples
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three emoji composed to one by joiners
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # a word with a non-joiner in it
@@ -39,7 +40,7 @@ anything = st.one_of(
         st.text(st.sampled_from(AWKWARD), max_size=10),
     ).map("".join),
 )
-many = settings(max_examples=400, deadline=None)
+many = examples(100)
 
 
 @pytest.mark.parametrize(

@@ -364,32 +364,28 @@ def downgrade():
 REBUILD_ON_SQLITE = REBUILD.replace("RECREATE", '"always" if op.get_bind().dialect.name == "sqlite" else "auto"')
 
 
-def test_rebuilding_documents_loses_none_of_their_versions_and_links(empty_database: str, tmp_path: Path) -> None:
-    config = configured(empty_database, extended(tmp_path, REBUILD_ON_SQLITE))
-    require_kept_on_the_way_up(empty_database, config, "extra")
+def test_rebuilding_documents_loses_none_of_their_versions_and_links(database: str, tmp_path: Path) -> None:
+    config = configured(database, extended(tmp_path, REBUILD_ON_SQLITE))
+    require_kept_on_the_way_up(database, config, "extra")
 
 
-def test_rebuilding_documents_can_be_taken_back(empty_database: str, tmp_path: Path) -> None:
-    config = configured(empty_database, extended(tmp_path, REBUILD_ON_SQLITE))
-    require_kept_down_and_up(empty_database, config, "extra")
+def test_rebuilding_documents_can_be_taken_back(database: str, tmp_path: Path) -> None:
+    config = configured(database, extended(tmp_path, REBUILD_ON_SQLITE))
+    require_kept_down_and_up(database, config, "extra")
 
 
-def test_rebuilding_documents_fails_while_foreign_keys_are_looked_at(
-    empty_sqlite_database: str, tmp_path: Path
-) -> None:
+def test_rebuilding_documents_fails_while_foreign_keys_are_looked_at(sqlite_database: str, tmp_path: Path) -> None:
     scripts = extended(tmp_path, REBUILD_ON_SQLITE)
     sabotage(scripts / "env.py", "PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON")
-    config = configured(empty_sqlite_database, scripts)
+    config = configured(sqlite_database, scripts)
     with pytest.raises(DBAPIError, match="FOREIGN KEY"):
-        require_kept_on_the_way_up(empty_sqlite_database, config, "extra")
+        require_kept_on_the_way_up(sqlite_database, config, "extra")
 
 
-def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(
-    empty_sqlite_database: str, tmp_path: Path
-) -> None:
-    config = configured(empty_sqlite_database, extended(tmp_path, REBUILD_ON_SQLITE))
+def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(sqlite_database: str, tmp_path: Path) -> None:
+    config = configured(sqlite_database, extended(tmp_path, REBUILD_ON_SQLITE))
     bring_to_parent(config, "extra")
-    with connected(empty_sqlite_database) as connection:
+    with connected(sqlite_database) as connection:
         fill(connection)
         documents = next(table for table in tables_of(connection) if table.name == "documents")
         another = insert(documents).values(row_of(documents, 1) | {"uuid": b"another", "filename": "another"})
@@ -397,7 +393,7 @@ def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(
         connection.execute(delete(documents).where(documents.c.filename == "another"))
         connection.commit()
     command.upgrade(config, "extra")
-    with connected(empty_sqlite_database) as connection:
+    with connected(sqlite_database) as connection:
         assert connection.scalars(another.returning(documents.c.id)).one() == ROWS + 2
 
 
@@ -409,19 +405,17 @@ def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(
         ("a column", "op.drop_column('packs', 'title')"),
     ],
 )
-def test_a_revision_that_loses_something_is_found_out(
-    empty_database: str, tmp_path: Path, what: str, body: str
-) -> None:
-    config = configured(empty_database, extended(tmp_path, f"def upgrade():\n    {body}\n"))
+def test_a_revision_that_loses_something_is_found_out(database: str, tmp_path: Path, what: str, body: str) -> None:
+    config = configured(database, extended(tmp_path, f"def upgrade():\n    {body}\n"))
     with pytest.raises((AssertionError, DBAPIError)):
-        require_kept_on_the_way_up(empty_database, config, "extra")
+        require_kept_on_the_way_up(database, config, "extra")
 
 
-def test_a_way_down_that_leaves_something_behind_is_found_out(empty_database: str, tmp_path: Path) -> None:
+def test_a_way_down_that_leaves_something_behind_is_found_out(database: str, tmp_path: Path) -> None:
     body = "def upgrade():\n    op.create_table('extra', sa.Column('a', sa.Text()))\ndef downgrade():\n    pass\n"
-    config = configured(empty_database, extended(tmp_path, body))
+    config = configured(database, extended(tmp_path, body))
     with pytest.raises(AssertionError):
-        require_kept_down_and_up(empty_database, config, "extra")
+        require_kept_down_and_up(database, config, "extra")
 
 
 @pytest.mark.parametrize(
@@ -431,7 +425,7 @@ def test_a_way_down_that_leaves_something_behind_is_found_out(empty_database: st
         pytest.param("op.execute('DELETE FROM documents')", id="rows that would refer to nothing"),
     ],
 )
-def test_a_revision_that_fails_halfway_leaves_all_as_it_was(empty_database: str, tmp_path: Path, failure: str) -> None:
+def test_a_revision_that_fails_halfway_leaves_all_as_it_was(database: str, tmp_path: Path, failure: str) -> None:
     body = """
     def upgrade():
         op.create_table("extra", sa.Column("a", sa.Text()))
@@ -439,15 +433,15 @@ def test_a_revision_that_fails_halfway_leaves_all_as_it_was(empty_database: str,
         op.execute("UPDATE packs SET title = 'other'")
         FAILURE
     """
-    config = configured(empty_database, extended(tmp_path, body.replace("FAILURE", failure)))
+    config = configured(database, extended(tmp_path, body.replace("FAILURE", failure)))
     bring_to_parent(config, "extra")
-    with connected(empty_database) as connection:
+    with connected(database) as connection:
         fill(connection)
         columns, parts = columns_of(connection), schema_of(connection)
         before = rows_of(connection, columns)
     with pytest.raises((RuntimeError, DBAPIError)):
         command.upgrade(config, "extra")
-    with connected(empty_database) as connection:
+    with connected(database) as connection:
         assert schema.current(connection) == schema.head()
         assert (rows_of(connection, columns), schema_of(connection)) == (before, parts)
 

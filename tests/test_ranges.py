@@ -7,7 +7,7 @@ from itertools import pairwise
 from secrets import token_hex
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
@@ -24,6 +24,7 @@ from portal.ranges import (
     unsatisfied,
     without,
 )
+from tests.properties import examples
 
 SIZE = 1000
 ETAG = '"sha256-4a44dc15364204a80fe80e9039455cc1"'
@@ -489,7 +490,7 @@ def range_headers(draw: st.DrawFn) -> str:
 
 
 @given(st.one_of(range_headers(), st.text(alphabet="bytes=-,0123456789 \t*", max_size=30)), st.integers(0, 64))
-@settings(max_examples=400, deadline=None)
+@examples(100)
 @example("bytes=0-9,10-19", 20)
 @example("bytes=0-", 0)
 def test_any_range_gets_what_the_oracle_says(value: str, size: int) -> None:
@@ -500,7 +501,7 @@ def test_any_range_gets_what_the_oracle_says(value: str, size: int) -> None:
 
 
 @given(range_headers(), st.integers(0, 64))
-@settings(max_examples=200, deadline=None)
+@examples(50)
 def test_no_answer_holds_more_bytes_than_the_document(value: str, size: int) -> None:
     spans = ask({"Range": value}, size=size).spans
     assert len(spans) <= 8
@@ -516,13 +517,13 @@ def test_no_answer_holds_more_bytes_than_the_document(value: str, size: int) -> 
     ),
     st.integers(0, 64),
 )
-@settings(max_examples=400, deadline=None)
+@examples(100)
 def test_no_header_can_make_it_fail(method: str, headers: dict[str, str], size: int) -> None:
     assert ask(headers, method, size).status in {200, 206, 304, 412, 416}
 
 
 @given(st.integers(0, 10**17).map(lambda microseconds: MODIFIED + timedelta(microseconds=microseconds)))
-@settings(max_examples=200, deadline=None)
+@examples(50)
 def test_the_date_we_sent_is_the_date_we_know(moment: datetime) -> None:
     sent = format_datetime(moment, usegmt=True)
     earlier = format_datetime(moment - timedelta(seconds=1), usegmt=True)
@@ -546,7 +547,7 @@ def test_the_parts_are_written_as_the_standard_shows_them() -> None:
 
 
 @given(st.binary(min_size=1, max_size=300), st.lists(st.integers(0, 300), min_size=2, max_size=16))
-@settings(max_examples=200, deadline=None)
+@examples(50)
 def test_a_mail_reader_finds_the_parts_in_a_body_of_the_length_announced(document: bytes, cuts: list[int]) -> None:
     edges = sorted({min(cut, len(document)) for cut in cuts})
     spans = tuple(Span(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=False))
@@ -584,7 +585,7 @@ def test_intervals_are_merged(pairs: list[tuple[int, int]], expected: list[tuple
 
 
 @given(intervals)
-@settings(max_examples=400, deadline=None)
+@examples(100)
 def test_merging_keeps_the_bytes_and_leaves_gaps_between(pairs: list[tuple[int, int]]) -> None:
     merged = merge(pairs)
     assert bytes_in(merged) == bytes_in(pairs)
@@ -593,14 +594,14 @@ def test_merging_keeps_the_bytes_and_leaves_gaps_between(pairs: list[tuple[int, 
 
 
 @given(intervals.flatmap(lambda pairs: st.tuples(st.just(pairs), st.permutations(pairs))))
-@settings(max_examples=200, deadline=None)
+@examples(50)
 def test_merging_is_blind_to_order(both: tuple[list[tuple[int, int]], list[tuple[int, int]]]) -> None:
     pairs, shuffled = both
     assert merge(shuffled) == merge(pairs)
 
 
 @given(intervals, st.integers(0, 40))
-@settings(max_examples=400, deadline=None)
+@examples(100)
 @example([(0, 2), (2, 5)], 5)
 @example([(0, 2), (3, 5)], 5)
 @example([], 0)
@@ -609,7 +610,7 @@ def test_a_document_is_covered_when_every_byte_is(pairs: list[tuple[int, int]], 
 
 
 @given(intervals, st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), max_size=6))
-@settings(max_examples=400, deadline=None)
+@examples(100)
 def test_what_is_cut_out_is_gone_and_nothing_else(pairs: list[tuple[int, int]], cuts: list[tuple[int, int]]) -> None:
     gaps = [(start, start + length) for start, length in cuts]
     left = without(pairs, gaps)

@@ -2,7 +2,6 @@
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -12,6 +11,7 @@ from portal.extensions import db
 from portal.models import Document
 from portal.search import MOST_CHARACTERS, MOST_WORDS, matches, text_of, words_of
 from tests import makers
+from tests.properties import examples
 
 
 def test_words_are_folded_and_told_apart_by_blanks() -> None:
@@ -79,7 +79,7 @@ def test_no_words_narrow_nothing() -> None:
 
 
 @pytest.mark.usefixtures("context")
-@examples(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=60))
 def test_no_query_is_too_odd_for_a_database(query: str) -> None:
     assert search(query) == 0 or words_of(query) == []

@@ -126,7 +126,7 @@ def _settle(download_id: int, report: Report) -> bool:
         return False
     handed = _handed(report, span.start, span.stop)
     sent = sum(stop - start for start, stop in handed)
-    told = ledger.advance(Entry(download_id), size, handed, sent, _state(download_id, report), is_exact=True)
+    told = ledger.advance(Entry(download_id), size, handed, sent, _state(download_id, report), before=())
     if told.is_complete and told.fresh:  # what others had completed before is theirs to confirm
         ledger.confirm(Entry(download_id))
     return True

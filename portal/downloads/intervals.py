@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from portal.ranges import without
 
-BROKEN = ("aborted", "interrupted")
 NEAR = 64 * 1024
 """A block that was refused may have left in part: whoever goes on from within it has what is before."""
 
@@ -21,22 +20,24 @@ def pairs(intervals: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     return [(start, stop) for start, stop in intervals]
 
 
-def had_before(wanted: Intervals, had: Intervals, state: str) -> list[tuple[int, int]]:
-    """What a client that goes on after its line broke must have got, though nobody wrote it down.
-
-    Of a block that was refused an unknown part has left; of a transfer that ended with its server, an unknown number
-    of blocks. Nobody may hold a whole document without a completed row, so whoever goes on from there is believed; such
-    a row is not confirmed.
-    """
-    if state not in BROKEN:
-        return []
+def unknown(wanted: Intervals, had: Intervals) -> list[tuple[int, int]]:
+    """What is before the places somebody goes on from, and was not handed over as far as anybody knows."""
     gaps = []
     for start, _ in wanted:
         known = max((stop for _, stop in had if stop <= start), default=0)
-        is_inside = any(low <= start <= high for low, high in had)
-        if not is_inside and (state == "interrupted" or start - known <= NEAR):
+        if not any(low <= start <= high for low, high in had):
             gaps.append((known, start))
     return gaps
+
+
+def near(gaps: Intervals) -> list[tuple[int, int]]:
+    """Those within one block that was refused: of it an unknown part has left."""
+    return [(known, start) for known, start in gaps if start - known <= NEAR]
+
+
+def offered(gaps: Intervals, spans: Intervals) -> list[tuple[int, int]]:
+    """Of each gap what an answer that offered these spans, and ended with its server, may have filled."""
+    return [(max(known, low), start) for known, start in gaps for low, high in spans if low < start < high]
 
 
 def left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Intervals) -> Intervals:

@@ -9,9 +9,9 @@ from sqlalchemy import case, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.catalog import Edition
-from portal.downloads import statements
+from portal.downloads import statements, transfers
 from portal.downloads.claims import Claim, Entry, Told
-from portal.downloads.intervals import Intervals, had_before, left_of, length_of, pairs
+from portal.downloads.intervals import Intervals, left_of, length_of, near, pairs, unknown
 from portal.errors import ShareExpired, TooManyTransfers
 from portal.extensions import db, find_one, settings, transaction, write_one
 from portal.models import Download, db_later, db_now
@@ -55,7 +55,8 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
         at_once = write_one(statements.complete_at_once(), **_new_row(claim, edition, handed, "completed"))
         if at_once is not None:
             return Entry(at_once[0], fresh=handed)
-    return racing(lambda find: join(claim, edition, wanted, handed, find))
+    offers = () if handed else wanted
+    return racing(lambda find: join(claim, edition, wanted, handed, find, offers=offers))
 
 
 def racing(write: Callable[[Prepared], Result]) -> Result:
@@ -67,18 +68,27 @@ def racing(write: Callable[[Prepared], Result]) -> Result:
 
 
 def advance(
-    entry: Entry, size: int, handed: Intervals, sent: int, state: str = "started", *, is_exact: bool = False
+    entry: Entry,
+    size: int,
+    handed: Intervals,
+    sent: int,
+    state: str = "started",
+    *,
+    before: Intervals | None = None,
+    is_ending: bool = False,
 ) -> Told:
     """Merge what was handed over into the row, which closes it when that completes it.
 
     ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
-    row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now. With
-    ``is_exact`` nothing is believed of what went before: it will be told.
+    row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
+    ``before`` is what is believed of what went before; unless given, what a block that was refused may have brought.
+    With ``is_ending`` the answer has nothing more to tell.
     """
     with transaction():
         intervals, present, closed_at = _found(find_one(statements.STANDING, download=entry.id))
         had = pairs(intervals)
-        before = [] if is_exact else had_before(handed, had, present)
+        if before is None:
+            before = near(unknown(handed, had)) if present == "aborted" else []
         merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         is_closing = is_complete and present != "completed"
@@ -92,6 +102,8 @@ def advance(
             state="completed" if is_closing else state,
             is_closing=is_closing,
         )
+        if is_ending and entry.transfer is not None:
+            transfers.end(entry.transfer)
     return Told(is_complete, without(handed, had), is_believed=bool(before))
 
 
@@ -136,6 +148,7 @@ def sweep(idle_seconds: int) -> int:
         ).all()
         over = (Download.closed_at.is_(None), Download.active_at < db_later(-statements.JOIN_SECONDS))
         session.execute(update(Download).where(*over).values(state=_ENDED, closed_at=db_now()))
+        transfers.forget_closed()
     return len(marked)
 
 
@@ -147,11 +160,13 @@ def join(
     find: Prepared = statements.FIND_LAST,
     *,
     state: str = "started",
+    offers: Intervals = (),
 ) -> Entry:
     """The row of this actor and version that is open, or was completed just now, or else a new one.
 
-    ``state`` is what an unfinished one is from now on. For inside a transaction that ``racing`` runs: raises like
-    ``begin``, and IntegrityError when somebody else began one in the same instant.
+    ``state`` is what an unfinished one is from now on; ``offers`` is what will be sent and told of only when it ends.
+    For inside a transaction that ``racing`` runs: raises like ``begin``, and IntegrityError when somebody else began
+    one in the same instant.
     """
     is_part = not covers(wanted, edition.size)
     with transaction():
@@ -166,15 +181,36 @@ def join(
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
                 require_capacity(claim)
-            return _insert(claim, edition, handed, state)
+            return _offering(_insert(claim, edition, handed, state), offers)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
-        if handed and last.is_open and not is_scattered:
-            told = advance(entry, edition.size, handed, length_of(handed))
-            entry = replace(entry, fresh=told.fresh)
-        elif last.is_open:
-            entry = _rejoin(entry, claim, last, wanted, state=state)
-    return entry
+        if not last.is_open:
+            return entry
+        before = _believed(last, wanted)
+        if handed and not is_scattered:
+            told = advance(entry, edition.size, handed, length_of(handed), before=before)
+            return replace(entry, fresh=told.fresh)
+        _rejoin(entry, claim, last, before, state=state)
+        entry = replace(entry, is_believed=bool(before))
+        return _offering(entry, [(0, edition.size)] if is_scattered else offers)
+
+
+def _believed(last: _Last, wanted: Intervals) -> Intervals:
+    """What a client that goes on after its line broke must have got, though nobody wrote it down.
+
+    Of a block that was refused an unknown part has left; of an answer whose worker died, an unknown number of blocks.
+    Nobody may hold a whole document without a completed row, so whoever goes on from there is believed; such a row is
+    not confirmed.
+    """
+    gaps = unknown(wanted, pairs(last.intervals))
+    if not gaps:
+        return []
+    refused = near(gaps) if last.state == "aborted" else []
+    return [*refused, *transfers.take_dead(last.id, gaps, is_silent=last.state == "interrupted")]
+
+
+def _offering(entry: Entry, offers: Intervals) -> Entry:
+    return replace(entry, transfer=transfers.note(entry.id, offers)) if offers else entry
 
 
 def _find(statement: Prepared, claim: Claim, edition: Edition) -> _Last | None:
@@ -243,18 +279,15 @@ def _new_row(claim: Claim, edition: Edition, handed: Intervals, state: str) -> d
     return values_of(claim, edition, handed) | {"uuid": uuid4(), "state": state}
 
 
-def _rejoin(entry: Entry, claim: Claim, last: _Last, wanted: Intervals, *, state: str) -> Entry:
-    had = pairs(last.intervals)
-    before = had_before(wanted, had, last.state)
+def _rejoin(entry: Entry, claim: Claim, last: _Last, before: Intervals, *, state: str) -> None:
     write_one(
         statements.REJOIN,
         download=entry.id,
-        intervals=merge([*had, *before]),
+        intervals=merge([*pairs(last.intervals), *before]),
         more=length_of(before),
         state=state,
         agent=claim.agent[:AGENT_LENGTH],
     )
-    return replace(entry, is_believed=bool(before))
 
 
 def _close(download_id: int) -> None:

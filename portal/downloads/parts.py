@@ -70,12 +70,13 @@ def _entry(claim: Claim, part: Part, inserted: int | None) -> Entry:
         return Entry(inserted, fresh=part.handed)
     wanted, size = [(part.start, part.stop)], part.edition.size
     if part.entry is None:
-        entry = ledger.join(claim, part.edition, wanted, part.handed)
+        offers = () if part.is_ending else [(part.start, size)]
+        entry = ledger.join(claim, part.edition, wanted, part.handed, offers=offers)
         if not (entry.is_late and part.handed):
             return entry
     else:
         entry = part.entry
-    told = ledger.advance(entry, size, part.handed, part.stop - part.start)
+    told = ledger.advance(entry, size, part.handed, part.stop - part.start, is_ending=part.is_ending)
     return replace(entry, fresh=told.fresh)
 
 

@@ -94,7 +94,7 @@ class Sending:
         if self._sent + where.length == self.length:
             spans = [(span.start, span.stop) for span in self.spans]
             with self._context():
-                told = ledger.advance(self._entry, self.edition.size, spans, self.length)
+                told = ledger.advance(self._entry, self.edition.size, spans, self.length, is_ending=True)
             self._is_complete, self._fresh = told.is_complete, told.fresh
             self._is_believed |= told.is_believed
             self._is_claimed = True
@@ -119,7 +119,7 @@ class Sending:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
             ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
         else:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted")
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted", is_ending=True)
 
 
 def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:

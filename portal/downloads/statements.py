@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     exists,
     false,
     func,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from portal.models import Download, Ticket, db_later, db_now
+from portal.models import Download, Ticket, Transfer, db_later, db_now
 from portal.prepared import Prepared
 
 JOIN_SECONDS = 24 * 3600
@@ -118,6 +119,23 @@ TICKET = Prepared(
     select(Ticket.refunded_at).where(Ticket.id == bindparam("ticket", type_=Integer)).with_for_update(read=True)
 )
 """When a ticket was given back, with a lock on it."""
+
+
+BEGIN_TRANSFER = Prepared(
+    insert(Transfer)
+    .values(
+        download_id=bindparam("download", type_=Integer),
+        worker=bindparam("name", type_=String),
+        spans=bindparam("offers", type_=Transfer.__table__.c.spans.type),
+    )
+    .returning(Transfer.id)
+)
+"""Note an answer of a row (``download``) that a worker (``name``) sends, with all that it ``offers``."""
+
+END_TRANSFER = Prepared(
+    delete(Transfer).where(Transfer.id == bindparam("transfer", type_=Integer)).returning(Transfer.id)
+)
+"""It has ended."""
 
 
 @cache

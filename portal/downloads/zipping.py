@@ -82,7 +82,7 @@ class ZipSending:
             for part, entry in self._offered:
                 ledger.take_back(entry, part.edition.size, [(part.start, part.stop)], entry.fresh)
             if self._running is not None:
-                self._note(self._running, self._running.left - self._running.start, "aborted")
+                self._note(self._running, self._running.left - self._running.start, "aborted", is_ending=True)
             hand_over(self._claim, [], self._left)
 
     def _accept(self) -> None:
@@ -127,8 +127,9 @@ class ZipSending:
             else:
                 self._offered.append((part, entry))
 
-    def _note(self, running: _Running, sent: int, state: str) -> None:
-        ledger.advance(running.entry, running.edition.size, [(running.start, running.left)], sent, state=state)
+    def _note(self, running: _Running, sent: int, state: str, *, is_ending: bool = False) -> None:
+        handed = [(running.start, running.left)]
+        ledger.advance(running.entry, running.edition.size, handed, sent, state=state, is_ending=is_ending)
 
     def _part(self, piece: Slice, *, is_last: bool) -> Part:
         edition = self._edition(piece.index)

@@ -13,7 +13,7 @@ from portal.models.catalog import (
     SourceDirectory,
     Version,
 )
-from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog
+from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog, Transfer
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
 
@@ -45,6 +45,7 @@ __all__ = [
     "SignInAttempt",
     "SourceDirectory",
     "Ticket",
+    "Transfer",
     "User",
     "Version",
     "db_later",

@@ -55,6 +55,23 @@ class Download(Base):
     closed_at: Mapped[datetime | None]
 
 
+class Transfer(Base):
+    """An answer on its way that nobody has written down yet, with all that it offers. The row goes when it ends.
+
+    One whose worker is dead tells what a client may hold.
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = (Index("ix_transfers_download_id", "download_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    download_id: Mapped[int] = mapped_column(ForeignKey("downloads.id"))
+    worker: Mapped[str] = mapped_column(String(200))
+    """The process that sends it, see ``downloads.workers``."""
+    spans: Mapped[list[list[int]]] = mapped_column(JSON)
+    """``[start, stop)`` pairs, in the order in which they are sent."""
+
+
 class Delegation(Base):
     """Bytes of a download that a proxy was told to send. The row goes when its log tells what became of them."""
 

@@ -3,13 +3,14 @@
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.archives import CHECKSUMS, MANIFEST, unique_names
 from portal.filenames import archive_name
+from tests.properties import examples
 
-many = settings(max_examples=150, deadline=None)
+many = examples(40)
 
 AWKWARD = 'aAßsS\u017féE\u0301\u0308.. /\\:*?"<>|\x00\n\x7f\u202e\u200b\ufeff\u2126Ω\u03c9\u0130i\U0001f600\ud800'
 components = st.one_of(

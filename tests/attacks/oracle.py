@@ -8,6 +8,7 @@ memory) is measured by the benchmarks, for a test has no clock; O7 is ``ON_BOTH`
 import os
 import re
 import socket
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from portal.extensions import db
 from portal.models import Base, Session
 from portal.settings import Settings
 from tests import makers
-from tests.servers import TOKEN, Server
+from tests.servers import START_SECONDS, TOKEN, Server
 
 ON_BOTH = pytest.mark.parametrize("target", ["sqlite", "postgresql"], indirect=True, scope="session")
 """For tests of what one database takes and the other does not."""
@@ -99,6 +100,9 @@ class Target:
     _rows: Rows = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.workers() and time.monotonic() < deadline:
+            time.sleep(0.05)  # a server says where it listens before its worker is there
         self._workers = self.workers()
 
     @property

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from portal import schema
 from portal.settings import Settings
 from tests import makers
-from tests.databases import sqlite_url
+from tests.databases import SqliteTemplate
 from tests.parts import program
 from tests.servers import Server, serving
 
@@ -26,13 +25,16 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def empty_house(tmp_path: Path) -> Settings:
+def as_installed(template: SqliteTemplate, directory: Path) -> Settings:
     """An installation as `make run` leaves it: migrated, and nobody has an account."""
-    (tmp_path / "data").mkdir()
-    settings = makers.settings_for(sqlite_url(tmp_path / "data" / "portal.db"), tmp_path)
-    schema.migrate(settings.database_url)
-    return settings
+    (directory / "data").mkdir()
+    return makers.settings_for(template.copy(directory / "data" / "portal.db"), directory)
+
+
+@pytest.fixture
+def empty_house(sqlite_template: SqliteTemplate, tmp_path: Path) -> Settings:
+    """One for this test alone."""
+    return as_installed(sqlite_template, tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests import makers
 from tests.attacks.oracle import session_of
 from tests.servers import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 NAMES = [
     "a'b (1), c;d.txt",

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.servers import await_port
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 ROOT = Path(__file__).parents[2]
 LARGEST = 200 * 1024

@@ -2,23 +2,28 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.servers import Server
+from tests.browser.conftest import as_installed
+from tests.databases import SqliteTemplate
+from tests.servers import Server, serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PASSWORD = "four words without meaning"
 REPORT = b"%PDF-1.4\n% a report that only this test knows\n%%EOF\n"
 
 
-def open_context(chromium: Browser, server: Server, **options: object) -> BrowserContext:
+def open_context(chromium: Browser, server: Server) -> BrowserContext:
     """A fresh browser profile."""
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{server.port}", **options)  # type: ignore[arg-type]
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{server.port}")
     context.set_default_timeout(15_000)
     return context
 
@@ -59,9 +64,9 @@ def download(page: Page) -> bytes:
     return Path(waiting.value.path()).read_bytes()
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Path:
-    path = tmp_path / "Annual report 2026.pdf"
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reports") / "Annual report 2026.pdf"
     path.write_bytes(REPORT)
     return path
 
@@ -137,25 +142,38 @@ PAGES += ["/admin/people", "/admin/groups", "/admin/categories", "/admin/links",
 PAGES += ["/admin/trash", "/nowhere"]
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_and_fits(
-    chromium: Browser, server: Server, report: Path, width: int, scheme: str
-) -> None:
-    look = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
-    with open_context(chromium, server, **look) as context:
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTHS = (1280, 375)
+
+
+@pytest.fixture(scope="module")
+def staff(
+    chromium: Browser, sqlite_template: SqliteTemplate, report: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """An administrator signed in to a portal with one document."""
+    settings = as_installed(sqlite_template, tmp_path_factory.mktemp("house"))
+    with serving(settings) as server, open_context(chromium, server) as context:
         page = context.new_page()
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         set_up(page, server)
         add_category(page, "reports")
         upload(page, "reports", report)
-        for path in PAGES:
-            page.goto(path)
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert overflow <= 0, f"{path} scrolls sideways by {overflow} at {width}"
-            assert page.locator("h1").count() == 1, path
+        page.close()
+        yield context
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_accessible_and_fits(staff: BrowserContext, path: str) -> None:
+    page = staff.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    for scheme, width in product(SCHEMES, WIDTHS):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(path)
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{scheme}, {width}: {found.generate_report()}"
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"scrolls sideways by {overflow} at {width}, {scheme}"
+        assert page.locator("h1").count() == 1
+    page.close()
     assert [text for text in problems if "404" not in text] == []

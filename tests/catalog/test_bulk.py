@@ -3,7 +3,6 @@
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -13,6 +12,7 @@ from portal.extensions import db
 from portal.models import PUBLISH, AuditEvent, Blob, Category, Document, Version
 from tests import makers
 from tests.databases import SQLITE_ONLY
+from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -48,7 +48,7 @@ def stock(house: int) -> dict[str, object]:
 _houses = iter(range(1, 10_000, 2))
 
 
-@examples(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=PAPERS, papers=PAPERS)
 def test_together_is_the_same_as_one_by_one(
     before: list[tuple[str, str, int]], papers: list[tuple[str, str, int]]

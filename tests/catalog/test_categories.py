@@ -3,7 +3,6 @@
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
@@ -38,6 +37,7 @@ from portal.models import (
 )
 from tests import makers
 from tests.databases import SQLITE_ONLY
+from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -539,7 +539,7 @@ MOVES = st.lists(
 )
 
 
-@examples(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
 def test_any_sequence_of_changes_leaves_a_sound_tree(context: Flask, moves: list[Move]) -> None:
     with transaction() as session:

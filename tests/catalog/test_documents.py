@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -33,6 +32,7 @@ from portal.extensions import db, transaction
 from portal.models import MANAGE, PUBLISH, READ, AuditEvent, Blob, Category, Document, Version
 from tests import makers
 from tests.databases import SQLITE_ONLY
+from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -602,7 +602,7 @@ STEPS = st.lists(
 )
 
 
-@examples(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_sequence_of_changes_leaves_exact_counters(steps: list[STEP]) -> None:
     shelves = [makers.category(name).id for name in ("a", "b", "c")]

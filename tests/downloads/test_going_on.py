@@ -1,7 +1,8 @@
 """Going on after a broken line: whoever comes to have all of a document has a completed row, and nobody else has."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.catalog import Edition
-from portal.downloads import Sending, claim_of, intervals, ledger, open_for_download, sweep
+from portal.downloads import Sending, claim_of, intervals, ledger, open_for_download, sweep, workers
 from portal.downloads import sending as module
 from portal.errors import ContentUnavailable
 from portal.extensions import db
-from portal.models import Download
+from portal.models import Download, Transfer
 from portal.ranges import Span
 from tests import makers
 from tests.databases import SQLITE_ONLY
@@ -39,6 +40,7 @@ class House:
 
     edition: Edition
     actor: Actor
+    dead: list[Sending] = field(default_factory=list)
 
     def send(self, *spans: tuple[int, int]) -> Sending:
         """A transfer of parts, the whole without any."""
@@ -59,11 +61,28 @@ class House:
             sending.next_block()
         sending.close()
 
+    def die(self, *spans: tuple[int, int], worker: str = "") -> None:
+        """One whose worker dies in the middle of it and writes nothing."""
+        self.dead.append(self.send(*spans))
+        for _ in range(3):
+            self.dead[-1].next_block()
+        place, number, _ = workers.name().split(" ")
+        makers.change(answers()[-1], worker=worker or f"{place} {number} 1")  # as if the number had come again
+
 
 @pytest.fixture
-def house(context: Flask) -> House:
+def house(context: Flask) -> Iterator[House]:
     edition = makers.edition(makers.document(makers.category(), "large.bin", CONTENT))
-    return House(edition, makers.actor(makers.person()))
+    made = House(edition, makers.actor(makers.person()))
+    yield made
+    for sending in made.dead:
+        sending.close()
+
+
+def answers() -> list[Transfer]:
+    """Those on their way, the oldest first."""
+    makers.release()
+    return list(db.session.scalars(select(Transfer).order_by(Transfer.id)))
 
 
 def row() -> Download:
@@ -91,17 +110,85 @@ def test_whoever_goes_on_from_beyond_the_refused_block_is_not_believed(house: Ho
     assert (row().state, row().intervals) == ("started", [[0, 400], [501, SIZE]])
 
 
-def test_after_the_server_died_whoever_goes_on_is_believed_and_not_confirmed(house: House) -> None:
-    dying = house.send()
-    for _ in range(6):
-        dying.next_block()
-    makers.change(row(), active_at=makers.now(seconds=-1))
-    assert sweep(0) == 1  # what the next start does; the one that died wrote nothing
+def test_after_its_worker_died_whoever_goes_on_at_once_is_believed_and_not_confirmed(house: House) -> None:
+    house.die()
 
     house.fetch((537, SIZE))
 
     assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
-    dying.close()
+
+
+def test_a_small_piece_is_believed_about_what_is_before_too(house: House) -> None:
+    house.die()
+
+    house.fetch((920, SIZE))
+
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
+
+
+def test_only_what_an_answer_offered_is_believed_of_it(house: House) -> None:
+    house.die((200, 700))
+
+    house.fetch((537, SIZE))
+
+    assert row().intervals == [[200, SIZE]]
+
+
+def test_whoever_asks_beyond_what_was_offered_is_not_believed(house: House) -> None:
+    house.die((0, 500))
+
+    house.fetch((500, SIZE))
+
+    assert row().intervals == [[500, SIZE]]
+
+
+def test_of_several_answers_that_died_the_one_that_began_last_is_believed(house: House) -> None:
+    house.die((400, SIZE))
+    house.die()
+
+    house.fetch((600, SIZE))
+
+    assert row().intervals == [[400, SIZE]]
+
+
+def test_an_answer_that_died_is_believed_once(house: House) -> None:
+    house.die()
+    house.fetch((300, 400))
+
+    house.fetch((600, SIZE))
+
+    assert row().intervals == [[0, 400], [600, SIZE]]
+
+
+def test_a_worker_of_another_machine_is_dead_when_nobody_has_heard_of_the_download(house: House) -> None:
+    house.die(worker="another-machine/1 2 3")
+    house.fetch((700, 800))
+    assert row().intervals == [[700, 800]]
+    makers.change(row(), active_at=makers.now(seconds=-1))
+    assert sweep(0) == 1  # what the next start does
+
+    house.fetch((500, 700))
+
+    assert row().intervals == [[0, 800]]
+
+
+def test_answers_that_end_leave_nothing_behind(house: House) -> None:
+    house.fetch((0, 100))
+    house.fetch((100, SIZE))
+    house.break_off(0, SIZE, 2)
+
+    assert answers() == []
+
+
+def test_what_offered_a_download_that_is_over_is_forgotten(house: House) -> None:
+    house.die()
+    house.fetch()
+    assert row().state == "completed"
+    assert len(answers()) == 1
+
+    sweep(600)
+
+    assert answers() == []
 
 
 def test_a_piece_from_the_middle_says_nothing_about_what_another_connection_still_sends(house: House) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -25,6 +24,7 @@ from portal.settings import Settings
 from portal.shares import claim_of_link, find_ticket, refund, reserve
 from tests import makers
 from tests.databases import SQLITE_ONLY, connected
+from tests.properties import examples
 
 BLOCK = 100
 SIZE = 1000
@@ -659,7 +659,7 @@ STEPS = st.lists(
 )
 
 
-@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_no_row_ever_claims_more_than_left_or_was_in_doubt(context: Flask, steps: list[tuple[str, int, int]]) -> None:
     shelf = makers.category("property")

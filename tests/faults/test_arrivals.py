@@ -2,6 +2,8 @@
 
 import os
 import socket
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,17 @@ from portal.extensions import db
 from portal.models import Blob, Document
 from portal.settings import Settings
 from tests import makers
+from tests.databases import SqliteTemplate
 from tests.servers import Caller, Server, serving
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("arrivals")]
 
+PATIENCE = 30
 BOUNDARY = "----boundary-of-the-tests"
 BODY = os.urandom(3_000_000)
+
+Stored = tuple[int, int, list[Path]]
+"""How many documents and blobs, and the temp files."""
 
 
 @dataclass
@@ -66,7 +73,7 @@ class Desk:
                 answer += block
             return answer
 
-    def left_behind(self) -> tuple[int, int, list[Path]]:
+    def stored(self) -> Stored:
         """Documents, blobs and temp files there are now."""
         with makers.running(self.settings) as app, app.app_context():
             documents = db.session.scalars(select(func.count()).select_from(Document)).one()
@@ -75,76 +82,90 @@ class Desk:
         return documents, blobs, files
 
 
+@pytest.fixture(scope="module")
+def desk(sqlite_template: SqliteTemplate) -> Iterator[Desk]:
+    """One server for all of them: each must leave it as good as new for the next."""
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        directory = Path(name)
+        settings = makers.settings_for(sqlite_template.copy(directory / "portal.db"), directory)
+        with makers.running(settings) as app, app.app_context():
+            publisher = makers.person("Ada")
+            makers.grant(makers.category("inbox"), user=publisher, permission=2)
+            token = start_session(publisher.id, network=makers.NETWORK, agent="tests")
+        with serving(settings) as server:
+            caller = Caller(server.port, {"portal": token})
+            yield Desk(settings, server, caller, caller.form_token("/admin/upload"))
+
+
 @pytest.fixture
-def desk(sqlite_database: str, sqlite_settings: Settings) -> Iterator[Desk]:
-    with makers.running(sqlite_settings) as app, app.app_context():
-        publisher = makers.person("Ada")
-        makers.grant(makers.category("inbox"), user=publisher, permission=2)
-        token = start_session(publisher.id, network=makers.NETWORK, agent="tests")
-    with serving(sqlite_settings) as server:
-        caller = Caller(server.port, {"portal": token})
-        yield Desk(sqlite_settings, server, caller, caller.form_token("/admin/upload"))
+def before(desk: Desk) -> Stored:
+    """What was stored before the test; no temp file is among it."""
+    stored = desk.stored()
+    assert stored[2] == []
+    return stored
 
 
-def await_quiet(desk: Desk) -> None:
-    """A request answered after the broken one: the server is alive and has cleaned up."""
+def require_nothing_left(desk: Desk, before: Stored) -> None:
+    """The server is alive and has, perhaps a moment after the client went away, only what it had."""
     assert desk.caller.get("/healthz").status == 200
+    deadline = time.monotonic() + PATIENCE
+    while desk.stored() != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert desk.stored() == before
 
 
-def test_a_whole_upload_is_taken(desk: Desk) -> None:
+def test_a_whole_upload_is_taken(desk: Desk, before: Stored) -> None:
     body = desk.body()
 
     answer = desk.send(desk.head(len(body)), body)
 
     assert answer.startswith(b"HTTP/1.1 200")
-    assert desk.left_behind() == (1, 1, [])
+    assert desk.stored() == (before[0] + 1, before[1] + 1, [])
 
 
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
-def test_a_client_that_goes_away_leaves_nothing_behind(desk: Desk, part: float) -> None:
+def test_a_client_that_goes_away_leaves_nothing_behind(desk: Desk, before: Stored, part: float) -> None:
     body = desk.body()
     cut = body[: int(len(body) * part)]
 
     answer = desk.send(desk.head(len(body)), cut, half_close=True)
 
     assert answer.startswith(b"HTTP/1.1 400") or answer == b""
-    await_quiet(desk)
-    assert desk.left_behind() == (0, 0, [])
+    require_nothing_left(desk, before)
 
 
-def test_a_whole_form_shorter_than_announced_is_refused(desk: Desk) -> None:
+def test_a_whole_form_shorter_than_announced_is_refused(desk: Desk, before: Stored) -> None:
     body = desk.body()
 
     answer = desk.send(desk.head(len(body) + 1000), body, half_close=True)
 
     assert answer.startswith(b"HTTP/1.1 400")
-    assert desk.left_behind() == (0, 0, [])
+    require_nothing_left(desk, before)
 
 
-def test_a_connection_that_is_reset_leaves_nothing_behind(desk: Desk) -> None:
+def test_a_connection_that_is_reset_leaves_nothing_behind(desk: Desk, before: Stored) -> None:
     body = desk.body()
 
     desk.send(desk.head(len(body)), body[:2_000_000], reset=True)
 
-    await_quiet(desk)
-    assert desk.left_behind()[:2] == (0, 0)
+    require_nothing_left(desk, before)
 
 
-def test_a_form_cut_before_its_end_but_rightly_counted_is_refused(desk: Desk) -> None:
+def test_a_form_cut_before_its_end_but_rightly_counted_is_refused(desk: Desk, before: Stored) -> None:
     body = desk.body(closed=False)
 
     answer = desk.send(desk.head(len(body)), body)
 
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"arrived incomplete" in answer
-    assert desk.left_behind() == (0, 0, [])
+    require_nothing_left(desk, before)
 
 
-def test_more_than_allowed_is_refused_before_it_is_read(desk: Desk) -> None:
+def test_more_than_allowed_is_refused_before_it_is_read(desk: Desk, before: Stored) -> None:
     answer = desk.send(desk.head(desk.settings.max_upload + 10_000_000), half_close=True)
 
     assert answer.startswith(b"HTTP/1.1 413")
-    assert desk.left_behind() == (0, 0, [])
+    require_nothing_left(desk, before)
 
 
 def test_tokens_are_masked_in_everything_the_server_prints(desk: Desk) -> None:

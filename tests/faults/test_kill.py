@@ -2,8 +2,7 @@
 
 import random
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,11 @@ from portal.models import AuditEvent, Document, Version
 from portal.settings import Settings
 from tests import makers
 from tests.faults.uploader import CONTENT
+from tests.forking import Forks
 from tests.servers import environment
 
 pytestmark = pytest.mark.faults
 
-ROOT = Path(__file__).parents[2]
 STEPS = [("U0", 1), ("U1", 1), ("U2", 1), ("U3", 1), ("U3", 20), ("U4", 1), ("U5", 1), ("U6", 1), ("U7", 1), ("U8", 1)]
 STEPS += [("U9", 1), ("C9", 1), ("U10", 1), ("U11", 1), ("U12", 1)]
 IMPORT_STEPS = [("U2", 7), ("U6", 3), ("U7", 11), ("U8", 1), ("I9", 1), ("U10", 2), ("U12", 1)]
@@ -46,13 +45,20 @@ def installation(database: str, tmp_path: Path) -> Settings:
     return install(database, tmp_path)
 
 
-def die(settings: Settings, what: str, step: str, nth: int, directory: Path) -> set[str]:
-    """Run the child until it kills itself; what it had been told was done."""
+@pytest.fixture(scope="module")
+def uploader() -> Iterator[Forks]:
+    """The process whose forks die."""
+    with Forks("tests.faults.uploader") as process:
+        yield process
+
+
+def die(uploader: Forks, settings: Settings, what: str, step: str, nth: int, *, directory: Path) -> set[str]:
+    """Let a fork work until it kills itself; what it had been told was done."""
     journal = settings.data.parent / "journal"
-    command = [sys.executable, "-m", "tests.faults.uploader", what, step, str(nth), str(journal), str(directory)]
     env = environment(settings) | {"PORTAL_BASE_URL": "http://localhost"}
-    ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, timeout=60, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    places = {"journal": str(journal), "directory": str(directory)}
+    code = uploader.order(what=what, step=step, nth=nth, environment=env, **places)
+    assert code == -signal.SIGKILL, uploader.output
     return set(journal.read_text().split()) if journal.exists() else set()
 
 
@@ -79,16 +85,16 @@ def upload_again() -> None:
     assert outcome.number == 1
 
 
-def judge_upload(settings: Settings, step: str, nth: int) -> None:
-    acknowledged = die(settings, "upload", step, nth, settings.data)
+def judge_upload(uploader: Forks, settings: Settings, step: str, nth: int) -> None:
+    acknowledged = die(uploader, settings, "upload", step, nth, directory=settings.data)
     with makers.running(settings) as app, app.app_context():
         require_sound(acknowledged)
         upload_again()
         require_sound({"upload.pdf"})
 
 
-def judge_import(settings: Settings, directory: Path, step: str, nth: int) -> None:
-    die(settings, "import", step, nth, directory)
+def judge_import(uploader: Forks, settings: Settings, directory: Path, step: str, nth: int) -> None:
+    die(uploader, settings, "import", step, nth, directory=directory)
     with makers.running(settings) as app, app.app_context():
         require_sound(set())
         report = uploads.import_directory(None, directory, "imported")
@@ -106,25 +112,27 @@ def make_files(directory: Path) -> Path:
 
 
 @pytest.mark.parametrize(("step", "nth"), STEPS)
-def test_an_upload_killed_at_any_step_is_whole_or_absent(sqlite_installation: Settings, step: str, nth: int) -> None:
-    judge_upload(sqlite_installation, step, nth)
+def test_an_upload_killed_at_any_step_is_whole_or_absent(
+    uploader: Forks, sqlite_installation: Settings, step: str, nth: int
+) -> None:
+    judge_upload(uploader, sqlite_installation, step, nth)
 
 
 @pytest.mark.parametrize(("step", "nth"), IMPORT_STEPS)
 def test_an_import_killed_at_any_step_is_finished_by_the_next_one(
-    sqlite_installation: Settings, tmp_path: Path, step: str, nth: int
+    uploader: Forks, sqlite_installation: Settings, tmp_path: Path, step: str, nth: int
 ) -> None:
-    judge_import(sqlite_installation, make_files(tmp_path / "files"), step, nth)
+    judge_import(uploader, sqlite_installation, make_files(tmp_path / "files"), step, nth)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_random_kills_lose_nothing(installation: Settings, tmp_path: Path, seed: int) -> None:
+def test_random_kills_lose_nothing(uploader: Forks, installation: Settings, tmp_path: Path, seed: int) -> None:
     choice = random.Random(seed)
     if choice.random() < 0.5:
-        judge_upload(installation, *choice.choice(STEPS))
+        judge_upload(uploader, installation, *choice.choice(STEPS))
     else:
         step, _ = choice.choice(IMPORT_STEPS)
         most = {"U8": 1, "I9": 1, "U10": 2, "U12": 1}.get(step, FILES)
-        judge_import(installation, make_files(tmp_path / "files"), step, choice.randint(1, most))
+        judge_import(uploader, installation, make_files(tmp_path / "files"), step, choice.randint(1, most))

@@ -16,7 +16,7 @@ from tests.servers import Caller, serving
 
 pytestmark = pytest.mark.faults
 
-CLIENTS, WORKERS, ROUNDS = 50, 4, 20
+CLIENTS, WORKERS = 50, 4
 CONTENT = b"only once"
 
 
@@ -33,19 +33,22 @@ def race(callers: list[Caller], forms: list[str], token: str) -> list[int]:
 
 
 @pytest.mark.timeout(300)
-def test_one_download_is_granted_once_whatever_the_number_of_clients_and_processes(settings: Settings) -> None:
+@pytest.mark.parametrize("rounds", [4, pytest.param(40, marks=pytest.mark.soak)])
+def test_one_download_is_granted_once_whatever_the_number_of_clients_and_processes(
+    settings: Settings, rounds: int
+) -> None:
     with makers.running(settings) as app, app.app_context():
         document = makers.document(makers.category("reports"), "once.txt", CONTENT, "text/plain")
-        tokens = [shares.add_link(None, document.id, Terms(max_downloads=1))[1] for _ in range(ROUNDS)]
+        tokens = [shares.add_link(None, document.id, Terms(max_downloads=1))[1] for _ in range(rounds)]
 
     with serving(settings, "--workers", str(WORKERS)) as server:
         callers = [Caller(server.port) for _ in range(CLIENTS)]
         forms = [caller.form_token(f"/s/{tokens[0]}") for caller in callers]
         answers = [race(callers, forms, token) for token in tokens]
 
-    assert [statuses.count(303) for statuses in answers] == [1] * ROUNDS
+    assert [statuses.count(303) for statuses in answers] == [1] * rounds
     assert {status for statuses in answers for status in statuses} == {303, 410}
     with makers.running(settings) as app, app.app_context():
-        assert db.session.scalars(select(func.sum(ShareLink.used))).one() == ROUNDS
-        assert db.session.scalars(select(func.count()).select_from(Ticket)).one() == ROUNDS
+        assert db.session.scalars(select(func.sum(ShareLink.used))).one() == rounds
+        assert db.session.scalars(select(func.count()).select_from(Ticket)).one() == rounds
         assert db.session.scalars(select(func.count()).select_from(Download)).one() == 0, "nobody fetched yet"

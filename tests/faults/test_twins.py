@@ -4,16 +4,16 @@ A guard nobody has seen fail proves nothing. If the line is no longer there, the
 """
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.forking import ROOT, Forks
+
 pytestmark = [pytest.mark.twin, pytest.mark.faults]
 
-ROOT = Path(__file__).parents[2]
 COPIED = ("portal", "tests", "migrations", "config", "pyproject.toml")
 FAILED = 1
 """What pytest exits with when it ran tests and some failed."""
@@ -81,6 +81,13 @@ TWINS = [
         "tests/downloads/test_sending.py -k 'whoever_comes_back and sqlite'",
     ),
     Twin(
+        "what an answer offered is known when its worker dies",
+        "portal/downloads/transfers.py",
+        "        for gap in gaps:\n",
+        "        for gap in ():\n",
+        "tests/downloads/test_going_on.py -k at_once_is_believed",
+    ),
+    Twin(
         "a blob of another size is not opened",
         "portal/storage/local.py",
         "        if opened.size != size:\n",
@@ -118,9 +125,16 @@ TWINS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def guards() -> Iterator[Forks]:
+    """The process whose forks run the guarding tests."""
+    with Forks("tests.faults.guarding") as process:
+        yield process
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
-def test_the_guard_notices(twin: Twin, tmp_path: Path) -> None:
+def test_the_guard_notices(guards: Forks, twin: Twin, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in COPIED:
@@ -129,14 +143,9 @@ def test_the_guard_notices(twin: Twin, tmp_path: Path) -> None:
     sabotaged = copy / twin.file
     source = sabotaged.read_text()
     assert source.count(twin.line) == 1, f"the line of the twin is not there any more: {twin.line!r}"
-
-    assert run(twin, copy) == 0, "the guard must pass before anything is taken out"
-    sabotaged.write_text(source.replace(twin.line, twin.instead))
-    assert run(twin, copy) == FAILED
-
-
-def run(twin: Twin, copy: Path) -> int:
-    """The exit code of the guarding test on the copy."""
     arguments = [part.strip("'") for part in twin.test.split(" ", 2)]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
-    return subprocess.run(command, cwd=copy, capture_output=True, timeout=280, check=False).returncode
+
+    code = guards.order(copy=str(copy), arguments=arguments)
+    assert code == 0, f"the guard must pass before anything is taken out: {guards.output}"
+    sabotaged.write_text(source.replace(twin.line, twin.instead))
+    assert guards.order(copy=str(copy), arguments=arguments) == FAILED

@@ -1,7 +1,7 @@
-"""A child process that uploads one document, or imports a directory, and kills itself at a named step.
+"""A process that uploads one document, or imports a directory, and kills itself at a named step.
 
-``python uploader.py upload|import STEP NTH``; the installation comes from the environment. What was acknowledged is
-written to the journal, flushed, after the answer has been read: the judge believes the journal and not the server.
+What was acknowledged is written to the journal, flushed, after the answer has been read: the judge believes the journal
+and not the server.
 """
 
 import io
@@ -17,9 +17,11 @@ from sqlalchemy import select
 from portal import audit, create_app, uploads
 from portal.extensions import db
 from portal.models import User
+from portal.settings import load
 from portal.storage import Incoming, LocalStorage, local
 from portal.uploads import planning, storing
 from portal.views import guard
+from tests.forking import take_orders
 from tests.makers import signed_in
 
 CONTENT = b"%PDF-1.7\n" + bytes(range(256)) * 8192
@@ -76,15 +78,15 @@ def acknowledge(journal: Path, line: str) -> None:
         os.fsync(out.fileno())
 
 
-def main(what: str, step: str, nth: int, journal: Path, directory: Path) -> None:
-    """Arm the step, then do the work."""
-    app = create_app()
+def work(*, what: str, step: str, nth: int, journal: str, directory: str, environment: dict[str, str]) -> None:
+    """Upload or import, and die at the step."""
+    app = create_app(load(environment))
     app.config["WTF_CSRF_ENABLED"] = False
     if what == "import":
         with app.app_context():
             arm(step, nth)
-            uploads.import_directory(None, directory, "imported")
-            acknowledge(journal, "imported")
+            uploads.import_directory(None, Path(directory), "imported")
+            acknowledge(Path(journal), "imported")
         return
     with app.app_context():
         publisher = db.session.scalars(select(User)).one()
@@ -94,10 +96,10 @@ def main(what: str, step: str, nth: int, journal: Path, directory: Path) -> None
     form = {"category": "inbox", "files": (io.BytesIO(CONTENT), "upload.pdf")}
     answer = client.post("/admin/upload", data=form, content_type="multipart/form-data")
     if answer.status_code in (200, 201, 303):
-        acknowledge(journal, "upload.pdf")
+        acknowledge(Path(journal), "upload.pdf")
     else:
         sys.stderr.write(f"{answer.status_code} {answer.text}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
+    take_orders(work)

@@ -1,15 +1,11 @@
 """A process that works on installations and kills itself at the n-th step of the work.
 
-``python -m tests.integrity.dying``; each line on stdin is an order in JSON: ``verb`` and ``argument``, ``step``, and
-the ``environment`` of the installation. For each a fork works and dies; its exit code is written to stdout. A step is
-a commit of something written, or a name in the file system that comes or goes.
+An order has ``verb`` and ``argument``, ``step``, and the ``environment`` of the installation. A step is a commit of
+something written, or a name in the file system that comes or goes.
 """
 
-import json
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -19,6 +15,7 @@ from sqlalchemy import Connection, Engine, event
 
 from portal import integrity
 from portal.settings import load
+from tests.forking import take_orders
 from tests.makers import running
 
 READING = ("SELECT", "PRAGMA", "BEGIN", "SET LOCAL")
@@ -67,19 +64,5 @@ def work(verb: str, argument: str, step: int, environment: dict[str, str]) -> No
         VERBS[verb](argument)
 
 
-def main() -> None:
-    """Take orders until stdin ends."""
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            try:
-                work(**json.loads(line))
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    take_orders(work)

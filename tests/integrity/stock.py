@@ -1,22 +1,19 @@
 """The stock as tests of integrity see it: where bytes lie, how old things are, what is in every table."""
 
 import hashlib
-import json
 import os
 import signal
-import sys
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE, Popen
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import ColumnElement, MetaData, select, text, update
+from sqlalchemy import ColumnElement, inspect, select, table, text, update
 
 from portal.catalog import Content
 from portal.downloads import open_bytes
@@ -24,6 +21,7 @@ from portal.extensions import release_connection, storage, transaction
 from portal.models import Blob, Document, Version, db_later
 from portal.settings import Settings
 from tests.databases import connected
+from tests.forking import Forks
 from tests.makers import edition
 from tests.servers import environment
 
@@ -31,7 +29,6 @@ POSTGRESQL_IN_SOAK = pytest.mark.parametrize(
     "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
 )
 """For kills at every step, which take long."""
-ROOT = Path(__file__).parents[2]
 DAY = 86400
 
 
@@ -99,11 +96,9 @@ def files_below(directory: Path) -> list[Path]:
 def rows_of(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, sorted."""
     with connected(url) as connection:
-        found = MetaData()
-        found.reflect(connection)
         return {
-            name: sorted(map(tuple, connection.execute(select(table))), key=repr)
-            for name, table in found.tables.items()
+            name: sorted(map(tuple, connection.execute(select(text("*")).select_from(table(name)))), key=repr)
+            for name in inspect(connection).get_table_names()
         }
 
 
@@ -152,26 +147,14 @@ def wait_for_database_lock(thread: threading.Thread, url: str) -> bool:
     return False
 
 
-class Dying:
-    """The process of ``dying.py``, ended at the end of the block."""
+class Dying(Forks):
+    """The process of ``dying.py``."""
 
-    def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.integrity.dying"]
-        self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT)
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        _, complaints = self._process.communicate(timeout=60)
-        assert self._process.returncode == 0, complaints
+    def __init__(self) -> None:
+        super().__init__("tests.integrity.dying")
 
     def work(self, settings: Settings, verb: str, step: int, argument: Path = Path()) -> bool:
         """Whether it was killed at that step of the work; False when the work was done before."""
-        assert self._process.stdin
-        assert self._process.stdout
-        order = {"verb": verb, "step": step, "argument": str(argument), "environment": environment(settings)}
-        print(json.dumps(order), file=self._process.stdin, flush=True)
-        code = int(self._process.stdout.readline())
-        if code not in (0, -signal.SIGKILL):
-            self._process.kill()
-            raise AssertionError(self._process.stderr.read() if self._process.stderr else code)
+        code = self.order(verb=verb, step=step, argument=str(argument), environment=environment(settings))
+        assert code in (0, -signal.SIGKILL), self.output
         return code != 0

@@ -59,7 +59,6 @@ from tests.makers import NETWORK, category, change, document, edition, link, per
 
 CONTENT = b"Report of February\n"
 OTHER = b"Report of March\n"
-ROUNDS = 60
 
 
 @pytest.fixture
@@ -356,14 +355,15 @@ def test_a_document_brought_back_while_gc_looks_at_it_keeps_its_bytes(
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_uploads_of_the_same_bytes_against_gc_of_everything_old(context: Flask) -> None:
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.soak)])
+def test_uploads_of_the_same_bytes_against_gc_of_everything_old(context: Flask, rounds: int) -> None:
     shelf = category()
     contents = [b"one", b"two two", b"three three three"]
     is_over = threading.Event()
 
     def upload(seed: int) -> None:
         choice = random.Random(seed)
-        for number in range(ROUNDS):
+        for number in range(rounds):
             content = choice.choice(contents)
             with receive() as incoming:
                 incoming.write(content)

@@ -57,7 +57,6 @@ from tests.makers import (
 
 CONTENT = b"Report of February\n"
 OTHER = b"Report of March\n"
-FLIPS = 24
 
 
 @pytest.fixture
@@ -132,6 +131,8 @@ def fill_every_table(directory: Path) -> None:
             " SELECT token_hash, 'reset', 1, created_at, created_at FROM sessions WHERE id = 1",
             "INSERT INTO delegations (uuid, download_id, start, stop, made_at)"
             " SELECT uuid, id, 0, 5, started_at FROM downloads WHERE id = 1",
+            "INSERT INTO transfers (download_id, worker, spans)"
+            " SELECT id, 'somebody', '[[0, 5]]' FROM downloads WHERE id = 1",
             "INSERT INTO followed_logs (first_line, position, read_at) SELECT 'abc', 7, started_at FROM downloads",
         ):
             session.execute(text(statement))
@@ -572,11 +573,12 @@ def test_a_database_in_a_backup_that_is_none_of_ours_is_refused(
 
 
 @SQLITE_ONLY
-def test_a_flipped_bit_anywhere_is_refused_or_harmless(saved: Path, install: Install) -> None:
+@pytest.mark.parametrize("flips", [8, pytest.param(240, marks=pytest.mark.soak)])
+def test_a_flipped_bit_anywhere_is_refused_or_harmless(saved: Path, install: Install, flips: int) -> None:
     whole = saved.read_bytes()
     there = install()
-    for number in range(FLIPS):
-        at = number * len(whole) // FLIPS + number
+    for number in range(flips):
+        at = number * len(whole) // flips + number
         saved.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with running(there) as app, app.app_context():
             try:

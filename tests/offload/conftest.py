@@ -78,7 +78,7 @@ class House:
     def reader(self, name: str = "Reader") -> Reader:
         """Somebody new."""
         with self.app.app_context():
-            person = makers.person(f"{name} {secrets.token_hex(4)}")
+            person = makers.person(f"{name} {secrets.token_hex(8)}")
             token = start_session(person.id, network=makers.NETWORK, agent="tests")
             return Reader(person.id, person.name, token)
 
@@ -91,7 +91,7 @@ class House:
     def private(self, content: bytes, reader: Reader) -> int:
         """A document one person may read."""
         with self.app.app_context():
-            shelf = makers.category(f"private/{secrets.token_hex(4)}")
+            shelf = makers.category(f"private/{secrets.token_hex(8)}")
             makers.grant(shelf, user=db.session.get_one(User, reader.user_id))
             return makers.document(shelf, secrets.token_hex(8), content, "application/octet-stream").id
 
@@ -125,6 +125,10 @@ class House:
         """Read what nginx has written down so far; perhaps another nginx than ours."""
         with self.app.app_context():
             return Follower(log or self.nginx.log).catch_up()
+
+    def has_written(self, lines: int) -> bool:
+        """Whether nginx writes down so many transfers and no more; it does a moment after the client has its bytes."""
+        return until(lambda: len(self.nginx.lines) >= lines) and len(self.nginx.lines) == lines
 
     def rows(self, document_id: int | None = None) -> list[Download]:
         """The ledger, or what it has of one document."""

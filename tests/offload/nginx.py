@@ -2,12 +2,14 @@
 
 import os
 import pwd
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.parts import program
@@ -15,7 +17,12 @@ from tests.parts import program
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "nginx.conf"
 START_SECONDS = 30
+LOWEST, HIGHEST = 10_000, 30_000
+"""Of the ports that servers are told; the system gives higher ones to whoever asks for any, at any moment."""
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+_numbers = count(random.randrange(HIGHEST - LOWEST))  # every worker begins elsewhere
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,22 @@ def account() -> str:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
+    """A port nobody listens on now, nor soon by chance."""
+    for number in _numbers:
+        port = LOWEST + number % (HIGHEST - LOWEST)
+        if is_free(port):
+            return port
+    raise AssertionError("numbers do not end")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def rendered(blobs: Path, work: Path, port: int, upstream: int, replace: Mapping[str, str] | None = None) -> str:

@@ -9,6 +9,8 @@ import pytest
 from tests.offload.conftest import House
 from tests.offload.nginx import TEMPORARY, account, free_port, started
 
+pytestmark = pytest.mark.xdist_group("caches")
+
 ROUNDS = 150
 SEED = 20261122
 CACHE = """

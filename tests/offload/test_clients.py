@@ -14,6 +14,8 @@ from tests.offload.conftest import House, Reader, until
 from tests.offload.nginx import Nginx, fronted
 from tests.parts import program
 
+pytestmark = pytest.mark.xdist_group("clients")
+
 SIZE = 16 * 1024 * 1024
 CONTENT = os.urandom(1024 * 1024) * 16
 SEED, CUTS = 20261122, 20
@@ -114,5 +116,5 @@ def test_a_transfer_whose_nginx_is_killed_stays_handed_over_and_can_be_resumed(
 
     assert house.fetch(document_id, reader).body == CONTENT
 
-    house.catch_up()
+    assert until(lambda: is_settled(house, document_id, reader))
     assert (house.row(document_id, reader).state, house.row(document_id, reader).is_confirmed) == ("completed", True)

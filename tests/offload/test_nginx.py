@@ -28,6 +28,7 @@ LARGE = 64 * 1024 * 1024
 SECRET_NAMES = {"x-accel-redirect", "x-portal-delegation"}
 BOUNDARY = "----boundary-of-the-tests"
 PATIENCE = 30
+pytestmark = pytest.mark.xdist_group("nginx")
 
 
 def comparable(reply: Reply) -> list[tuple[str, str]]:
@@ -56,7 +57,7 @@ def test_the_headers_are_those_of_our_own_sending(
     reader, before = house.reader(), len(house.nginx.lines)
 
     one = house.fetch(text_id, reader, handed_over)
-    assert len(house.nginx.lines) == before + 1, "nginx sent it"
+    assert house.has_written(before + 1), "nginx sent it"
     other = house.fetch(text_id, reader, own)
     assert len(house.nginx.lines) == before + 1, "the portal sent it"
 
@@ -84,6 +85,7 @@ def test_a_ticket_under_https_has_the_headers_that_only_it_has(sqlite_template: 
         assert comparable(one) == comparable(other)
         assert one.get("Strict-Transport-Security") == "max-age=31536000; includeSubDomains"
         assert one.get("X-Robots-Tag") == "noindex"
+        assert house.has_written(1)
         assert house.catch_up().settled == 1
         (row,) = house.rows(document_id)
         assert row.state == "completed"
@@ -128,7 +130,7 @@ def test_what_a_client_says_of_redirects_leads_nowhere(house: House, text_id: in
             assert answer.status in (200, 302, 404)
     assert house.fetch(text_id, house.reader(), foreign).body == TEXT
 
-    assert len(house.nginx.lines) == before + 1
+    assert house.has_written(before + 1)
     assert "mine" not in house.nginx.log.read_text()
 
 
@@ -143,6 +145,7 @@ def test_only_documents_handed_over_are_in_the_log_and_no_secret_is(house: House
 
     house.fetch(text_id, reader)
 
+    assert house.has_written(before + 1)
     (line,) = house.nginx.lines[before:]
     assert re.fullmatch(rf'[0-9a-f-]{{36}} 200 {len(TEXT)} "OK" \S+', line)
 
@@ -210,8 +213,10 @@ def test_a_client_that_goes_away_is_an_aborted_download_with_its_bytes(house: Ho
     assert (row.state, row.closed_at) == ("aborted", None)
     assert got - 1000 <= row.bytes_sent < LARGE
     assert row.intervals == [[0, row.bytes_sent]]
+    before = len(house.nginx.lines)
     rest = house.fetch(large_id, reader, {"Range": f"bytes={row.bytes_sent}-"})
     assert rest.status == 206
+    assert house.has_written(before + 1)
     house.catch_up()
     row = house.row(large_id, reader)
     assert (row.state, row.is_confirmed, row.bytes_sent) == ("completed", True, LARGE)
@@ -235,7 +240,9 @@ def test_a_download_too_many_is_refused_while_nginx_sends(sqlite_template: Sqlit
 
 
 def test_the_log_is_followed_when_nginx_is_told_to_reopen_it(house: House, text_id: int) -> None:
+    before = len(house.nginx.lines)
     house.fetch(text_id, house.reader())
+    assert house.has_written(before + 1)
     assert house.catch_up().settled >= 1
     house.fetch(text_id, house.reader())
     rotated = house.nginx.log.rename(house.nginx.log.with_name("handed-over.log.1"))
@@ -274,7 +281,7 @@ def test_what_nginx_cannot_read_is_a_503_and_told(house: House, text_id: int, tm
 def publisher(house: House) -> Caller:
     """Somebody who may upload, through nginx."""
     with house.app.app_context():
-        person = makers.person(f"Publisher {os.urandom(4).hex()}")
+        person = makers.person(f"Publisher {os.urandom(8).hex()}")
         makers.grant(makers.category("inbox"), user=person, permission=PUBLISH)
         token = start_session(person.id, network=makers.NETWORK, agent="tests")
     return Caller(house.nginx.port, {"portal": token})
@@ -283,7 +290,7 @@ def publisher(house: House) -> Caller:
 def upload_request(caller: Caller, content: bytes) -> tuple[bytes, bytes]:
     """Head and body of an upload form."""
     fields = {"csrf_token": caller.form_token("/admin/upload"), "category": "inbox"}
-    opening, name = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=", os.urandom(4).hex()
+    opening, name = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=", os.urandom(8).hex()
     parts = [f'{opening}"{field}"\r\n\r\n{value}\r\n' for field, value in fields.items()]
     parts.append(f'{opening}"files"; filename="{name}.bin"\r\n\r\n')
     body = "".join(parts).encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()

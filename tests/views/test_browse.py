@@ -16,6 +16,7 @@ from portal.catalog.documents import put_document
 from portal.extensions import transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Download, Version
 from tests import makers
+from tests.databases import SQLITE_ONLY
 
 
 @dataclass
@@ -86,6 +87,7 @@ def test_home_says_how_many_documents_are_new(shelf: Shelf) -> None:
     assert page.index("Tax return") < page.index("Payroll") < page.index("Earlier") < page.index("Old accounts")
 
 
+@SQLITE_ONLY
 def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
     for number in range(13):
         shelf.add(f"Letter {number}", days=1)
@@ -94,6 +96,7 @@ def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
     assert "13 documents are new for you" in shelf.look()
 
 
+@SQLITE_ONLY
 def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
     many(shelf, 28)
     shelf.visited(days=5)
@@ -152,6 +155,7 @@ def test_a_newer_version_than_mine_needs_me_however_old_it_is(shelf: Shelf) -> N
     assert "version 2 replaces the one you have" in page
 
 
+@SQLITE_ONLY
 def test_an_empty_home_says_what_will_come(shelf: Shelf) -> None:
     page = shelf.look()
 
@@ -159,6 +163,7 @@ def test_an_empty_home_says_what_will_come(shelf: Shelf) -> None:
     assert "as soon as somebody publishes them for you" in page
 
 
+@SQLITE_ONLY
 @publisher
 def test_an_empty_home_leads_a_publisher_to_the_upload(shelf: Shelf) -> None:
     assert "/admin/upload" in links(shelf.browser.get("/").text)
@@ -180,17 +185,16 @@ def test_publishers_see_what_is_not_out_in_a_list_of_its_own(shelf: Shelf) -> No
     assert "new for you" not in shelf.look()
 
 
-@pytest.mark.parametrize("path", ["/", "/documents", "/categories/reports/2018", "/search?q=letter"])
-def test_readers_see_nothing_of_what_is_not_out(shelf: Shelf, path: str) -> None:
+def test_readers_see_nothing_of_what_is_not_out(shelf: Shelf) -> None:
     addresses = [shelf.add("Draft letter", published_at=None), shelf.add("Planned letter", days=-3)]
     with shelf.app.app_context():
         over = makers.now(days=-1)
     addresses.append(shelf.add("Past letter", days=3, expires_at=over))
-    html = shelf.browser.get(path).text
-
-    assert "Not out" not in words(html)
-    assert not [title for title in ("Draft letter", "Planned letter", "Past letter") if title in words(html)]
-    assert not [address for address in addresses if address in html]
+    for path in ("/", "/documents", "/categories/reports/2018", "/search?q=letter"):
+        html = shelf.browser.get(path).text
+        assert "Not out" not in words(html), path
+        assert not [title for title in ("Draft letter", "Planned letter", "Past letter") if title in words(html)], path
+        assert not [address for address in addresses if address in html], path
     assert [shelf.browser.get(address).status_code for address in addresses] == [404, 404, 404]
 
 
@@ -224,9 +228,16 @@ def many(shelf: Shelf, count: int) -> None:
                 session.execute(update(Document).where(Document.id == made.document_id).values(published_at=at))
 
 
-@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=payslip"])
-def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf, path: str) -> None:
+def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf) -> None:
     many(shelf, 103)
+    for path in ("/documents", "/categories/reports/2018", "/search?q=payslip"):
+        titles, pages = walked(shelf, path)
+        assert titles == [f"payslip-{number:02}" for number in reversed(range(103))], path
+        assert pages == 3, path
+
+
+def walked(shelf: Shelf, path: str) -> tuple[list[str], int]:
+    """The titles of a list from its first page to its last, and the number of pages."""
     seen: list[str] = []
     pages = 0
     address: str | None = path
@@ -235,11 +246,10 @@ def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf, path:
         seen += re.findall(r'class="title"[^>]*>(.*?)</a>', re.sub("</?(wbr|mark)>", "", html))
         address = next((link for link in links(html) if "after=" in link), None)
         pages += 1
-
-    assert pages == 3
-    assert seen == [f"payslip-{number:02}" for number in reversed(range(103))]
+    return seen, pages
 
 
+@SQLITE_ONLY
 def test_a_list_says_how_much_of_it_is_shown(shelf: Shelf) -> None:
     many(shelf, 51)
     first = shelf.browser.get("/documents").text
@@ -255,12 +265,10 @@ def test_a_short_list_is_shown_whole(shelf: Shelf) -> None:
     assert "1 document, all shown" in shelf.look("/documents")
 
 
-@pytest.mark.parametrize("after", ["x", "1-0", "1-", "-1", "٣-٤", "1-99999999999", "999999999999999999-1", "1;2"])
-@pytest.mark.parametrize("path", ["/documents", "/categories/reports/2018", "/search?q=a"])
-def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str, after: str) -> None:
-    sign = "&" if "?" in path else "?"
-
-    assert shelf.browser.get(f"{path}{sign}after={after}").status_code in (200, 400)
+@pytest.mark.parametrize("path", ["/documents?", "/categories/reports/2018?", "/search?q=a&"])
+def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str) -> None:
+    for after in ("x", "1-0", "1-", "-1", "٣-٤", "1-99999999999", "999999999999999999-1", "1;2"):
+        assert shelf.browser.get(f"{path}after={after}").status_code in (200, 400), after
 
 
 def test_a_category_shows_its_own_documents_and_leads_below(shelf: Shelf) -> None:
@@ -289,6 +297,7 @@ def test_the_way_to_a_category_leads_only_through_what_one_may_see(shelf: Shelf)
     shelf.look("/categories/reports", 404)
 
 
+@SQLITE_ONLY
 def test_a_description_keeps_its_lines(shelf: Shelf) -> None:
     with shelf.app.app_context():
         makers.change(catalog.get_category(shelf.category_id), description="First line.\nSecond <b>line</b>.")
@@ -297,6 +306,7 @@ def test_a_description_keeps_its_lines(shelf: Shelf) -> None:
     assert "First line.\nSecond &lt;b&gt;line&lt;/b&gt;." in html
 
 
+@SQLITE_ONLY
 def test_an_empty_category_says_so_and_leads_back(shelf: Shelf) -> None:
     page = shelf.look("/categories/reports/2018")
 
@@ -304,6 +314,7 @@ def test_an_empty_category_says_so_and_leads_back(shelf: Shelf) -> None:
     assert "Back to Home" in page
 
 
+@SQLITE_ONLY
 def test_a_category_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     page = shelf.look("/categories/reports/2018")
 
@@ -311,6 +322,7 @@ def test_a_category_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     assert "Edit category" not in page
 
 
+@SQLITE_ONLY
 @publisher
 def test_a_publisher_may_upload_but_not_edit(shelf: Shelf) -> None:
     html = shelf.browser.get("/categories/reports/2018").text
@@ -319,6 +331,7 @@ def test_a_publisher_may_upload_but_not_edit(shelf: Shelf) -> None:
     assert "Edit category" not in words(html)
 
 
+@SQLITE_ONLY
 @manager
 def test_a_manager_may_do_both(shelf: Shelf) -> None:
     html = shelf.browser.get("/categories/reports/2018").text
@@ -353,17 +366,14 @@ def test_an_old_address_tells_strangers_nothing(shelf: Shelf) -> None:
     assert answer.data == stranger.get("/nothing").data
 
 
-@pytest.mark.parametrize(
-    "query", ["tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"]
-)
-def test_search_finds_words_in_title_and_filename(shelf: Shelf, query: str) -> None:
+def test_search_finds_words_in_title_and_filename(shelf: Shelf) -> None:
     shelf.add("Tax return, 100% file for Straße", filename="vat_2026.pdf")
     shelf.add("Something else", filename="other-1.pdf")
-    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
-
-    assert "One document has" in page
-    assert "Tax return, 100% file for Straße" in page
-    assert "Something else" not in page
+    for query in ("tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"):
+        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+        assert "One document has" in page, query
+        assert "Tax return, 100% file for Straße" in page, query
+        assert "Something else" not in page, query
 
 
 def test_search_wants_every_word(shelf: Shelf) -> None:
@@ -373,6 +383,7 @@ def test_search_wants_every_word(shelf: Shelf) -> None:
     assert "try fewer of them" in shelf.look("/search?q=tax+payroll")
 
 
+@SQLITE_ONLY
 def test_search_marks_what_it_found(shelf: Shelf) -> None:
     shelf.add("Tax return", filename="return_2026.pdf")
     html = shelf.browser.get("/search?q=RETURN").text
@@ -381,15 +392,16 @@ def test_search_marks_what_it_found(shelf: Shelf) -> None:
     assert "<mark>return</mark>_<wbr>2026.pdf" in html
 
 
-@pytest.mark.parametrize("query", ["", "   ", "\u200b", "\u202e"])
-def test_search_for_nothing_asks_for_words(shelf: Shelf, query: str) -> None:
+@SQLITE_ONLY
+def test_search_for_nothing_asks_for_words(shelf: Shelf) -> None:
     shelf.add("Tax return")
-    page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+    for query in ("", "   ", "\u200b", "\u202e"):
+        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
+        assert "Type words of a title or filename" in page, repr(query)
+        assert "Tax return" not in page, repr(query)
 
-    assert "Type words of a title or filename" in page
-    assert "Tax return" not in page
 
-
+@SQLITE_ONLY
 def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf) -> None:
     many(shelf, 51)
     html = shelf.browser.get("/search?q=payslip+pdf").text
@@ -400,13 +412,10 @@ def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf
     assert "q=payslip+pdf" in more
 
 
-@pytest.mark.parametrize(
-    "query", ["a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"]
-)
-def test_search_takes_anything(shelf: Shelf, query: str) -> None:
-    answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
-
-    assert answer.status_code == 200
+def test_search_takes_anything(shelf: Shelf) -> None:
+    for query in ("a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"):
+        answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
+        assert answer.status_code == 200, ascii(query[:40])
 
 
 def test_a_document_tells_its_facts(shelf: Shelf) -> None:
@@ -476,6 +485,7 @@ def test_every_version_has_its_own_download_and_note(shelf: Shelf) -> None:
     assert html.count("Note 11, and\nthe &lt;signature&gt; page.") == 2
 
 
+@SQLITE_ONLY
 def test_a_document_says_what_was_just_done_with_it(shelf: Shelf) -> None:
     address = shelf.add("Annual accounts")
 
@@ -483,6 +493,7 @@ def test_a_document_says_what_was_just_done_with_it(shelf: Shelf) -> None:
     assert 'role="status"' not in shelf.browser.get(f"{address}?done=something").text
 
 
+@SQLITE_ONLY
 def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     html = shelf.browser.get(shelf.add("Annual accounts")).text
 
@@ -490,6 +501,7 @@ def test_a_document_offers_a_reader_nothing_to_change(shelf: Shelf) -> None:
     assert not [link for link in links(html) if link.endswith(("/edit", "/versions", "/move", "/links"))]
 
 
+@SQLITE_ONLY
 @publisher
 def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
     address = shelf.add("Annual accounts")
@@ -498,6 +510,7 @@ def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
     assert {f"{address}/{what}" for what in ("edit", "versions", "move", "links", "deliveries")} <= set(links(html))
 
 
+@SQLITE_ONLY
 @publisher
 @pytest.mark.parametrize(
     ("days", "is_draft", "sentence"),

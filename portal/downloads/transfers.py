@@ -1,0 +1,56 @@
+"""Large answers on their way, of which nothing is written down yet: what they offered is known if their worker dies."""
+
+from sqlalchemy import delete, select
+
+from portal.downloads import statements, workers
+from portal.downloads.intervals import Intervals, offered, pairs
+from portal.extensions import transaction, write_one
+from portal.models import Download, Transfer
+
+
+def note(download_id: int, spans: Intervals) -> int:
+    """Note an answer of this process that offers these spans; its row."""
+    row = write_one(statements.BEGIN_TRANSFER, download=download_id, name=workers.name(), offers=spans)
+    if row is None:
+        raise LookupError("a row that was written has an id")
+    number: int = row[0]
+    return number
+
+
+def end(transfer: int) -> None:
+    """It has ended, or all of it is written down."""
+    write_one(statements.END_TRANSFER, transfer=transfer)
+
+
+def take_dead(download_id: int, gaps: Intervals, *, is_silent: bool) -> Intervals:
+    """What answers whose worker is dead may have filled of these gaps; each such answer is believed in once.
+
+    Of several that offered a place, the one that began last before it counts, which claims least. ``is_silent``: nobody
+    has heard of the download for long, so workers nobody can tell of are dead too.
+    """
+    with transaction() as session:
+        these = select(Transfer.id, Transfer.worker, Transfer.spans).where(Transfer.download_id == download_id)
+        rows = session.execute(these).all()
+        dead = [row for row in rows if _is_dead(row.worker, is_silent=is_silent)]
+        filled, used = [], []
+        for gap in gaps:
+            candidates = [(piece, row.id) for row in dead for piece in offered([gap], pairs(row.spans))]
+            if candidates:
+                piece, transfer = max(candidates)
+                filled.append(piece)
+                used.append(transfer)
+        if used:
+            session.execute(delete(Transfer).where(Transfer.id.in_(used)))
+    return filled
+
+
+def forget_closed() -> None:
+    """Drop what is left of answers whose download is closed: nobody goes on with it."""
+    with transaction() as session:
+        closed = select(Download.id).where(Download.closed_at.is_not(None))
+        session.execute(delete(Transfer).where(Transfer.download_id.in_(closed)))
+
+
+def _is_dead(worker: str, *, is_silent: bool) -> bool:
+    alive = workers.is_alive(worker)
+    return is_silent if alive is None else not alive
