@@ -55,6 +55,9 @@ SENTENCES = {
 
 CHOICES = {
     "access.denied": "Page refused",
+    "blob.damaged": "Content found damaged",
+    "blob.healed": "Content right again",
+    "blob.removed": "Damaged content removed",
     "category.added": "Category added",
     "category.changed": "Category changed",
     "category.moved": "Category moved",
@@ -86,6 +89,8 @@ CHOICES = {
     "share.refunded": "Download given back to a link",
     "share.revoked": "Link revoked",
     "share.used": "Link used",
+    "source.damaged": "File in place found damaged",
+    "source.healed": "File in place right again",
     "token.issued": "One-time address made",
     "user.added": "Account added",
     "user.changed": "Account changed",
