@@ -172,7 +172,8 @@ def house(app: Flask, monkeypatch: pytest.MonkeyPatch) -> House:
         for number, size in enumerate(SIZES):
             content = choice.randbytes(size)
             contents[makers.document(shelf, f"{number}.bin", content).id] = content
-    return House(app, makers.signed_in(app, user), list(contents), contents)
+        reader = makers.signed_in(app, user)
+    return House(app, reader, list(contents), contents)
 
 
 @SQLITE_ONLY

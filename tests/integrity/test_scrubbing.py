@@ -309,9 +309,9 @@ class TestHowFast:
         assert rate_of(self.running(total=total, gone=30 * DAY)) == pytest.approx(total / DAY, rel=0.01)
 
     @SQLITE_ONLY
-    def test_it_rests_between_blocks_as_long_as_the_rate_wants(self, app: Flask, no_start: None) -> None:
+    def test_it_rests_between_blocks_as_long_as_the_rate_wants(self, context: Flask, no_start: None) -> None:
         """The clerk does not really wait, so the last rest is what all blocks together should have taken."""
-        app.config["PORTAL"] = dataclasses.replace(settings(), scrub_mib_per_second=1)
+        context.config["PORTAL"] = dataclasses.replace(settings(), scrub_mib_per_second=1)
         makers.document(makers.category("reports"), "large.bin", os.urandom(4 * MIB))
         clerk = Clerk()
         began = time.monotonic()
@@ -332,8 +332,8 @@ class TestHowFast:
         assert (find_running() is not None) == is_due
 
     @SQLITE_ONLY
-    def test_the_days_are_a_setting(self, app: Flask, stored: Document, no_start: None) -> None:
-        app.config["PORTAL"] = dataclasses.replace(settings(), scrub_days=30)
+    def test_the_days_are_a_setting(self, context: Flask, stored: Document, no_start: None) -> None:
+        context.config["PORTAL"] = dataclasses.replace(settings(), scrub_days=30)
         done = scrub()
         makers.change(db.session.get_one(ScrubPass, done.id), started_at=ago(14))
         Scrubber(Clerk().rest).turn()
