@@ -511,8 +511,9 @@ def replace_a_blob_by_another(members: Members) -> None:
 
 def damage_the_database(members: Members) -> None:
     info, content = members[0]
-    middle = len(content) // 2
-    members[0] = (info, content[:middle] + bytes(64) + content[middle + 64 :])
+    middle = len(content) // 2  # turned round, for there may be nothing but zeros
+    turned = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
+    members[0] = (info, content[:middle] + turned + content[middle + 64 :])
 
 
 def drop_a_blob(members: Members) -> None:
