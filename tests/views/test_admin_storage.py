@@ -92,7 +92,7 @@ def test_damaged_documents_are_listed_with_what_is_wrong(world: World) -> None:
     for title, place in (("copy", "letters · version 1"), ("annual", "reports / 2018 · version 1")):
         assert re.search(rf"{title} {place} Its bytes have changed Today, \d\d:\d\d", page)
     assert "sound" not in page
-    assert "Damaged 1 file was" in page
+    assert "Damaged 1 file " in page
 
 
 def test_an_old_version_and_one_in_the_trash_are_told_apart(world: World) -> None:
@@ -112,7 +112,7 @@ def test_a_pass_that_runs_shows_how_far_it_is(world: World) -> None:
         makers.change(db.session.get_one(ScrubPass, begun.id), files=1, bytes=15)
     page = world.admin.read("/admin/storage")
     assert re.search(r'<progress value="0\.51\d*" max="1"', page)
-    assert "A pass is running, 51 % are done. 15 bytes of 29 bytes in 1 file, none damaged." in words(page)
+    assert "A pass is under way; 51 % is read. 15 bytes of 29 bytes in 1 file, none damaged." in words(page)
     assert "Next pass" not in words(page)
 
 
