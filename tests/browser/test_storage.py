@@ -1,4 +1,4 @@
-"""The page about the storage in a browser: while all is well, and while documents are damaged and a pass is under way."""
+"""The page about the storage in a browser: while all is well, and with damage while a pass is under way."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
