@@ -5,6 +5,7 @@ directories; only then may a row in the database refer to it. A crash in between
 nobody refers to.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -42,6 +43,7 @@ _KEY_ON_ITS_SHELF = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})"
 _TEMP = re.compile(r"incoming-[0-9a-f]{32}")
 _LOCK = ".lock"
 _SCRUB_LOCK = ".scrubbing"
+_LOCK_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LocalStorage:
@@ -324,16 +326,30 @@ class LocalStorage:
 
     def _open_lock(self, kind: int, name: str = _LOCK) -> int:
         """A descriptor for every holder: flock(2) binds to it, so threads exclude each other as processes do."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with storage_faults(), held(self._open_tmp()) as tmp:
-            descriptor = os.open(name, flags, 0o600, dir_fd=tmp)
+            descriptor = _open_lock_file(tmp, name)
             try:
-                os.fchmod(descriptor, 0o600)
                 fcntl.flock(descriptor, kind)
             except BaseException:
                 os.close(descriptor)
                 raise
         return descriptor
+
+
+def _open_lock_file(tmp: int, name: str) -> int:
+    """Made if missing; on a storage mounted for reading alone the one that is there will do."""
+    try:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600, dir_fd=tmp)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(name, os.O_RDONLY | _LOCK_FLAGS, dir_fd=tmp)
+    try:
+        os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _shelf(sha256: str) -> tuple[str, str]:
