@@ -30,7 +30,7 @@ pytestmark = pytest.mark.faults
 SIZES = [40, 41, 5_000, 64 * 1024, 200_000, 300_000]
 """Of one block, of exactly one, of several; the last two are left to the scrub."""
 INLINE = 150_000
-SHORT, LONG = 150, 10_000
+SHORT, LONG = 60, 1_000
 
 
 @dataclass
@@ -185,12 +185,12 @@ def test_damage_at_random_never_passes_and_is_always_noticed(house: House) -> No
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(4 * 3600)
-@pytest.mark.parametrize("seed", range(10))
-def test_ten_thousand_damages_never_pass(house: House, seed: int) -> None:
-    choice = random.Random(seed)
-    for _ in range(LONG // 10):
+@pytest.mark.timeout(3600)
+def test_a_thousand_damages_never_pass_and_are_all_noticed(house: House) -> None:
+    choice = random.Random(20261127)
+    for _ in range(LONG):
         play(house, choice)
+    print(f"{sum(house.tally.values())} damages, each noticed: {house.tally}")
 
 
 @pytest.fixture
