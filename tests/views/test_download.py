@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.downloads.sending import AT_ONCE, BLOCK
-from portal.extensions import db
+from portal.extensions import close_connections, db
 from portal.models import Document, Download, User
 from portal.settings import Settings
 from portal.views import delivery
@@ -100,6 +100,7 @@ def test_good_bytes_cost_three_statements_and_two_looks_at_their_file(
         looks.append(descriptor)
         return real(descriptor)
 
+    close_connections(house.app)  # those kept ready were given out before anybody watched
     with house.app.app_context(), watched(db.engine) as seen:
         monkeypatch.setattr(os, "fstat", fstat)
         assert house.reader.get(f"/documents/{house.document_id}/download").data == PDF
