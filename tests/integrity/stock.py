@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import CursorResult, ColumnElement, inspect, select, table, text, update
+from sqlalchemy import ColumnElement, CursorResult, inspect, select, table, text, update
 
 from portal.catalog import Content
 from portal.downloads import open_bytes
