@@ -190,7 +190,7 @@ class Target:
     def say(self, request: bytes, status: int | Collection[int], *, told: str = "") -> Answer:
         """Send bytes, read the whole answer, and hold it against the oracle."""
         since = self.server.log.stat().st_size
-        answer = self._exchange(request)
+        answer = self.exchange(request)
         asked, expected = request[:200], {status} if isinstance(status, int) else set(status)
         assert answer.status in expected, (asked, answer.status, answer.body[-600:])
         assert answer.status < 500 or told, asked
@@ -246,7 +246,8 @@ class Target:
         pid = self.server.process.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
-    def _exchange(self, request: bytes) -> Answer:
+    def exchange(self, request: bytes) -> Answer:
+        """The answer itself, for many who ask at once: whose line in the log is whose nobody could say."""
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=60) as line:
             line.sendall(request)
             response = HTTPResponse(line, method=request.partition(b" ")[0].decode("latin-1"))
