@@ -7,10 +7,10 @@ A079: nobody chooses the token of a link; there are no names of their own.
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -23,14 +23,14 @@ from portal.shares import revoke_link
 from portal.tokens import make_token
 from tests import makers
 from tests.attacks.oracle import ON_BOTH, Answer, Target
-from tests.servers import TOKEN
+from tests.attacks.racing import asked, race
+from tests.servers import FORM, TOKEN
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
 PASSWORD = "a password of a link"
 CONTENT = bytes(range(256)) * 100
 SPENT = {"share_links", "tickets", "audit_events"}
-FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -199,22 +199,15 @@ def test_fifty_at_once_get_no_more_than_the_limit_and_ranges_without_a_ticket_ge
 ) -> None:
     """A061 A066: with four processes and on each database it is ``tests/faults/test_limits.py``."""
     made = link(target, max_downloads=limit)
-    visitors = [guest(target, made)] * 50
-    start = Barrier(len(visitors), timeout=60)
+    visitor = guest(target, made)
+    look = asked(target, "GET", f"/s/{made.token}", {"Range": "bytes=0-0", "Accept": "*/*"})
+    press = asked(target, "POST", f"/s/{made.token}/download", {"X-CSRFToken": visitor.form, "Cookie": visitor.cookie})
 
-    def come(visitor: Guest) -> tuple[bytes, int]:
-        start.wait()
-        asked = {"Range": "bytes=0-0", "Accept": "*/*"}
-        seen = said(target, f"/s/{made.token}", asked).body
-        headers = {"Content-Type": FORM, "X-CSRFToken": visitor.form, "Cookie": visitor.cookie}
-        return seen, said(target, f"/s/{made.token}/download", headers, "POST").status
+    answers = race(target, *[look, press] * 50)
 
-    with ThreadPoolExecutor(len(visitors)) as pool:
-        came = list(pool.map(come, visitors))
-
-    assert all(b"<!doctype html>" in seen for seen, _ in came)
-    statuses = [status for _, status in came]
+    statuses = [answer.status for answer in answers[1::2]]
     assert (statuses.count(303), statuses.count(410)) == (limit, 50 - limit)
+    assert all(b"<!doctype html>" in answer.body and CONTENT[:64] not in answer.body for answer in answers)
     with target.app.app_context():
         assert db.session.get_one(ShareLink, made.id).used == limit
         assert db.session.scalars(select(func.count()).where(Ticket.link_id == made.id)).one() == limit
@@ -338,11 +331,12 @@ def test_a_link_ends_with_the_right_of_who_made_it(target: Target, event: str) -
     ticket = visitor.press(303).header("Location")
 
     with target.app.app_context():
-        {
+        events: dict[str, Callable[[], object]] = {
             "right taken": lambda: remove_grant(None, grant_id),
             "author disabled": lambda: disable_user(None, author_id),
             "moved to where they may not look": lambda: move_document(None, document_id, makers.category("vault").id),
-        }[event]()
+        }
+        events[event]()
 
     visitor.press(410)
     for path in (f"/s/{token}", ticket):
@@ -355,12 +349,12 @@ def test_a_link_is_not_there_to_be_changed(target: Target, method: str) -> None:
     made = link(target, max_downloads=1)
     visitor = guest(target, made)
     headers = {"Content-Type": "application/json", "X-CSRFToken": visitor.form, "Cookie": visitor.cookie}
-    asked = {"who": "nobody", "method": method, "headers": headers, "body": b'{"max_downloads": 9}'}
+    request: Any = {"who": "nobody", "method": method, "headers": headers, "body": b'{"max_downloads": 9}'}
     with target.untouched():
-        target.ask(f"/s/{made.token}", 405, **asked)  # type: ignore[arg-type]
-        target.ask(f"/t/{make_token()}", 405, **asked)  # type: ignore[arg-type]
+        target.ask(f"/s/{made.token}", 405, **request)
+        target.ask(f"/t/{make_token()}", 405, **request)
         if method != "POST":
-            target.ask(f"/s/{made.token}/download", 405, **asked)  # type: ignore[arg-type]
+            target.ask(f"/s/{made.token}/download", 405, **request)
 
 
 def test_a_token_is_shown_once_and_its_password_never(target: Target) -> None:
@@ -436,12 +430,12 @@ def test_what_somebody_planted_in_a_browser_is_worth_nothing_after_the_button(ta
     target.ask(f"/t/{planted}", 404, who="nobody", writes={"sign_in_attempts"})
 
 
-def link(target: Target, password: str | None = None, **columns: object) -> Made:
+def link(target: Target, password: str | None = None, max_downloads: int | None = None) -> Made:
     """A new link to a document of its own, made by the operator."""
     with target.app.app_context():
         name = f"linked-{make_token()[:12]}.bin"
         document = makers.document(makers.category("pdf"), name, CONTENT + name.encode(), "application/octet-stream")
-        made, token = makers.link(document, password=password, **columns)
+        made, token = makers.link(document, password=password, max_downloads=max_downloads)
         return Made(made.id, token, document.id, name)
 
 
@@ -478,13 +472,6 @@ def change(target: Target, made: Made, fields: dict[str, str]) -> None:
     known = {"label": "", "message": "", "expires_at": "", "max_downloads": str(limit or ""), "password": ""}
     writes = {"share_links", "audit_events"}
     target.post(f"/admin/links/{made.id}", 303, known | fields, who="publisher", writes=writes)
-
-
-def said(target: Target, path: str, headers: dict[str, str], method: str = "GET") -> Answer:
-    """What the server says to one of many who ask at once."""
-    own = {"Host": f"127.0.0.1:{target.server.port}", "Connection": "close", "Content-Length": "0"} | headers
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in own.items()), "", ""]
-    return target.exchange("\r\n".join(lines).encode())
 
 
 def quoted(character: str) -> str:
