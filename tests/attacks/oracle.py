@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 OUTSIDE = b"a secret that lies outside of everything the portal may open\n"
 """What is in ``outside.txt`` beside the data of the portal; attacks try to get it."""
 BOUNDARY = b"a-boundary-of-the-attacks"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY.decode()}"
 LINE = re.compile(r'\S+Z \S+ \S+ .* (?P<status>\d{3}) \d+ \d+ms ".*"')
 """One line of the access log."""
 REFUSED = re.compile(r"\S+Z WARNING refused (?P<status>\d{3}) from \S+ before it was read: .*")
@@ -180,11 +181,9 @@ class Target:
     def upload(
         self, path: str, status: int, fields: Mapping[str, str], part: bytes, *, who: str, writes: Collection[str] = ()
     ) -> Answer:
-        """What the server says to a form with one document; ``part`` is its whole part, head and content."""
-        values = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
-        parts = [value.encode() for value in values]
-        body = b"".join(b"--%s\r\n%s\r\n" % (BOUNDARY, one) for one in [*parts, part]) + b"--%s--\r\n" % BOUNDARY
-        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}", "X-CSRFToken": self.form(who)}
+        """What the server says to a form with one document."""
+        headers = {"Content-Type": MULTIPART, "X-CSRFToken": self.form(who)}
+        body = multipart(fields, part)
         return self.ask(path, status, who=who, method="POST", headers=headers, body=body, writes=writes)
 
     def say(self, request: bytes, status: int | Collection[int], *, told: str = "") -> Answer:
@@ -291,6 +290,13 @@ def session_of(user_id: int) -> str:
     newest = select(Session).where(Session.user_id == user_id).order_by(Session.id.desc()).limit(1)
     makers.change(db.session.scalars(newest).one(), seen_at=makers.now(hours=1))
     return token
+
+
+def multipart(fields: Mapping[str, str], part: bytes) -> bytes:
+    """A form with one document; ``part`` is its whole part, head and content."""
+    values = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    parts = [*(value.encode() for value in values), part]
+    return b"".join(b"--%s\r\n%s\r\n" % (BOUNDARY, one) for one in parts) + b"--%s--\r\n" % BOUNDARY
 
 
 def part(name: str, filename: bytes, content: bytes) -> bytes:

@@ -1,7 +1,9 @@
 """Group A.3 of the attack table: links for people without an account, what opens them and what does not.
 
-A057, A058: a right password opens one download and leaves nothing behind that could be taken for another link or
-outlive a change; what there is instead, the ticket and its cookie, is tested under these rows.
+A right password opens one download and leaves nothing behind that could be taken for another link or outlive a change:
+A057, A058 and A078 are about what there is instead, the ticket and its cookie. A ticket that was handed out before a
+password was changed is still for its one download (DESIGN, P5).
+
 A070: a link leads to one document; there are no links to a category or a choice yet.
 A079: nobody chooses the token of a link; there are no names of their own.
 """

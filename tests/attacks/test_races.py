@@ -1,7 +1,6 @@
 """Group A.12 of the attack table: what two do at the same moment.
 
-A269: gc against uploads of the same bytes is ``tests/integrity/test_collecting.py``, on both databases: two who upload
-while a third collects, and every single step of it by itself.
+Every row is a test. Of A275 there is only what is built: no schedule runs anything yet.
 """
 
 import json
@@ -10,17 +9,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
+from threading import Event
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from portal.accounts import actor_of, add_group, change_user, disable_user, issue_token
 from portal.catalog import remove_grant, trash_document
 from portal.errors import DocumentNotFound, Forbidden
-from portal.extensions import db, storage
+from portal.extensions import db, storage, transaction
 from portal.integrity import collect, verify
 from portal.models import (
     PUBLISH,
@@ -36,8 +37,9 @@ from portal.models import (
     Version,
 )
 from tests import makers
-from tests.attacks.oracle import ON_BOTH, ROOT, Target
+from tests.attacks.oracle import MULTIPART, ON_BOTH, ROOT, Target, multipart, part
 from tests.attacks.racing import asked, got, race, sent
+from tests.integrity.stock import age_blobs
 from tests.servers import FORM, TOKEN, environment
 
 pytestmark = pytest.mark.xdist_group("attacks")
@@ -97,6 +99,36 @@ def test_two_who_rename_to_the_same_name_are_one_who_did_and_one_who_is_told(tar
         statuses = [answer.status for answer in race(target, *forms)]
 
         assert (statuses.count(303), statuses.count(409)) == (1, 7), statuses
+
+
+@ON_BOTH
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rounds", [20, pytest.param(1_000, marks=pytest.mark.soak)])
+def test_what_is_uploaded_while_another_process_collects_the_same_bytes_is_there(target: Target, rounds: int) -> None:
+    """A269: within one process, and step by step, it is ``tests/integrity/test_collecting.py``."""
+    with target.app.app_context():
+        shelf_id = makers.category("pdf/collected").id
+    target.form("publisher")  # looked at while nobody else writes
+    is_over = Event()
+
+    def collect_all_the_time() -> int:
+        removed = 0
+        with target.app.app_context():
+            while not is_over.is_set():
+                make_all_old(shelf_id)
+                removed += collect().files
+        return removed
+
+    with ThreadPoolExecutor(1) as pool:
+        collecting = pool.submit(collect_all_the_time)
+        try:
+            for number in range(rounds):
+                upload_fetch_and_trash(target, f"{number} of {rounds}.pdf", b"%PDF-1.7 " + b"collected " * (number % 2))
+        finally:
+            is_over.set()
+        assert collecting.result() > 0
+    with target.app.app_context():
+        assert verify().problems == []
 
 
 @ON_BOTH
@@ -298,3 +330,24 @@ def require_nothing_after_demotion(user_id: int) -> None:
     hashed = select(AuditPerson.person_hash).where(AuditPerson.user_id == user_id).scalar_subquery()
     later = select(AuditEvent.action).where(AuditEvent.actor_hash == hashed, AuditEvent.id > last)
     assert set(db.session.scalars(later)) <= {"access.denied"}
+
+
+def make_all_old(shelf_id: int) -> None:
+    """As if whatever of this category is in the trash had been there for long, and no bytes been used today."""
+    with transaction() as session:
+        trashed = (Document.category_id == shelf_id, Document.trashed_at.is_not(None))
+        session.execute(update(Document).where(*trashed).values(trashed_at=makers.now(days=-40)))
+    age_blobs()
+
+
+def upload_fetch_and_trash(target: Target, filename: str, content: bytes) -> None:
+    """A document comes in by the form of the server, is fetched back, and goes into the trash."""
+    headers = {"Cookie": f"portal={target.tokens['publisher']}", "X-CSRFToken": target.form("publisher")}
+    headers |= {"Content-Type": MULTIPART}
+    body = multipart({"category": "pdf/collected"}, part("files", filename.encode(), content))
+    assert target.exchange(asked(target, "POST", "/admin/upload", headers, body)).status == 200
+    with target.app.app_context():
+        document_id = db.session.scalars(select(Document.id).where(Document.filename == filename)).one()
+    fetched = target.exchange(got(target, f"/documents/{document_id}/download", "reader"))
+    assert (fetched.status, fetched.body) == (200, content), target.server.output[-2000:]
+    assert target.exchange(sent(target, f"/documents/{document_id}/trash", {}, "publisher")).status == 303
