@@ -149,8 +149,8 @@ def document(
     with storage().receive() as incoming, storage().placing():
         incoming.write(content)
         received = incoming.finish()
-        storage().keep(received)
-        bytes_in = Content(received.sha256, received.crc32, received.size, content_type)
+        stamp = storage().keep(received)
+        bytes_in = Content(received.sha256, received.crc32, received.size, content_type, stamp=stamp)
         outcome = put_document(None, into.id, filename, bytes_in)
     made = db.session.get_one(Document, outcome.document_id)
     change(made, **columns)

@@ -4,17 +4,19 @@ import uuid as uuids
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
+from portal.catalog.soundness import record_healing, seen_as, stamp_in
 from portal.catalog.texts import require_text, require_title
 from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
 from portal.models import PUBLISH, Blob, Category, Document, Version, db_now
+from portal.storage import Stamp
 
 OnConflict = Literal["version", "rename", "refuse"]
 Kind = Literal["added", "versioned", "unchanged"]
@@ -31,6 +33,13 @@ class Content:
     source_id: int | None = None
     source_path: str | None = None
     source_mtime_ns: int | None = None
+    stamp: Stamp | None = None
+    """Of the file that was just written or hashed; None when the bytes are not there (yet)."""
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What the row that answers for the bytes remembers of them."""
+        return seen_as(self.stamp) if self.stamp is not None else {}
 
 
 @dataclass(frozen=True)
@@ -285,7 +294,7 @@ def _has(document: Document, content: Content) -> bool:
 
 def _put_version(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> Outcome:
     if _has(document, content):
-        _follow_source(document, content)
+        _follow(actor, document, content)
         return _outcome(document, "unchanged")
     document.filename = filename
     document.search_text = search.text_of(document.title, filename)
@@ -294,11 +303,16 @@ def _put_version(actor: Actor | None, document: Document, filename: str, content
     return _outcome(document, "versioned")
 
 
-def _follow_source(document: Document, content: Content) -> None:
-    """The same bytes, touched or renamed on disk: the version's place in the source follows."""
+def _follow(actor: Actor | None, document: Document, content: Content) -> None:
+    """The same bytes, touched or renamed on disk, or stored once more: the row that answers for them follows."""
     version = get_version(document.current_version_id or 0)
+    if version.blob_id is not None and not _is_known(version.blob_id, content):
+        _ensure_blob(actor, content)
     if version.source_id is not None and content.source_id is not None:
-        version.source_path, version.source_mtime_ns = content.source_path, content.source_mtime_ns
+        place = {"source_path": content.source_path, "source_mtime_ns": content.source_mtime_ns}
+        if version.damage is not None:
+            record_healing(actor, Version, version.id, version.sha256)
+        db.session.execute(update(Version).where(Version.id == version.id).values(**place, **content.seen))
 
 
 def _attach(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> None:
@@ -311,11 +325,12 @@ def _attach(actor: Actor | None, document: Document, filename: str, content: Con
         size=content.size,
         sha256=content.sha256,
         crc32=content.crc32,
-        blob_id=_blob(content).id if content.source_id is None else None,
+        blob_id=_ensure_blob(actor, content) if content.source_id is None else None,
         source_id=content.source_id,
         source_path=content.source_path,
         source_mtime_ns=content.source_mtime_ns,
         created_by_id=actor.user_id if actor else None,
+        **(content.seen if content.source_id is not None else {}),
     )
     session = db.session()
     session.add(version)
@@ -325,18 +340,30 @@ def _attach(actor: Actor | None, document: Document, filename: str, content: Con
     session.flush()
 
 
-def _blob(content: Content) -> Blob:
-    """The row of these bytes: the one there is, touched so that gc leaves it alone, or a new one."""
+def _ensure_blob(actor: Actor | None, content: Content) -> int:
+    """The row of these bytes: the one there is, touched so that gc leaves it alone, or a new one.
+
+    Bytes that were damaged are right again now that they are stored anew.
+    """
     session = db.session()
     lock_on(f"blob:{content.sha256}")
-    blob = session.scalar(select(Blob).where(Blob.sha256 == content.sha256).with_for_update())
+    found = select(Blob.id, Blob.damage).where(Blob.sha256 == content.sha256).with_for_update()
+    blob = session.execute(found).one_or_none()
     if blob is None:
-        blob = Blob(sha256=content.sha256, size=content.size, crc32=content.crc32)
-        session.add(blob)
-        session.flush()
-    else:
-        session.execute(update(Blob).where(Blob.id == blob.id).values(touched_at=db_now()))
-    return blob
+        facts = {"sha256": content.sha256, "size": content.size, "crc32": content.crc32}
+        return session.scalars(insert(Blob).values(**facts, **content.seen).returning(Blob.id)).one()
+    blob_id: int = blob.id
+    session.execute(update(Blob).where(Blob.id == blob_id).values(touched_at=db_now(), **content.seen))
+    if blob.damage is not None and content.stamp is not None:
+        record_healing(actor, Blob, blob_id, content.sha256)
+    return blob_id
+
+
+def _is_known(blob_id: int, content: Content) -> bool:
+    """Whether the row of a blob says of it all that there is to say."""
+    seen = select(Blob.size, Blob.seen_inode, Blob.seen_mtime_ns, Blob.seen_ctime_ns, Blob.damage)
+    row = db.session.execute(seen.where(Blob.id == blob_id)).one()
+    return content.stamp is None or (row.damage is None and stamp_in(*row[:4]) == content.stamp)
 
 
 def change_count(category_id: int, change: int) -> None:

@@ -5,12 +5,14 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from portal import accounts, create_app, downloads, settings, uploads
 from portal.addresses import (
@@ -21,6 +23,7 @@ from portal.addresses import (
     is_private,
     setup_address,
 )
+from portal.cli.beside import begin_scrubbing
 from portal.cli.failures import Refusal
 from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
@@ -35,6 +38,8 @@ THREADS = 600
 CONNECTIONS = 4000
 OPEN_FILES = 16384
 """Connections, with the files and databases behind them; a worker that cannot open one more would end."""
+END_SECONDS = 5
+"""A worker that ends waits so long for what it does beside its requests, which stops within half a second."""
 SILENT_SECONDS = 300
 """A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
 
@@ -48,6 +53,7 @@ class Server(BaseApplication):
 
     def __init__(self, options: dict[str, object]) -> None:
         self._options = options
+        self._scrubbing: threading.Thread | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -59,8 +65,15 @@ class Server(BaseApplication):
         """The application of one worker, with the settings in force."""
         return create_app()
 
+    def work_beside(self, is_alive: Callable[[], bool]) -> None:
+        """Begin what a worker does beside its requests, until it is told to end."""
+        if isinstance(self.callable, Flask):
+            self._scrubbing = begin_scrubbing(self.callable, is_alive)
+
     def close(self) -> None:
         """Close the databases of a worker that ends, so that SQLite tidies up its journal."""
+        if self._scrubbing is not None:
+            self._scrubbing.join(END_SECONDS)
         if isinstance(self.callable, Flask):
             close_connections(self.callable)
 
@@ -156,9 +169,16 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "loglevel": "warning",
         "logger_class": Log,
         "post_fork": lambda _, __: _end_when_told(),
-        "post_worker_init": lambda worker: announce() if worker.age == 1 else None,
+        "post_worker_init": lambda worker: _begin(worker, announce),
         "worker_exit": lambda _, worker: worker.app.close(),
     }
+
+
+def _begin(worker: ThreadWorker, announce: Callable[[], None]) -> None:
+    if worker.age == 1:
+        announce()
+    if isinstance(worker.app, Server):
+        worker.app.work_beside(lambda: worker.alive)
 
 
 def _with_base_url(address: str) -> Settings:

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 from portal.catalog import Edition
+from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
+from portal.downloads.opening import open_bytes
 from portal.errors import ContentUnavailable
-from portal.extensions import application_context, release_connection, storage
+from portal.extensions import application_context, release_connection
 from portal.ranges import Span, merge, without
-from portal.storage import OpenedBytes, Place, Source
+from portal.storage import OpenedBytes, Place
 
 HEARTBEAT_SECONDS = 60.0
 BLOCK = 64 * 1024
@@ -77,11 +79,16 @@ class Sending:
         handle = self._opened.handle
         if handle.tell() != where.start:
             handle.seek(where.start)
-        block = handle.read(where.length)
-        is_last = self._sent + where.length == self.length
-        if len(block) != where.length or (is_last and not self._opened.is_unchanged()):
-            raise ContentUnavailable
-        return block
+        with suppress(OSError):
+            block = handle.read(where.length)
+            if len(block) == where.length and (not self._is_last(where) or self._opened.is_unchanged()):
+                return block
+        with self._context():
+            want(self.edition.kept)  # something was done to the file, or happened to it, while it was read
+        raise ContentUnavailable
+
+    def _is_last(self, where: Span) -> bool:
+        return self._sent + where.length == self.length
 
     def _accept(self) -> None:
         if self._offered is not None:
@@ -91,7 +98,7 @@ class Sending:
 
     def _tell(self, where: Span) -> None:
         """Before the last block leaves: the whole answer. In between: that it is alive."""
-        if self._sent + where.length == self.length:
+        if self._is_last(where):
             spans = [(span.start, span.stop) for span in self.spans]
             with self._context():
                 told = ledger.advance(self._entry, self.edition.size, spans, self.length, is_ending=True)
@@ -119,7 +126,9 @@ class Sending:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
             ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
         else:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted", is_ending=True)
+            place = self._offered.start if self._offered is not None else None
+            size, taken = self.edition.size, self._taken
+            ledger.advance(self._entry, size, taken, self._sent, "aborted", broke_off_at=place, is_ending=True)
 
 
 def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:
@@ -140,16 +149,6 @@ def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> 
     except BaseException:
         opened.close()
         raise
-
-
-def open_bytes(edition: Edition) -> OpenedBytes:
-    """The bytes of an edition, opened without following links and checked; for work that is no download."""
-    if edition.source_path is None:
-        return storage().open(edition.sha256, edition.size)
-    if edition.source_directory is None or edition.source_mtime_ns is None:
-        raise ContentUnavailable
-    source = Source(Path(edition.source_directory))
-    return source.open(edition.source_path, edition.size, edition.source_mtime_ns)
 
 
 def _blocks(spans: Sequence[Span]) -> Iterator[Span]:

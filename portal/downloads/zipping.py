@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from portal import catalog
 from portal.archives import Slice
 from portal.catalog import Edition
+from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
+from portal.downloads.opening import open_bytes
 from portal.downloads.packing import Archive
 from portal.downloads.parts import Part, hand_over
-from portal.downloads.sending import HEARTBEAT_SECONDS, open_bytes
+from portal.downloads.sending import HEARTBEAT_SECONDS
 from portal.errors import ContentUnavailable
 from portal.extensions import application_context
 from portal.ranges import Span
@@ -128,8 +131,9 @@ class ZipSending:
                 self._offered.append((part, entry))
 
     def _note(self, running: _Running, sent: int, state: str, *, is_ending: bool = False) -> None:
-        handed = [(running.start, running.left)]
-        ledger.advance(running.entry, running.edition.size, handed, sent, state=state, is_ending=is_ending)
+        handed, place = [(running.start, running.left)], running.left if is_ending else None
+        size = running.edition.size
+        ledger.advance(running.entry, size, handed, sent, state, broke_off_at=place, is_ending=is_ending)
 
     def _part(self, piece: Slice, *, is_last: bool) -> Part:
         edition = self._edition(piece.index)
@@ -142,13 +146,16 @@ class ZipSending:
         return [Part(edition, 0, 0) for edition in editions if not edition.size]
 
     def _read(self, piece: Slice) -> bytes:
-        handle = self._open(piece.index).handle
-        if handle.tell() != piece.start:
-            handle.seek(piece.start)
-        block = handle.read(piece.stop - piece.start)
-        if len(block) != piece.stop - piece.start:
-            raise ContentUnavailable
-        return block
+        opened = self._open(piece.index)
+        if opened.handle.tell() != piece.start:
+            opened.handle.seek(piece.start)
+        with suppress(OSError):
+            block = opened.handle.read(piece.stop - piece.start)
+            if len(block) == piece.stop - piece.start and opened.is_unchanged():
+                return block
+        with self._context():
+            want(self._edition(piece.index).kept)
+        raise ContentUnavailable
 
     def _open(self, index: int) -> OpenedBytes:
         if self._opened is None or self._opened[0] != index:
