@@ -39,7 +39,7 @@ from portal.models import (
 from tests import makers
 from tests.attacks.oracle import MULTIPART, ON_BOTH, ROOT, Target, multipart, part
 from tests.attacks.racing import asked, got, race, sent
-from tests.integrity.stock import age_blobs
+from tests.integrity.stock import age_blobs, content_of
 from tests.servers import FORM, TOKEN, environment
 
 pytestmark = pytest.mark.xdist_group("attacks")
@@ -63,6 +63,16 @@ def test_a_download_that_is_running_ends_with_the_version_it_began_with(target: 
     assert first + rest == content
     answer = target.ask(f"/documents/{document_id}/download", 200, writes={"downloads"})
     assert answer.body == b"another version"
+
+
+def test_a_download_that_is_running_ends_whole_though_somebody_brings_the_same_bytes(target: Target) -> None:
+    """A265"""
+    content = os.urandom(LARGE)
+    document_id = document(target, "first.bin", content)
+    with begun(target, f"/documents/{document_id}/download") as (response, first):
+        assert document(target, "second.bin", content) != document_id
+        assert is_running(target, document_id)
+        assert first + response.read() == content
 
 
 @pytest.mark.parametrize("is_purged", [False, True])
@@ -123,7 +133,7 @@ def test_what_is_uploaded_while_another_process_collects_the_same_bytes_is_there
         collecting = pool.submit(collect_all_the_time)
         try:
             for number in range(rounds):
-                upload_fetch_and_trash(target, f"{number} of {rounds}.pdf", b"%PDF-1.7 " + b"collected " * (number % 2))
+                upload_and_trash(target, f"{number} of {rounds}.pdf", b"%PDF-1.7 " + b"collected " * (number % 2))
         finally:
             is_over.set()
         assert collecting.result() > 0
@@ -340,14 +350,14 @@ def make_all_old(shelf_id: int) -> None:
     age_blobs()
 
 
-def upload_fetch_and_trash(target: Target, filename: str, content: bytes) -> None:
-    """A document comes in by the form of the server, is fetched back, and goes into the trash."""
+def upload_and_trash(target: Target, filename: str, content: bytes) -> None:
+    """A document comes in by the form of the server, is there, and goes into the trash."""
     headers = {"Cookie": f"portal={target.tokens['publisher']}", "X-CSRFToken": target.form("publisher")}
     headers |= {"Content-Type": MULTIPART}
     body = multipart({"category": "pdf/collected"}, part("files", filename.encode(), content))
     assert target.exchange(asked(target, "POST", "/admin/upload", headers, body)).status == 200
     with target.app.app_context():
-        document_id = db.session.scalars(select(Document.id).where(Document.filename == filename)).one()
-    fetched = target.exchange(got(target, f"/documents/{document_id}/download", "reader"))
-    assert (fetched.status, fetched.body) == (200, content), target.server.output[-2000:]
+        made = db.session.scalars(select(Document).where(Document.filename == filename)).one()
+        assert content_of(made) == content
+        document_id = made.id
     assert target.exchange(sent(target, f"/documents/{document_id}/trash", {}, "publisher")).status == 303
