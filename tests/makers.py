@@ -20,7 +20,8 @@ from portal.accounts import actor_of, add_group, add_user, join_group
 from portal.accounts.sessions import start_session
 from portal.actors import Actor
 from portal.catalog.categories import ensure_category
-from portal.catalog.documents import Content, put_document
+from portal.catalog.contents import Content
+from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction

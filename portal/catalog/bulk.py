@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, insert, select, update
 from portal import access, audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category
-from portal.catalog.documents import Content, Kind, change_count, put_document, stand_in_line
+from portal.catalog.contents import Content
+from portal.catalog.documents import Kind, change_count, put_document, stand_in_line
 from portal.catalog.soundness import UNSEEN, record_healing, seen_as
 from portal.catalog.texts import require_title
 from portal.extensions import db, transaction

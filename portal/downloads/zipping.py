@@ -83,7 +83,7 @@ class ZipSending:
         self._is_done = True
         with self._context():
             for part, entry in self._offered:
-                ledger.take_back(entry, part.edition.size, [(part.start, part.stop)], entry.fresh)
+                ledger.take_back(entry, part.edition.size, [(part.start, part.stop)])
             if self._running is not None:
                 self._note(self._running, self._running.left - self._running.start, "aborted", is_ending=True)
             hand_over(self._claim, [], self._left)
@@ -113,7 +113,8 @@ class ZipSending:
             self._write(begun, running if is_ended else None)
         elif running is not None and time.monotonic() - self._beat > HEARTBEAT_SECONDS:
             with self._context():
-                self._note(running, 0, "started")
+                self._note(running, running.left - running.start, "started")
+                running.start = running.left
             self._beat = time.monotonic()
 
     def _write(self, begun: list[Part], ended: _Running | None) -> None:

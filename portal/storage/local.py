@@ -5,7 +5,6 @@ directories; only then may a row in the database refer to it. A crash in between
 nobody refers to.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -36,14 +35,12 @@ from portal.storage.files import (
     sync_directory,
 )
 from portal.storage.incoming import Incoming, Received
+from portal.storage.locks import take_lock
+from portal.storage.shelves import is_blob, shelf_of, walk
 
-_KEY = re.compile(r"[0-9a-f]{64}")
-_SHELF = re.compile(r"[0-9a-f]{2}(/[0-9a-f]{2})?")
-_KEY_ON_ITS_SHELF = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
 _TEMP = re.compile(r"incoming-[0-9a-f]{32}")
 _LOCK = ".lock"
 _SCRUB_LOCK = ".scrubbing"
-_LOCK_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LocalStorage:
@@ -115,7 +112,7 @@ class LocalStorage:
         Not held is no failure unless ``patiently``, which waits for the other to end. Raises StorageFailed.
         """
         try:
-            descriptor = self._open_lock(fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB), _SCRUB_LOCK)
+            descriptor = self._lock(fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB), _SCRUB_LOCK)
         except StorageFailed as problem:
             if not isinstance(problem.__cause__, BlockingIOError):
                 raise
@@ -129,7 +126,7 @@ class LocalStorage:
 
         Raises ContentUnavailable unless the key is 64 lower-case hex digits.
         """
-        return Place(self._blobs, "/".join((*_shelf(sha256), sha256)))
+        return Place(self._blobs, "/".join((*shelf_of(sha256), sha256)))
 
     def open(self, sha256: str, size: int) -> OpenedBytes:
         """Open a blob for reading; raises ContentUnavailable unless it is a regular file of exactly ``size`` bytes.
@@ -147,21 +144,13 @@ class LocalStorage:
 
         Raises StorageFailed when the way there is barred, ContentUnavailable for what is no key.
         """
-        names = _shelf(sha256)
+        names = shelf_of(sha256)
         with storage_faults():
             try:
                 with held(open_directory(self._blobs, *names)) as shelf:
                     return os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
             except FileNotFoundError:
                 return None
-
-    def exists(self, sha256: str, size: int) -> bool:
-        """Whether ``open`` would give a handle."""
-        try:
-            self.open(sha256, size).close()
-        except ContentUnavailable:
-            return False
-        return True
 
     def digest(self, sha256: str, size: int) -> str:
         """The hex SHA-256 of the bytes as they are on disk now.
@@ -176,7 +165,7 @@ class LocalStorage:
 
     def remove(self, sha256: str) -> bool:
         """Remove a blob for good; False when there is none. Raises StorageFailed. Call it inside ``removing``."""
-        names = _shelf(sha256)
+        names = shelf_of(sha256)
         with storage_faults():
             try:
                 with held(open_directory(self._blobs, *names)) as shelf:
@@ -193,8 +182,8 @@ class LocalStorage:
 
     def list_keys(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every blob by key, sorted, with what lstat(2) says. Raises StorageFailed for an unreadable directory."""
-        for path, found in self._walk():
-            if _is_blob(path, found):
+        for path, found in walk(self._blobs):
+            if is_blob(path, found):
                 yield path.rpartition("/")[2], found
 
     def list_strangers(self) -> Iterator[Path]:
@@ -202,8 +191,8 @@ class LocalStorage:
 
         Raises like ``list_keys``.
         """
-        for path, found in self._walk():
-            if not _is_blob(path, found) and not _TEMP.fullmatch(path):
+        for path, found in walk(self._blobs):
+            if not is_blob(path, found) and not _TEMP.fullmatch(path):
                 yield self._blobs / path
 
     def remove_stale_temps(self, older_than_seconds: float) -> int:
@@ -287,7 +276,7 @@ class LocalStorage:
 
     def _open_shelf(self, sha256: str) -> int:
         descriptor = open_directory(self._blobs)
-        for name in _shelf(sha256):
+        for name in shelf_of(sha256):
             with held(descriptor) as parent:
                 descriptor = make_directory(parent, name)
         return descriptor
@@ -297,67 +286,15 @@ class LocalStorage:
 
         Also those that were there already: another process may have made them a moment ago and not flushed them yet.
         """
-        shelves = dict.fromkeys(names for key in keys for names in (_shelf(key), _shelf(key)[:1], ()))
+        shelves = dict.fromkeys(names for key in keys for names in (shelf_of(key), shelf_of(key)[:1], ()))
         for names in shelves:
             sync_directory(self._blobs, *names)
 
-    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        """All that is below ``blobs/`` but its shelves, by relative path; only shelves are entered."""
-        pending: list[tuple[str, ...]] = [()]
-        while pending:
-            shelf = pending.pop()
-            below = []
-            for name, found in self._list_shelf(shelf):
-                path = "/".join((*shelf, name))
-                if stat.S_ISDIR(found.st_mode) and _SHELF.fullmatch(path):
-                    below.append((*shelf, name))
-                else:
-                    yield path, found
-            pending.extend(reversed(below))
-
-    def _list_shelf(self, shelf: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
-        with storage_faults(), held(open_directory(self._blobs, *shelf)) as descriptor:
-            return list_directory(descriptor)
-
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        with held(self._open_lock(kind)):
+        with held(self._lock(kind, _LOCK)):
             yield
 
-    def _open_lock(self, kind: int, name: str = _LOCK) -> int:
-        """A descriptor for every holder: flock(2) binds to it, so threads exclude each other as processes do."""
+    def _lock(self, kind: int, name: str) -> int:
         with storage_faults(), held(self._open_tmp()) as tmp:
-            descriptor = _open_lock_file(tmp, name)
-            try:
-                fcntl.flock(descriptor, kind)
-            except BaseException:
-                os.close(descriptor)
-                raise
-        return descriptor
-
-
-def _open_lock_file(tmp: int, name: str) -> int:
-    """Made if missing; on a storage mounted for reading alone the one that is there will do."""
-    try:
-        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600, dir_fd=tmp)
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        return os.open(name, os.O_RDONLY | _LOCK_FLAGS, dir_fd=tmp)
-    try:
-        os.fchmod(descriptor, 0o600)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _shelf(sha256: str) -> tuple[str, str]:
-    """The two directories of a key, so that none grows long. Raises ContentUnavailable if it is no key."""
-    if not _KEY.fullmatch(sha256):
-        raise ContentUnavailable
-    return sha256[:2], sha256[2:4]
-
-
-def _is_blob(path: str, found: os.stat_result) -> bool:
-    return stat.S_ISREG(found.st_mode) and _KEY_ON_ITS_SHELF.fullmatch(path) is not None
+            return take_lock(tmp, name, kind)
