@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -149,9 +149,9 @@ class Target:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         writes: Collection[str] = (),
-        told: str = "",
+        told: str | Sequence[str] = "",
     ) -> Answer:
-        """What the server says to these very bytes; ``told`` is part of the one message the operator gets besides."""
+        """What the server says to these very bytes; ``told`` is part of each message the operator gets besides."""
         target = path.encode() if isinstance(path, str) else path
         own = {"Host": f"127.0.0.1:{self.server.port}", "Connection": "close"}
         if who != "nobody":
@@ -186,7 +186,7 @@ class Target:
         body = multipart(fields, part)
         return self.ask(path, status, who=who, method="POST", headers=headers, body=body, writes=writes)
 
-    def say(self, request: bytes, status: int | Collection[int], *, told: str = "") -> Answer:
+    def say(self, request: bytes, status: int | Collection[int], *, told: str | Sequence[str] = "") -> Answer:
         """Send bytes, read the whole answer, and hold it against the oracle."""
         since = self.server.log.stat().st_size
         answer = self.exchange(request)
@@ -265,15 +265,16 @@ def require_silence(answer: Answer, *secrets: bytes) -> None:
         assert not [secret for secret in secrets if secret in told]
 
 
-def require_one_line(output: str, status: int, told: str = "") -> None:
-    """Fails unless the log has one line for the answer, one message when something is to be told, and no control."""
+def require_one_line(output: str, status: int, told: str | Sequence[str] = "") -> None:
+    """Fails unless the log has one line for the answer, one message for what is to be told each, and no control."""
+    expected = [told] if isinstance(told, str) and told else told
     lines = output.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines), lines
     about = {line: LINE.fullmatch(line) or REFUSED.fullmatch(line) for line in lines}
     assert [found["status"] for found in about.values() if found] == [str(status)], lines
     messages = [line for line, found in about.items() if not found]
-    assert len(lines) == 1 + bool(told), lines
-    assert all(told in line for line in messages), lines
+    assert len(messages) == len(expected) == len(lines) - 1, lines
+    assert all(part in line for part, line in zip(expected, messages, strict=True)), lines
 
 
 def require_headers(answer: Answer, *, is_static: bool) -> None:

@@ -16,7 +16,7 @@ from tests.attacks.oracle import ON_BOTH, Answer, Target
 from tests.databases import SqliteTemplate
 from tests.servers import Caller, serving
 
-pytestmark = pytest.mark.xdist_group("attacks")
+pytestmark = pytest.mark.xdist_group("attacks-bytes")
 
 CONTENT = b"%PDF-1.7 caches " * 50
 

@@ -17,7 +17,7 @@ from tests.attacks.oracle import BOUNDARY, Answer, Target, part
 from tests.databases import SqliteTemplate
 from tests.servers import Caller, serving
 
-pytestmark = pytest.mark.xdist_group("attacks")
+pytestmark = pytest.mark.xdist_group("attacks-bytes")
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BYTES = b"%PDF-1.7 framing"

@@ -28,7 +28,7 @@ from tests.attacks.oracle import ON_BOTH, Answer, Target
 from tests.attacks.racing import asked, race
 from tests.servers import FORM, TOKEN
 
-pytestmark = pytest.mark.xdist_group("attacks")
+pytestmark = pytest.mark.xdist_group("attacks-links")
 
 PASSWORD = "a password of a link"
 CONTENT = bytes(range(256)) * 100
@@ -249,18 +249,18 @@ def test_a_download_whose_bytes_are_gone_is_given_back_once(target: Target) -> N
         kept = storage().place(makers.edition(db.session.get_one(Document, made.document_id)).sha256)
     place = Path(kept.directory) / kept.name
     away = place.rename(target.directory / "away")
+    damaged = ("damaged and quarantined", "ContentDamaged at GET /t/")
+    try:
+        target.ask(ticket, 503, who="nobody", writes={*SPENT, "blobs"}, told=damaged)
+        target.ask(ticket, 410, who="nobody")
+    finally:
+        away.rename(place)
 
-    written = {"share_links", "tickets", "audit_events"}
-    target.ask(ticket, 503, who="nobody", writes=written, told="ContentUnavailable")
-    target.ask(ticket, 410, who="nobody")
-
-    away.rename(place)
     with target.app.app_context():
         refunded = (AuditEvent.action == "share.refunded", AuditEvent.object_id == made.id)
         assert db.session.scalars(select(func.count()).where(*refunded)).one() == 1
         assert db.session.get_one(ShareLink, made.id).used == 0
-    again = guest(target, made).press(303).header("Location")
-    assert target.ask(again, 200, who="nobody", writes={"downloads"}).body == content_of(made)
+    guest(target, made).press(303)
 
 
 def test_a_download_that_broke_off_goes_on_and_is_one_use(target: Target) -> None:

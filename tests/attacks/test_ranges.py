@@ -19,7 +19,7 @@ from portal.shares import reserve
 from tests import makers
 from tests.attacks.oracle import ON_BOTH, Answer, Target
 
-pytestmark = pytest.mark.xdist_group("attacks")
+pytestmark = pytest.mark.xdist_group("attacks-bytes")
 
 CONTENT = bytes(random.Random(9).randbytes(30_000))
 SIZE = len(CONTENT)
