@@ -1,6 +1,7 @@
 """gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
 
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +18,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from portal.networks import network_of
 
+HEAD_SECONDS = 10.0
+"""Within these the headers of a request are there, or it is refused: until then it holds a thread."""
 MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
 REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
     LimitRequestLine: (414, "URI Too Long", "This address is too long."),
@@ -24,6 +27,7 @@ REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
     LimitRequestHeaders: (431, "Request Header Fields Too Large", "The request has too many headers."),
 }
 """Status, its words for programs, and a sentence for people; whatever else cannot be read is ``MISTYPED``."""
+LATE = (408, "Request Timeout", "The request took too long to arrive.")
 OF_THE_ANSWER = (InvalidHeader, InvalidHeaderName)
 """What is wrong with the headers of an answer is a kind of these too."""
 HEADERS = {
@@ -41,19 +45,52 @@ HEADERS = {
 
 
 class Worker(ThreadWorker):
-    """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body."""
+    """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body.
+
+    It also waits for headers for ever, with a thread each: whoever opened more connections than there are threads, and
+    ended their headers on none, would keep everybody out.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._arriving: dict[Any, float] = {}
+
+    def handle(self, conn: Any) -> Any:
+        """One request, whose headers are awaited no longer than ``HEAD_SECONDS``."""
+        self._arriving[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            self._arriving.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """The headers are there, unless somebody was just told that they are not; all else may take its time."""
+        return self._arriving.pop(conn, None) is not None and super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Every second: besides connections on which nothing came, end those whose headers are late."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, deadline in self._arriving.copy().items() if deadline < now]:
+            if self._arriving.pop(conn, None) is not None:
+                self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)  # the thread that reads from it finds its end
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what cannot be read with a sentence and one line; any other failure is gunicorn's to tell."""
         if not isinstance(exc, ParseException) or (req is not None and isinstance(exc, OF_THE_ANSWER)):
             super().handle_error(req, client, addr, exc)
         elif req is None:
-            status, words, sentence = REFUSALS.get(type(exc), MISTYPED)
-            network = network_of(addr[0] if addr else "")
-            self.log.warning("refused %s from %s before it was read: %s", status, network, exc)
-            with suppress(OSError):
-                util.write_nonblock(client, refusal(status, words, sentence))
+            self._refuse(client, addr, REFUSALS.get(type(exc), MISTYPED), exc)
         # Else the request has had its answer: what nobody read of its body turned out to be unreadable.
+
+    def _refuse(self, client: socket.socket, addr: Any, refused: tuple[int, str, str], why: object) -> None:
+        status, words, sentence = refused
+        network = network_of(addr[0] if addr else "")
+        self.log.warning("refused %s from %s before it was read: %s", status, network, why)
+        with suppress(OSError):
+            util.write_nonblock(client, refusal(status, words, sentence))
 
 
 def refusal(status: int, words: str, sentence: str) -> bytes:
