@@ -234,6 +234,13 @@ class NothingToPack(PortalError):
     sentence = "There is no document in it that could be downloaded."
 
 
+class ChoiceGone(PortalError):
+    """A document that was chosen is not there for the person any more."""
+
+    status = 410
+    sentence = "One of the documents you chose is no longer there for you. Choose again."
+
+
 class ArchiveTooLarge(PortalError):
     """More documents or bytes than one zip may hold."""
 

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, CursorResult, Engine, Executable, event, func, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
 from sqlalchemy.orm import Session
 
 from portal.models import Base
@@ -23,6 +23,7 @@ db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"exp
 csrf = CSRFProtect()
 
 BUSY_MILLISECONDS = 5000
+LINE_SECONDS = 10
 _line = threading.Lock()
 PRAGMAS = (
     f"busy_timeout={BUSY_MILLISECONDS}",
@@ -101,7 +102,18 @@ def transaction() -> Iterator[Session]:
 
 def _turn(dialect: str) -> AbstractContextManager[object]:
     """SQLite lets one write at a time, and those who wait sleep and ask again; in one process they stand in line."""
-    return _line if dialect == "sqlite" else nullcontext()
+    return _in_line() if dialect == "sqlite" else nullcontext()
+
+
+@contextmanager
+def _in_line() -> Iterator[None]:
+    """Raises sqlalchemy.exc.TimeoutError after a while: who locks the database from outside must not hold us all."""
+    if not _line.acquire(timeout=LINE_SECONDS):
+        raise TimeoutError(f"nobody could write to the database for {LINE_SECONDS} seconds")
+    try:
+        yield
+    finally:
+        _line.release()
 
 
 def _is_writing() -> bool:

@@ -103,8 +103,11 @@ class Connections:
         return row
 
     def _connect(self) -> DBAPIConnection:
-        """One made as the pool makes them, and taken out of it."""
-        pooled = self._engine.raw_connection()
+        """One made as the pool makes them, and taken out of it. Raises sqlalchemy.exc.DBAPIError."""
+        try:
+            pooled = self._engine.raw_connection()
+        except self.dialect.dbapi.Error as problem:  # type: ignore[union-attr]  # a dialect in use has its driver
+            raise DBAPIError.instance(None, None, problem, Exception, dialect=self.dialect) from problem
         connection = pooled.dbapi_connection
         pooled.detach()
         if connection is None:

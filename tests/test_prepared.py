@@ -2,14 +2,18 @@
 
 import uuid
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from sqlalchemy import bindparam, func, insert, literal, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, TimeoutError
 
-from portal.extensions import db, find_one, transaction, write_one
+from portal import extensions
+from portal.extensions import close_connections, db, find_one, transaction, write_one
 from portal.models import Category, SignInAttempt, User
 from portal.prepared import Prepared
+from portal.settings import Settings
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -79,3 +83,22 @@ def test_a_database_that_stays_locked_is_an_operational_error() -> None:
             with pytest.raises(OperationalError):
                 write_one(ADD, key="never")
     assert keys() == []
+
+
+@SQLITE_ONLY
+def test_who_waits_for_another_writer_is_told_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "LINE_SECONDS", 0.01)
+    with extensions._line, pytest.raises(TimeoutError):
+        write_one(ADD, key="never")
+
+
+@SQLITE_ONLY
+def test_a_database_that_is_not_there_is_an_operational_error(context: Flask, sqlite_settings: Settings) -> None:
+    makers.release()
+    close_connections(context)
+    database = Path(sqlite_settings.database_url.partition("///")[2])
+    database.rename(database.with_suffix(".away"))
+    database.mkdir()
+
+    with pytest.raises(OperationalError):
+        find_one(FIND, uuid=uuid.uuid4(), sealed=False)

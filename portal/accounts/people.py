@@ -6,6 +6,7 @@ from sqlalchemy import delete, literal, select, update
 
 from portal import audit
 from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
+from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
@@ -131,6 +132,7 @@ def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_sessi
     with transaction() as session:
         get_user(user_id).password_hash = hashed
         session.execute(delete(Session).where(Session.user_id == user_id, Session.id != (keep_session or 0)))
+        end_tickets(user_id)
         spend_open_tokens(user_id)
         audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))
 

@@ -9,6 +9,7 @@ from portal import audit
 from portal.accounts.passwords import check_password
 from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.throttle import clear_try, record_try
+from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
 from portal.extensions import db, find_one, settings, transaction
@@ -170,6 +171,7 @@ def end_other_sessions(person: SignedIn) -> int:
     with transaction() as session:
         others = (Session.user_id == person.user_id, Session.id != person.session_id)
         ended = len(session.execute(delete(Session).where(*others).returning(Session.id)).all())
+        end_tickets(person.user_id)
         audit.record_event("session.others_ended", actor=person, thing=("user", person.user_id or 0), count=ended)
     return ended
 
@@ -178,6 +180,7 @@ def end_all_sessions(actor: Actor, user_id: int) -> int:
     """End every session of a person, as an administrator; how many that were. Their password stays."""
     with transaction() as session:
         ended = len(session.execute(delete(Session).where(Session.user_id == user_id).returning(Session.id)).all())
+        end_tickets(user_id)
         audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
     return ended
 

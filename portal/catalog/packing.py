@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from portal import access
 from portal.actors import Actor
@@ -36,12 +36,14 @@ class Packed(NamedTuple):
 
 def list_packed_below(actor: Actor, category: Category, limit: int) -> list[Packed]:
     """At most ``limit`` documents in a category and below it that are out and readable, by path and filename."""
-    return _in_order(_packed(actor, within(category)).limit(limit))
+    return _in_order(_packed(actor, and_(within(category), access.is_out())).limit(limit))
 
 
 def size_below(actor: Actor, category: Category) -> tuple[int, int]:
     """How many documents ``list_packed_below`` would list without a limit, and their bytes."""
-    rows = _packed(actor, within(category)).with_only_columns(Version.id, Version.size).subquery()
+    rows = (
+        _packed(actor, and_(within(category), access.is_out())).with_only_columns(Version.id, Version.size).subquery()
+    )
     count, size = db.session.execute(
         select(func.count(), func.coalesce(func.sum(rows.c.size), 0)).select_from(rows)
     ).one()
@@ -49,7 +51,7 @@ def size_below(actor: Actor, category: Category) -> tuple[int, int]:
 
 
 def list_packed(actor: Actor, document_ids: Sequence[int]) -> list[Packed]:
-    """Those of the documents that are readable, in the order of the ids."""
+    """Those of the documents that the person may download, in the order of the ids; publishers may drafts."""
     found: dict[int, Packed] = {}
     for start in range(0, len(document_ids), GROUP):
         these = Document.id.in_(document_ids[start : start + GROUP])
@@ -75,7 +77,7 @@ def _packed(actor: Actor, which: ColumnElement[bool]) -> Select[*tuple[Any, ...]
         )
         .join(Category, Category.id == Document.category_id)
         .join(Version, Version.id == Document.current_version_id)
-        .where(which, access.is_out(), Version.purged_at.is_(None))
+        .where(which, Version.purged_at.is_(None))
     )
     return access.readable(statement, actor)
 

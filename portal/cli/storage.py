@@ -43,6 +43,7 @@ def scrub(once: bool) -> None:
     """Read every document again and again, slowly, until told to stop. A running `portal serve` does this itself."""
     with opened():
         if not once:
+            say("Reading every document, slowly, again and again until told to stop; --once does one pass and ends.")
             integrity.keep_scrubbing(_rest_until_told())
             return
         with byte_progress("Scrubbing") as tell:

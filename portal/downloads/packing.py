@@ -8,7 +8,7 @@ from portal import catalog
 from portal.actors import Actor
 from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, checksums, manifest, unique_names
 from portal.catalog import Packed
-from portal.errors import ArchiveTooLarge, NothingToPack
+from portal.errors import ArchiveTooLarge, ChoiceGone, NothingToPack
 from portal.extensions import release_connection, settings
 from portal.models import Category
 
@@ -40,8 +40,13 @@ def pack_category(actor: Actor, category: Category) -> Archive:
 
 
 def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Archive:
-    """Those of the documents that the person may read, side by side. Raises NothingToPack and ArchiveTooLarge."""
+    """These documents side by side, for a person who may download every one of them.
+
+    Raises ChoiceGone when one is not there for them any more, NothingToPack and ArchiveTooLarge.
+    """
     rows = catalog.list_packed(actor, document_ids)
+    if len(rows) != len(set(document_ids)):
+        raise ChoiceGone
     return _archive(title, rows, [row.filename for row in rows])
 
 

@@ -1,6 +1,7 @@
 """The ledger of a zip: many members in one block, each with a row of its own, written in one transaction."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
@@ -49,10 +50,10 @@ def hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> lis
     """
     if not parts and not left:
         return []
-    try:
-        return _hand_over(claim, parts, left)
-    except IntegrityError:
-        return _hand_over(claim, parts, left)
+    for _ in range(ledger.RACES):
+        with suppress(IntegrityError):
+            return _hand_over(claim, parts, left)
+    return _hand_over(claim, parts, left)
 
 
 def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:

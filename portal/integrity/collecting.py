@@ -21,7 +21,10 @@ from portal.models import (
     Document,
     Download,
     OneTimeToken,
+    Pack,
+    PackItem,
     Session,
+    ShareLink,
     SignInAttempt,
     Ticket,
     Version,
@@ -168,6 +171,24 @@ def _remove_what_is_over(report: CollectReport) -> None:
     report.attempts = _remove_rows(SignInAttempt, SignInAttempt.at < a_day_ago)
     unnamed = ~exists().where(Download.ticket_id == Ticket.id)
     report.tickets = _remove_rows(Ticket, (Ticket.expires_at < db_later(-TICKET_DAYS * DAY_SECONDS)) & unnamed)
+    _remove_packs()
+
+
+def _remove_packs() -> None:
+    """Choices of documents that no ticket and no link leads to any more."""
+    unused = (~exists().where(Ticket.pack_id == Pack.id), ~exists().where(ShareLink.pack_id == Pack.id))
+
+    def remove_some() -> int:
+        with transaction() as session:
+            some = (
+                select(Pack.id).where(*unused, Pack.created_at < db_later(-DAY_SECONDS)).order_by(Pack.id).limit(BATCH)
+            )
+            ids = list(session.scalars(some))
+            session.execute(delete(PackItem).where(PackItem.pack_id.in_(ids)))
+            session.execute(delete(Pack).where(Pack.id.in_(ids)))
+            return len(ids)
+
+    _until_none(remove_some)
 
 
 def _remove_rows(

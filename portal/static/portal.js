@@ -103,6 +103,14 @@ function countSelection(form) {
   count();
 }
 
+/* A download leaves the page as it is: what was wrong with the try before must not stand there while the document comes. */
+function forgetProblem(form) {
+  form.addEventListener("submit", () => {
+    for (const notice of form.querySelectorAll(".notice.stop, .wrong")) notice.remove();
+    for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  });
+}
+
 function isTyping(target) {
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
@@ -128,6 +136,7 @@ function closeMenus(target) {
 
 function start() {
   document.body.append(voice);
+  document.querySelectorAll("form[data-download]").forEach(forgetProblem);
   document.querySelectorAll("[data-theme-button]").forEach(offerTheme);
   document.querySelectorAll("[data-copy]").forEach(offerCopy);
   document.querySelectorAll("[data-shows]").forEach(offerToShow);

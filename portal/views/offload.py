@@ -37,9 +37,8 @@ def redirect_headers(delegated: Delegated, *, is_partial: bool) -> list[tuple[st
 
 
 def _is_behind_proxy() -> bool:
-    """Whoever asks past the proxy, from another machine, cannot be sent to it."""
-    trusted = settings().trusted_proxies
-    return not trusted or is_trusted(request.remote_addr or "", trusted)
+    """Whoever asks past the proxy cannot be sent to it; a proxy nobody named is none."""
+    return is_trusted(request.remote_addr or "", settings().trusted_proxies)
 
 
 def _asks_plainly() -> bool:

@@ -40,7 +40,7 @@ class House:
 
 @pytest.fixture
 def house(settings: Settings) -> Iterator[House]:
-    chosen = replace(settings, offload="nginx")
+    chosen = replace(settings, offload="nginx", trusted_proxies=(ip_network("127.0.0.1"),))
     with makers.running(chosen) as app:
         with app.app_context():
             reader, shelf = makers.person("Reader"), makers.category("reports")
@@ -129,6 +129,15 @@ def test_head_is_answered_by_ourselves_and_writes_nothing(house: House) -> None:
     assert (answer.headers["Content-Length"], "X-Accel-Redirect" in answer.headers) == (str(len(CONTENT)), False)
     with connected(house.settings.database_url) as connection:
         assert connection.execute(select(Download)).all() == []
+
+
+@SQLITE_ONLY
+def test_a_proxy_nobody_named_is_handed_nothing(house: House) -> None:
+    with makers.running(replace(house.settings, trusted_proxies=())) as app:
+        answer = same_browser(house, app).get(house.path)
+
+    assert answer.data == CONTENT
+    assert "X-Accel-Redirect" not in answer.headers
 
 
 @SQLITE_ONLY

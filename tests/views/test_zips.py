@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal import accounts, catalog
 from portal.accounts.sessions import start_session
 from portal.extensions import db
 from portal.models import PUBLISH, Document, Download, Ticket
@@ -182,16 +183,47 @@ def test_a_choice_of_what_is_no_document_is_refused(desk: Desk, documents: list[
     assert desk.send("/documents/download", {"document": documents}).status_code == status
 
 
-@SQLITE_ONLY
-def test_a_right_taken_back_is_gone_from_the_next_request_of_a_ticket(desk: Desk) -> None:
-    chosen = ids(desk.app, "übersicht.pdf")
+@pytest.mark.parametrize("also", [[], ["weather.csv"]])
+def test_a_choice_of_which_a_document_is_gone_is_gone_as_a_whole(desk: Desk, also: list[str]) -> None:
+    chosen = ids(desk.app, "übersicht.pdf", *also)
     address = desk.send("/documents/download", {"document": chosen}).location
     with desk.app.app_context():
-        makers.category("reports", is_sealed=False)
-        db.session.commit()
         makers.change(db.session.get_one(Document, chosen[0]), trashed_at=makers.now())
+    answer = desk.app.test_client().get(address)
 
-    assert desk.app.test_client().get(address).status_code == 422
+    assert answer.status_code == 410
+    assert "One of the documents you chose is no longer there for you." in answer.text
+
+
+@SQLITE_ONLY
+def test_a_right_taken_back_is_gone_from_the_next_request_of_a_ticket(desk: Desk) -> None:
+    address = desk.send("/documents/download", {"document": ids(desk.app, "übersicht.pdf")}).location
+    with desk.app.app_context():
+        for grant in catalog.list_grants(makers.category("reports")):
+            catalog.remove_grant(None, grant.grant.id)
+
+    assert desk.app.test_client().get(address).status_code == 410
+
+
+def test_tickets_of_a_choice_end_with_the_sessions_of_the_person(desk: Desk) -> None:
+    address = desk.send("/documents/download", {"document": ids(desk.app, "übersicht.pdf")}).location
+    with desk.app.app_context():
+        root = makers.person("Root", is_admin=True)
+        accounts.end_all_sessions(makers.actor(root), 1)
+
+    assert desk.app.test_client().get(address).status_code == 410
+
+
+@SQLITE_ONLY
+def test_a_publisher_may_choose_a_draft(desk: Desk) -> None:
+    with desk.app.app_context():
+        publisher = makers.person("Pub")
+        makers.grant(makers.category("reports"), user=publisher, permission=PUBLISH)
+        their = Desk(desk.app, publisher)
+    answer = their.send("/documents/download", {"document": ids(desk.app, "draft.txt")})
+
+    with opened(desk.app.test_client().get(answer.location).data) as archive:
+        assert "draft.txt" in archive.namelist()
 
 
 @SQLITE_ONLY
