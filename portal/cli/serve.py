@@ -25,7 +25,7 @@ from portal.cli.failures import Refusal
 from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
-from portal.cli.worker import Worker
+from portal.cli.worker import ENDING_SECONDS, Worker
 from portal.errors import PortalError
 from portal.extensions import close_connections
 from portal.settings import Settings
@@ -35,6 +35,8 @@ THREADS = 600
 CONNECTIONS = 4000
 OPEN_FILES = 16384
 """Connections, with the files and databases behind them; a worker that cannot open one more would end."""
+FINISHING_SECONDS = 30
+"""How long a worker that is to end goes on with what it is sending; then it cuts it."""
 SILENT_SECONDS = 300
 """A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
 
@@ -142,7 +144,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "worker_connections": CONNECTIONS,
         "keepalive": 30,
         "timeout": 120,
-        "graceful_timeout": 30,
+        "graceful_timeout": FINISHING_SECONDS + round(ENDING_SECONDS),  # of the master, which kills; see _prepare
         "limit_request_line": 4094,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -155,7 +157,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "errorlog": "-",
         "loglevel": "warning",
         "logger_class": Log,
-        "post_fork": lambda _, __: _end_when_told(),
+        "post_fork": lambda _, worker: _prepare(worker),
         "post_worker_init": lambda worker: announce() if worker.age == 1 else None,
         "worker_exit": lambda _, worker: worker.app.close(),
     }
@@ -194,8 +196,12 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _end_when_told() -> None:
-    """Until a worker has handlers of its own it has those of the master, which only take note of a signal."""
+def _prepare(worker: Worker) -> None:
+    """Let a worker end when it is told, and before its master loses patience.
+
+    Until it has handlers of its own it has those of the master, which only take note of a signal.
+    """
+    worker.cfg.set("graceful_timeout", FINISHING_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 

@@ -1,6 +1,7 @@
 """gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
 
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.networks import network_of
 
@@ -38,10 +39,62 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 """No page of the portal, but as strict as one."""
+ENDING_SECONDS = 5.0
+"""How long answers that were cut may take to write down how far they came."""
+
+
+class LastingQueue(PollableMethodQueue):
+    """A pipe by which threads wake the worker. It ends with the process: closed before, a thread that is late would
+    write its zero byte into whatever file has got the number since, such as the database."""
+
+    def close(self) -> None:
+        """Stay open."""
 
 
 class Worker(ThreadWorker):
-    """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body."""
+    """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body.
+
+    When a worker's time to finish is over, it lets go of the answers on their way and leaves their threads running
+    until it is killed; ours cuts them, so that each says in the ledger how far it came.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method_queue = LastingQueue()
+        self._busy: set[TConn] = set()
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer what comes on a connection, and know meanwhile that it is in use."""
+        self._busy.add(conn)
+        try:
+            return super().handle(conn)
+        finally:
+            self._busy.discard(conn)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Take new connections or none. A worker that is to end lets go of its socket: after the last one nobody waits
+        in vain at a door that will not be opened, and another server can have the port."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close connections nobody uses; by ``force``, which comes once, when the time to finish is over, all."""
+        super().murder_keepalived(force)  # type: ignore[call-arg]  # the stubs know an older gunicorn
+        if force:
+            self._cut()
+
+    def _cut(self) -> None:
+        """End the answers still on their way. What the kernel has taken still leaves."""
+        self.tpool.shutdown(wait=False, cancel_futures=True)
+        for conn in list(self._busy):
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)
+        stop = time.monotonic() + ENDING_SECONDS
+        while self._busy and time.monotonic() < stop:
+            self.notify()
+            time.sleep(0.05)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what cannot be read with a sentence and one line; any other failure is gunicorn's to tell."""
