@@ -1,8 +1,8 @@
 """The one policy: who may do what with which category and document.
 
-Three forms of the same predicate: ``may_read`` for one document, ``readable`` for a statement over many, and
-``level_at``, the permission at one category as an expression, which the download line folds into its one query.
-A property test proves them equal.
+Four forms of the same predicate: ``may_read`` for one document, ``readable`` for a statement over many, ``readers`` the
+other way round, everybody who may read one document, and ``level_at``, the permission at one category as an expression,
+which the download line folds into its one query. A property test proves them equal.
 """
 
 from typing import TypeVarTuple
@@ -19,13 +19,14 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union_all,
 )
 from sqlalchemy.orm import aliased
 
 from portal.actors import Actor
 from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
 from portal.extensions import db
-from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Membership, db_now
+from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Membership, User, db_now
 
 Columns = TypeVarTuple("Columns")
 
@@ -66,19 +67,27 @@ def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnEleme
 
 def level_of(category_id: SQLColumnExpression[int], user_id: ColumnElement[int]) -> ColumnElement[int]:
     """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
-    up = (
-        select(_START.id, _START.parent_id, _START.is_sealed)
-        .where(_START.id == category_id)
-        .correlate_except(_START)
-        .cte("ancestry", recursive=True, nesting=True)
-    )
-    up = up.union_all(
-        select(_PARENT.id, _PARENT.parent_id, _PARENT.is_sealed).where(
-            _PARENT.id == up.c.parent_id, up.c.is_sealed.is_(False)
-        )
-    )
+    up = _ancestry(category_id)
     granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(user_id))
     return func.coalesce(granted.scalar_subquery(), 0)
+
+
+def readers(document_id: int) -> Select[int, int]:
+    """``(user_id, level)`` of everybody who may read this document now, one row each, in one query.
+
+    An account that is disabled is among them, as it is for ``may_read``: it has its rights and cannot use them.
+    """
+    shelf = select(Document.category_id).where(Document.id == document_id).scalar_subquery()
+    up = _ancestry(shelf)
+    here = select(Grant).join(up, up.c.id == Grant.category_id).where(_in_force()).subquery()
+    held = union_all(
+        select(here.c.user_id.label("user_id"), here.c.permission.label("level")).where(here.c.user_id.is_not(None)),
+        select(Membership.user_id, here.c.permission).join(here, here.c.group_id == Membership.group_id),
+        select(User.id, here.c.permission).join(here, here.c.is_everyone),
+        select(User.id, literal(MANAGE, Integer)).where(User.is_admin),
+    ).subquery()
+    best = select(held.c.user_id, func.max(held.c.level).label("level")).group_by(held.c.user_id).subquery()
+    return select(best.c.user_id, best.c.level).where(Document.id == document_id, visible(best.c.level))
 
 
 def visible(level: ColumnElement[int]) -> ColumnElement[bool]:
@@ -167,4 +176,23 @@ def _me(actor: Actor) -> ColumnElement[int]:
 def _granted_to(me: ColumnElement[int]) -> ColumnElement[bool]:
     groups = select(Membership.group_id).where(Membership.user_id == me)
     mine = or_(and_(Grant.is_everyone, me.is_not(None)), Grant.user_id == me, Grant.group_id.in_(groups))
-    return and_(mine, or_(Grant.expires_at.is_(None), Grant.expires_at > db_now()))
+    return and_(mine, _in_force())
+
+
+def _in_force() -> ColumnElement[bool]:
+    return or_(Grant.expires_at.is_(None), Grant.expires_at > db_now())
+
+
+def _ancestry(category_id: SQLColumnExpression[int]) -> CTE:
+    """A category and those above it, up to the first seal."""
+    up = (
+        select(_START.id, _START.parent_id, _START.is_sealed)
+        .where(_START.id == category_id)
+        .correlate_except(_START)
+        .cte("ancestry", recursive=True, nesting=True)
+    )
+    return up.union_all(
+        select(_PARENT.id, _PARENT.parent_id, _PARENT.is_sealed).where(
+            _PARENT.id == up.c.parent_id, up.c.is_sealed.is_(False)
+        )
+    )

@@ -61,6 +61,12 @@ class DocumentNotFound(NotFound):
     sentence = "There is no such document."
 
 
+class DownloadNotFound(NotFound):
+    """No such row in the ledger, or not one for whoever asks to look at."""
+
+    sentence = "There is no such download."
+
+
 class CategoryNotFound(NotFound):
     """No such category for this person."""
 

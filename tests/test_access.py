@@ -21,10 +21,10 @@ from tests.properties import examples
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE = datetime(2120, 1, 1, tzinfo=UTC)
-USERS, GROUPS = (1, 2), (1, 2)
+USERS, GROUPS, ADMINISTRATOR = (1, 2), (1, 2), 3
 
 LINK = Actor(None, kind="link")
-ACTORS = [*(Actor(user_id) for user_id in USERS), Actor(3, is_admin=True), LINK]
+ACTORS = [*(Actor(user_id) for user_id in USERS), Actor(ADMINISTRATOR, is_admin=True), LINK]
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,15 @@ def may_read_by_hand(world: World, who: Actor, paper: Paper) -> bool:
 def build(world: World) -> None:
     """Put the world's rows into the open transaction, which is never committed."""
     people = [
-        {"id": user, "email": address, "email_key": address, "name": str(user), "name_key": str(user)}
-        for user, address in ((user, f"{user}@example.org") for user in USERS)
+        {
+            "id": user,
+            "email": address,
+            "email_key": address,
+            "name": str(user),
+            "name_key": str(user),
+            "is_admin": user == ADMINISTRATOR,
+        }
+        for user, address in ((user, f"{user}@example.org") for user in (*USERS, ADMINISTRATOR))
     ]
     db.session.execute(insert(User), people)
     db.session.execute(insert(Group), [{"id": one, "name": str(one), "name_key": str(one)} for one in GROUPS])
@@ -186,6 +193,7 @@ def check_world(world: World) -> None:
         for who in ACTORS:
             check_documents(world, who)
             check_categories(world, who)
+        check_readers(world)
     finally:
         db.session.rollback()
 
@@ -197,6 +205,16 @@ def check_documents(world: World, who: Actor) -> None:
     assert {number for number in numbered if access.may_read(who, number)} == expected
     assert sorted(db.session.scalars(access.readable(select(Document.id), who))) == sorted(expected)
     assert set(db.session.scalars(select(Document.id).where(access.visible(level)))) == expected
+
+
+def check_readers(world: World) -> None:
+    """The question asked the other way round: each document has the readers who may read it, each at their level."""
+    people = [Actor(user_id) for user_id in USERS] + [Actor(ADMINISTRATOR, is_admin=True)]
+    for number, paper in enumerate(world.papers, 1):
+        expected = [
+            (who.user_id, level_by_hand(world, who, paper.shelf)) for who in people if access.may_read(who, number)
+        ]
+        assert sorted(tuple(row) for row in db.session.execute(access.readers(number))) == expected
 
 
 def check_categories(world: World, who: Actor) -> None:

@@ -27,18 +27,22 @@ def list_people(
     query: str = "", after: int | None = None, limit: int = PAGE, *, state: str | None = None
 ) -> PeoplePage:
     """People by name, 50 a page, narrowed to those whose name or address contains ``query``, and to a state."""
-    statement = select(User).where(_in_state(state)).order_by(User.name_key, User.id).limit(limit + 1)
-    if query.strip():
-        needle = email_key(query)
-        statement = statement.where(
-            or_(User.email_key.contains(needle, autoescape=True), User.name_key.contains(needle, autoescape=True))
-        )
+    statement = select(User).where(_in_state(state), is_called(query))
+    statement = statement.order_by(User.name_key, User.id).limit(limit + 1)
     last = db.session.get(User, after) if after else None
     if last is not None:
         is_same = User.name_key == last.name_key
         statement = statement.where(or_(User.name_key > last.name_key, is_same & (User.id > last.id)))
     people = list(db.session.scalars(statement))
     return PeoplePage(people[:limit], people[limit - 1].id if len(people) > limit else None)
+
+
+def is_called(query: str) -> ColumnElement[bool]:
+    """Whether the name or address of a person contains this, whatever its capitals; nothing is contained in all."""
+    needle = email_key(query)
+    if not needle:
+        return true()
+    return or_(User.email_key.contains(needle, autoescape=True), User.name_key.contains(needle, autoescape=True))
 
 
 def count_people() -> dict[str, int]:

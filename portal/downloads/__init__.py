@@ -4,12 +4,21 @@ from portal.downloads.claims import Claim, claim_of
 from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
 from portal.downloads.following import CaughtUp, Follower
 from portal.downloads.ledger import TICKET_OVER, close_for_link, sweep
-from portal.downloads.listing import MOST_COUNTED, DownloadRow, count_downloads, list_downloads
+from portal.downloads.listing import (
+    MOST_COUNTED,
+    DownloadRow,
+    count_downloads,
+    get_download,
+    list_downloads,
+    list_handed_over,
+)
 from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import Sending, open_bytes, open_for_download
+from portal.downloads.statements import JOIN_SECONDS
 from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
+    "JOIN_SECONDS",
     "MOST_COUNTED",
     "TICKET_OVER",
     "Archive",
@@ -26,7 +35,9 @@ __all__ = [
     "count_late_reports",
     "delegate",
     "forget",
+    "get_download",
     "list_downloads",
+    "list_handed_over",
     "open_bytes",
     "open_for_download",
     "open_for_zip",

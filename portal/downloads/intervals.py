@@ -30,6 +30,12 @@ def unknown(wanted: Intervals, had: Intervals) -> list[tuple[int, int]]:
     return gaps
 
 
+def gone_on(place: int | None, had: Intervals) -> list[tuple[int, int]]:
+    """What is between a place where an answer broke off and the next that somebody else was sent."""
+    starts = [start for start, _ in had if place is not None and start > place]
+    return [(place, min(starts))] if place is not None and starts else []
+
+
 def near(gaps: Intervals) -> list[tuple[int, int]]:
     """Those within one block that was refused: of it an unknown part has left."""
     return [(known, start) for known, start in gaps if start - known <= NEAR]
@@ -41,10 +47,15 @@ def offered(gaps: Intervals, spans: Intervals) -> list[tuple[int, int]]:
 
 
 def left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Intervals) -> Intervals:
-    """What a row still holds without pieces that were refused, when so many bytes are left that did leave.
+    """What a row still holds without pieces that were refused, of so many bytes that were sent with them.
 
-    While these are enough for all of it, somebody else may have handed the pieces over too. Then what nobody had before
-    goes, and if even that is more than left, all of it.
+    While what is left is enough for all of it, somebody else may have handed the pieces over too; of the block that was
+    refused first they need not have sent what had left of it. Then what nobody had before goes, and if even that is
+    more than left, all of it.
     """
-    candidates = (had, without(had, without(refused, without(refused, fresh))), without(had, refused))
-    return next((left for left in candidates if length_of(left) <= bytes_sent), candidates[-1])
+    left = bytes_sent - length_of(refused)
+    is_shared = bytes_sent > length_of(had)
+    if length_of(had) <= left + (NEAR if is_shared else 0):
+        return had
+    candidates = (without(had, without(refused, without(refused, fresh))), without(had, refused))
+    return next((found for found in candidates if length_of(found) <= left), candidates[-1])

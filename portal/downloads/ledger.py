@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from portal.catalog import Edition
 from portal.downloads import statements, transfers
 from portal.downloads.claims import Claim, Entry, Told
-from portal.downloads.intervals import Intervals, left_of, length_of, near, pairs, unknown
+from portal.downloads.intervals import Intervals, gone_on, left_of, length_of, near, pairs, unknown
 from portal.errors import ShareExpired, TooManyTransfers
 from portal.extensions import db, find_one, settings, transaction, write_one
 from portal.models import Download, db_later, db_now
@@ -75,20 +75,23 @@ def advance(
     state: str = "started",
     *,
     before: Intervals | None = None,
+    broke_off_at: int | None = None,
     is_ending: bool = False,
 ) -> Told:
     """Merge what was handed over into the row, which closes it when that completes it.
 
     ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
     row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
-    ``before`` is what is believed of what went before; unless given, what a block that was refused may have brought.
-    With ``is_ending`` the answer has nothing more to tell.
+    ``before`` is what is believed of what went before; unless given, what a refused block may have brought, of another
+    answer, or of this one, refused at ``broke_off_at``: somebody may have gone on from within it already. With
+    ``is_ending`` the answer has nothing more to tell.
     """
     with transaction():
         intervals, present, closed_at = _found(find_one(statements.STANDING, download=entry.id))
         had = pairs(intervals)
         if before is None:
-            before = near(unknown(handed, had)) if present == "aborted" else []
+            earlier = unknown(handed, had) if present == "aborted" else []
+            before = near([*earlier, *gone_on(broke_off_at, had)])
         merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         is_closing = is_complete and present != "completed"
@@ -242,14 +245,15 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
         this = Download.id == entry.id
         found = select(Download.intervals, Download.bytes_sent).where(this).with_for_update()
         intervals, bytes_sent = session.execute(found).one()
-        left = left_of(pairs(intervals), bytes_sent - length_of(refused), refused, fresh)
+        left = left_of(pairs(intervals), bytes_sent, refused, fresh)
         values: dict[str, object] = {
             "intervals": left,
             "bytes_sent": Download.bytes_sent - length_of(refused),
             "active_at": db_now(),
+            "is_confirmed": False,
         }
         if not covers(left, size):
-            values |= {"state": "aborted", "is_confirmed": False} | reopened
+            values |= {"state": "aborted"} | reopened
         session.execute(update(Download).where(this).values(values))
 
 

@@ -1,15 +1,16 @@
-"""Lists of downloads for publishers and administrators, and for people about themselves."""
+"""Downloads as people look at them: lists for publishers and administrators and about oneself, and one row whole."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, Integer, Select, SQLColumnExpression, case, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Integer, Select, SQLColumnExpression, case, func, literal, or_, select
 
 from portal import access
 from portal.actors import Actor
+from portal.errors import DownloadNotFound
 from portal.extensions import db
-from portal.models import PUBLISH, STATES, Document, Download, ShareLink, User, Version
+from portal.models import MANAGE, PUBLISH, READ, STATES, Delegation, Document, Download, ShareLink, User, Version
 
 PAGE = 50
 MOST_COUNTED = 1000
@@ -23,26 +24,38 @@ class DownloadRow:
     id: int
     state: str
     bytes_sent: int
+    """Repeated bytes are counted each time."""
     is_confirmed: bool
     started_at: datetime
+    active_at: datetime
+    """The last time bytes moved."""
     closed_at: datetime | None
     network: str
     agent: str
     document_id: int
     title: str
+    is_readable: bool
+    """Whether whoever asked may read the document now. If not, ``title`` tells nothing that came after the download."""
     number: int
     size: int
+    sha256: str
     intervals: list[list[int]]
+    """Merged ``[start, stop)`` of what was handed over."""
     user_id: int | None
     user_name: str | None
     link_id: int | None
     link_label: str | None
+    ticket_id: int | None
+
+    @property
+    def held(self) -> int:
+        """Bytes of the document that were handed over, each counted once."""
+        return sum(stop - start for start, stop in self.intervals)
 
     @property
     def part(self) -> float:
         """How much of the document has been handed over, 0 to 1."""
-        had = sum(stop - start for start, stop in self.intervals)
-        return had / self.size if self.size else 1.0
+        return self.held / self.size if self.size else 1.0
 
 
 def list_downloads(
@@ -56,41 +69,27 @@ def list_downloads(
     limit: int = PAGE,
 ) -> tuple[list[DownloadRow], int | None]:
     """Downloads of documents the person may publish, and their own; the newest first, with the id to go on after."""
-    reach = None if actor.is_admin else access.reachable(actor)
-    statement: Select[*tuple[Any, ...]] = (
-        select(
-            Download.id,
-            Download.state,
-            Download.bytes_sent,
-            Download.is_confirmed,
-            Download.started_at,
-            Download.closed_at,
-            Download.network,
-            Download.agent,
-            Download.document_id,
-            _title(reach),
-            Version.number,
-            Version.size,
-            Download.intervals,
-            Download.user_id,
-            User.name,
-            Download.link_id,
-            ShareLink.label,
-        )
-        .join(Document, Document.id == Download.document_id)
-        .join(Version, Version.id == Download.version_id)
-        .outerjoin(User, User.id == Download.user_id)
-        .outerjoin(ShareLink, ShareLink.id == Download.link_id)
-        .order_by(Download.id.desc())
-        .limit(limit + 1)
-    )
-    statement = _seen_by(_about(statement, document_id, user_id, link_id), actor, reach)
+    statement = _about(_rows(actor), document_id, user_id, link_id).order_by(Download.id.desc()).limit(limit + 1)
     if state in STATES:
         statement = statement.where(Download.state == state)
     if after is not None:
         statement = statement.where(Download.id < after)
     rows = [DownloadRow(*row) for row in db.session.execute(statement)]
     return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+def get_download(actor: Actor, download_id: int) -> DownloadRow:
+    """One row of the ledger, for whom the list shows it. Raises DownloadNotFound."""
+    row = db.session.execute(_rows(actor).where(Download.id == download_id)).first()
+    if row is None:
+        raise DownloadNotFound
+    return DownloadRow(*row)
+
+
+def list_handed_over(download_id: int) -> list[tuple[int, int]]:
+    """``(start, stop)`` of what a proxy was told to send and has not reported yet."""
+    statement = select(Delegation.start, Delegation.stop).where(Delegation.download_id == download_id)
+    return [(start, stop) for start, stop in db.session.execute(statement.order_by(Delegation.start, Delegation.stop))]
 
 
 def count_downloads(
@@ -113,12 +112,56 @@ def count_downloads(
     return dict(zip(counted, db.session.execute(select(*columns)).one(), strict=True))
 
 
-def _title(reach: CTE | None) -> SQLColumnExpression[str]:
-    """What a document is called; for whoever may not see it any more, the filename they got it by."""
+def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
+    reach = None if actor.is_admin else access.reachable(actor)
+    level = _level(reach)
+    statement: Select[*tuple[Any, ...]] = (
+        select(
+            Download.id,
+            Download.state,
+            Download.bytes_sent,
+            Download.is_confirmed,
+            Download.started_at,
+            Download.active_at,
+            Download.closed_at,
+            Download.network,
+            Download.agent,
+            Download.document_id,
+            _title(level),
+            access.visible(level),
+            Version.number,
+            Version.size,
+            Version.sha256,
+            Download.intervals,
+            Download.user_id,
+            User.name,
+            Download.link_id,
+            ShareLink.label,
+            Download.ticket_id,
+        )
+        .join(Document, Document.id == Download.document_id)
+        .join(Version, Version.id == Download.version_id)
+        .outerjoin(User, User.id == Download.user_id)
+        .outerjoin(ShareLink, ShareLink.id == Download.link_id)
+    )
+    return _seen_by(statement, actor, reach)
+
+
+def _level(reach: CTE | None) -> ColumnElement[int]:
+    """What the person may do where the document is, no finer than ``visible`` asks; by IN, which is never scanned."""
     if reach is None:
-        return Document.title
-    is_seen = Document.category_id.in_(select(reach.c.category_id))
-    return case((is_seen, Document.title), else_=Version.filename)
+        return literal(MANAGE, Integer)
+    published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
+    may_publish, may_read = (Document.category_id.in_(found) for found in (published, select(reach.c.category_id)))
+    return case((may_publish, PUBLISH), (may_read, READ), else_=0)
+
+
+def _title(level: ColumnElement[int]) -> SQLColumnExpression[str]:
+    """What a document is called; for whoever may not read it any more, the filename they got it by.
+
+    Publishers know what is in their trash by its title.
+    """
+    return case((or_(access.visible(level), level >= PUBLISH), Document.title), else_=Version.filename)
 
 
 def _about(

@@ -119,7 +119,9 @@ class Sending:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
             ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
         else:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, state="aborted", is_ending=True)
+            place = self._offered.start if self._offered is not None else None
+            size, taken = self.edition.size, self._taken
+            ledger.advance(self._entry, size, taken, self._sent, "aborted", broke_off_at=place, is_ending=True)
 
 
 def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:

@@ -128,8 +128,9 @@ class ZipSending:
                 self._offered.append((part, entry))
 
     def _note(self, running: _Running, sent: int, state: str, *, is_ending: bool = False) -> None:
-        handed = [(running.start, running.left)]
-        ledger.advance(running.entry, running.edition.size, handed, sent, state=state, is_ending=is_ending)
+        handed, place = [(running.start, running.left)], running.left if is_ending else None
+        size = running.edition.size
+        ledger.advance(running.entry, size, handed, sent, state, broke_off_at=place, is_ending=is_ending)
 
     def _part(self, piece: Slice, *, is_last: bool) -> Part:
         edition = self._edition(piece.index)

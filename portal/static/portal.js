@@ -74,10 +74,11 @@ function offerToShow(button) {
 
 const units = ["bytes", "KB", "MB", "GB", "TB"];
 
+/* As portal/sizes.py says it: a decimal only below ten, and only from MB on. */
 function sizeInWords(bytes) {
   let unit = 0;
-  while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
-  return `${unit < 2 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
+  while (bytes >= (unit ? 999.5 : 1000) && unit < units.length - 1) { bytes /= 1000; unit += 1; }
+  return `${bytes.toFixed(unit > 1 && bytes < 9.95 ? 1 : 0)} ${units[unit]}`;
 }
 
 /* The bar over a list of documents with boxes: how many are chosen, how large they are together, all or none. */

@@ -1,28 +1,23 @@
-"""What a person sees and changes of their own account: name and address, the password, where they are signed in."""
+"""What a person sees of themself: the account, its password, where they are signed in, and what they downloaded."""
 
 import re
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import accounts
+from portal import accounts, downloads
 from portal.accounts import SignedIn
 from portal.errors import BadInput, Forbidden, NotFound, PortalError, TooManyTries
 from portal.extensions import settings
-from portal.views.forms import path_id
+from portal.views.forms import path_id, query_id
 from portal.views.guard import allow, network, person
+from portal.views.notices import done
 from portal.views.pages import render
 
 bp = Blueprint("account", __name__)
 
 QUARTER = 15 * 60
 WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
-SENTENCES = {
-    "password": "Your password is changed. You stay signed in here; everywhere else you were signed out.",
-    "session": "That browser is signed out.",
-    "sessions": "Every other browser is signed out.",
-}
-"""What the page says after something was done, by the word in its address."""
 BROWSERS = {
     "Edge": r"Edg(e|A|iOS)?/",
     "Opera": r"OPR/|Opera",
@@ -52,6 +47,15 @@ def show() -> Response:
     return _page()
 
 
+@bp.get("/account/downloads")
+@allow("signed in")
+def own_downloads() -> str:
+    """What the person downloaded, newest first: theirs alone, whatever else they may see."""
+    who, after = person(), query_id("after")
+    rows, further = downloads.list_downloads(who, user_id=who.user_id, after=after)
+    return render("account/downloads.html", rows=rows, is_first=after is None, after=further)
+
+
 @bp.post("/account/password")
 @allow("signed in")
 def change_password() -> AnyResponse:
@@ -61,7 +65,7 @@ def change_password() -> AnyResponse:
         _change_password(who, request.form.get("current", ""), request.form.get("password", ""))
     except (Forbidden, BadInput, TooManyTries) as problem:
         return _page(problem)
-    return redirect(url_for("account.show", done="password"), 303)
+    return done("password-changed", "account.show")
 
 
 @bp.post("/account/sessions/<session_id>/end")
@@ -70,7 +74,7 @@ def end_session(session_id: str) -> AnyResponse:
     """Sign one other browser out."""
     if not accounts.end_session(person(), path_id(session_id)):
         raise NotFound
-    return redirect(url_for("account.show", done="session"), 303)
+    return done("session-ended", "account.show")
 
 
 @bp.post("/account/sessions/end-others")
@@ -78,7 +82,7 @@ def end_session(session_id: str) -> AnyResponse:
 def end_others() -> AnyResponse:
     """Sign every browser out but this one."""
     accounts.end_other_sessions(person())
-    return redirect(url_for("account.show", done="sessions"), 303)
+    return done("others-ended", "account.show")
 
 
 def device(agent: str) -> str:
@@ -107,8 +111,7 @@ def _change_password(who: SignedIn, current: str, password: str) -> None:
 def _page(problem: PortalError | None = None) -> Response:
     who = person()
     sessions = [(row, device(row.agent)) for row in accounts.list_sessions(who.user_id or 0)]
-    done = SENTENCES.get(request.args.get("done", ""), "")
-    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem, done_sentence=done)
+    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

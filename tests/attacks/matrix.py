@@ -7,6 +7,7 @@ ROLES = ("anonymous", "link holder", "disabled", "stranger", "reader", "publishe
 
 EXPECTED: dict[str, tuple[int, ...]] = {
     "GET account.show": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET account.own_downloads": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET auth.login": (200, 200, 200, 302, 302, 302, 302, 302),
     "GET auth.setup": (404, 404, 404, 404, 404, 404, 404, 404),
     "GET browse.category": (302, 302, 302, 404, 200, 200, 200, 200),
@@ -16,11 +17,13 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET categories.ask_remove": (302, 302, 302, 404, 404, 404, 200, 200),
     "GET categories.edit": (302, 302, 302, 404, 404, 404, 200, 200),
     "GET categories.show": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET deliveries.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET documents.show": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET download.document": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET download.door": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET download.report": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET download.version": (302, 302, 302, 404, 200, 200, 200, 200),
+    "GET downloads.life": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET downloads.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET editing.ask_trash": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET editing.choose_category": (302, 302, 302, 404, 404, 200, 200, 200),

@@ -17,6 +17,8 @@ from flask.testing import FlaskClient
 
 from portal import accounts, shares
 from portal.catalog import trash_document
+from portal.downloads import Claim
+from portal.downloads.ledger import begin
 from portal.models import MANAGE, PUBLISH, READ
 from portal.settings import Settings
 from portal.shares import Terms
@@ -63,10 +65,13 @@ def _things(role: str) -> dict[str, object]:
     link, token = shares.add_link(None, document.id, Terms())
     target = makers.person(f"Target {role}")
     group = makers.group(f"Group {role}", target)
+    claim = Claim(key=f"u:{target.id}", user_id=target.id, network=makers.NETWORK)
+    row = begin(claim, makers.edition(document), [(0, 1)], [(0, 1)])
     ticket = shares.reserve(token, None, network=makers.NETWORK, agent="tests")
     return {
         "ref": document.uuid,
         "document_id": trashed.id,
+        "download_id": row.id,
         "number": 1,
         "category_id": below.id,
         "grant_id": makers.grant(below, user=target).id,

@@ -102,6 +102,32 @@ def test_whoever_goes_on_from_within_the_refused_block_completes_the_row(house: 
     assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
 
 
+@pytest.mark.parametrize("came", [1, 50, 100])
+@pytest.mark.parametrize("blocks", [0, 4])
+def test_whoever_went_on_before_a_refusal_was_noticed_completes_the_row(house: House, blocks: int, came: int) -> None:
+    first = house.send((0, SIZE))
+    for _ in range(blocks + 1):
+        first.next_block()
+    house.fetch((blocks * BLOCK + came, SIZE))
+    assert row().state == "started"
+
+    first.close()
+
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
+
+
+@pytest.mark.parametrize("came", [1, 50])
+def test_whoever_went_on_from_within_the_last_block_keeps_the_completed_row(house: House, came: int) -> None:
+    first = house.send()
+    for _ in range(10):
+        first.next_block()
+    house.fetch((900 + came, SIZE))
+
+    first.close()
+
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
+
+
 def test_whoever_goes_on_from_beyond_the_refused_block_is_not_believed(house: House) -> None:
     house.break_off(0, SIZE, 4)
 

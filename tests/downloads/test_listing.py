@@ -1,15 +1,17 @@
 """Lists of downloads: publishers see those of their documents, everybody their own; numbers agree with lists."""
 
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from portal.actors import Actor
-from portal.downloads import DownloadRow, count_downloads, list_downloads
+from portal.downloads import DownloadRow, count_downloads, get_download, list_downloads, list_handed_over
+from portal.errors import DownloadNotFound
 from portal.extensions import db, transaction
-from portal.models import PUBLISH, STATES, Document, Download, ShareLink
+from portal.models import PUBLISH, STATES, Delegation, Document, Download, ShareLink, User
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -117,3 +119,40 @@ def test_pages_hold_every_row_once_newest_first(house: House) -> None:
             break
 
     assert ids == list(db.session.scalars(select(Download.id).order_by(Download.id.desc())))
+
+
+def test_one_row_is_for_whom_the_list_shows_it(house: House) -> None:
+    of_other = next(row for row in seen(house.publisher) if row.user_id == house.other.user_id)
+
+    for actor in (house.publisher, house.other, house.administrator):
+        assert get_download(actor, of_other.id).id == of_other.id
+    for actor, download_id in ((house.reader, of_other.id), (Actor(None, kind="link"), of_other.id)):
+        with pytest.raises(DownloadNotFound):
+            get_download(actor, download_id)
+    with pytest.raises(DownloadNotFound):
+        get_download(house.administrator, 4711)
+
+
+@pytest.mark.parametrize(
+    ("column", "is_theirs", "title_for_publisher"),
+    [("trashed_at", False, "report"), ("expires_at", True, "report"), ("published_at", True, "report")],
+)
+def test_whether_the_document_may_be_read_now_is_told_to_each_as_it_is_for_them(
+    house: House, column: str, is_theirs: bool, title_for_publisher: str
+) -> None:
+    makers.grant(makers.category(), user=db.session.get_one(User, house.reader.user_id))
+    assert {row.is_readable for row in seen(house.reader)} == {True}
+    makers.change(house.document, **{column: makers.now(hours=1 if column == "published_at" else -1)})
+
+    assert {(row.is_readable, row.title) for row in seen(house.reader)} == {(False, "report.pdf")}
+    assert {(row.is_readable, row.title) for row in seen(house.publisher)} == {(is_theirs, title_for_publisher)}
+
+
+def test_what_a_proxy_was_told_to_send_is_listed_until_it_is_reported(house: House) -> None:
+    row = seen(house.publisher, state="delegated")[0]
+    with transaction() as session:
+        for start in (75, 25):
+            session.add(Delegation(uuid=uuid4(), download_id=row.id, start=start, stop=start + 25))
+
+    assert list_handed_over(row.id) == [(25, 50), (75, 100)]
+    assert list_handed_over(row.id + 1) == []

@@ -35,6 +35,8 @@ SIZES = (40_000, 1_500_000, 6_000_000)
 BUFFER = 16 * 1024
 PATIENCE = 60
 READ = 8 * 1024
+PAUSE = 0.1
+"""Before going on, as programs do: for what a kill does before the server has noticed a cut, see docs/promises.md."""
 AT_ONCE, LATER = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 """For SO_LINGER (socket(7)): what is not read yet is thrown away and the line reset, or it is closed in order."""
 
@@ -147,8 +149,7 @@ def fetch(house: House, journal: Journal, document: int, dice: random.Random) ->
         assert time.monotonic() < deadline, "it does not come to an end"
         before = len(have)
         have += read_some(house, journal, document, before, dice)
-        if len(have) == before:
-            time.sleep(0.05)
+        time.sleep(PAUSE)
     assert hashlib.sha256(have).digest() == hashlib.sha256(content).digest()
     journal.whole.append(house.versions[document])
 

@@ -88,10 +88,10 @@ def test_the_page_is_for_nobody_else(app: Flask) -> None:
 def test_a_new_password_takes_the_place_of_the_old_one(ada: Someone) -> None:
     answer = ada.change(makers.PASSWORD, NEW)
 
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account?done=password")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account?done=password-changed")
     assert ada.can_sign_in_with(NEW)
     assert not ada.can_sign_in_with(makers.PASSWORD)
-    assert "Your password is changed." in ada.page("/account?done=password")
+    assert "Your password is changed." in ada.page("/account?done=password-changed")
 
 
 def test_a_new_password_ends_every_other_session(ada: Someone) -> None:
@@ -202,7 +202,7 @@ def test_every_other_browser_can_be_signed_out_at_once(app: Flask, ada: Someone)
     assert is_signed_in(eve.browser)
 
 
-@pytest.mark.parametrize("done", ["nothing", "<script>", "password-changed", ""])
+@pytest.mark.parametrize("done", ["nothing", "<script>", "password", ""])
 def test_the_address_says_nothing_we_did_not_write(ada: Someone, done: str) -> None:
     answer = ada.browser.get("/account", query_string={"done": done})
 

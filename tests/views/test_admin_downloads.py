@@ -65,7 +65,9 @@ def rows(page: str) -> list[str]:
     """Each row of the list as words."""
     body = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)
     found = re.findall(r"<tr>(.*?)</tr>", body[0], re.DOTALL) if body else []
-    return [" ".join(re.sub(r"<[^>]+>", " ", row.replace("<wbr>", "")).split()) for row in found]
+    spoken = re.compile(r'<span class="visually-hidden">, download by .*?</span>')
+    seen = [spoken.sub("", row.replace("<wbr>", "")) for row in found]
+    return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in seen]
 
 
 def test_a_row_says_what_who_and_how_far(world: World) -> None:

@@ -507,8 +507,7 @@ def test_a_document_offers_a_publisher_what_to_do_with_it(shelf: Shelf) -> None:
     address = shelf.add("Annual accounts")
     html = shelf.browser.get(address).text
 
-    assert {f"{address}/{what}" for what in ("edit", "versions", "move", "links")} <= set(links(html))
-    assert f"/admin/downloads?document={secret_id(shelf, address)}" in links(html)
+    assert {f"{address}/{what}" for what in ("edit", "versions", "move", "links", "deliveries")} <= set(links(html))
 
 
 @SQLITE_ONLY

@@ -1,4 +1,4 @@
-"""The ledger of downloads: who got what, and how far."""
+"""The ledger of downloads: who got what, and how far; and the whole life of one."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,10 @@ from portal import accounts, catalog, downloads, shares
 from portal.downloads import DownloadRow
 from portal.errors import ShareNotFound, UserNotFound
 from portal.views import forms
+from portal.views.account import device
 from portal.views.admin import house
 from portal.views.guard import allow, person
+from portal.views.pieces import pieces_of
 
 bp = Blueprint("downloads", __name__, url_prefix="/admin")
 
@@ -54,6 +56,21 @@ def show() -> Response:
         email=request.args.get("email", ""),
         wanted={name: value for name, value in request.args.items() if name in NARROWING},
         chosen=_chosen(rows),
+    )
+
+
+@bp.get("/downloads/<download_id>")
+@allow("publisher")
+def life(download_id: str) -> Response:
+    """One download from its beginning to its end, with the bytes that left."""
+    row = downloads.get_download(person(), forms.path_id(download_id))
+    return house.show(
+        "admin/download.html",
+        row=row,
+        program=device(row.agent) if row.agent else "",
+        pieces=pieces_of(row.intervals, row.size),
+        waiting=pieces_of(downloads.list_handed_over(row.id), row.size),
+        join_seconds=downloads.JOIN_SECONDS,
     )
 
 
