@@ -1,6 +1,7 @@
 """`portal serve`: gunicorn in this process, with threads enough for slow clients."""
 
 import errno
+import math
 import os
 import resource
 import signal
@@ -26,12 +27,16 @@ from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
 from portal.cli.worker import ENDING_SECONDS, Worker
+from portal.downloads.lines import lines
 from portal.errors import PortalError
 from portal.extensions import close_connections
 from portal.settings import Settings
 
-THREADS = 600
-"""A slow reader holds a thread for as long as it reads; 500 of them must not keep anybody else waiting."""
+THREADS = 2200
+"""A slow reader holds a thread for as long as it reads: so many as ``transfers_all`` allows must keep nobody waiting.
+They are started when they are needed."""
+SPARE = 10
+"""Of so many threads one sends nothing: it is left for pages and small answers."""
 CONNECTIONS = 4000
 OPEN_FILES = 16384
 """Connections, with the files and databases behind them; a worker that cannot open one more would end."""
@@ -59,6 +64,7 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:  # type: ignore[override]  # the stubs know WSGI by its bare signature
         """The application of one worker, with the settings in force."""
+        lines.limit(most_lines(self.cfg.threads))
         return create_app()
 
     def close(self) -> None:
@@ -161,6 +167,11 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "post_worker_init": lambda worker: announce() if worker.age == 1 else None,
         "worker_exit": lambda _, worker: worker.app.close(),
     }
+
+
+def most_lines(threads: int) -> int:
+    """On how many lines a process of so many threads sends at once."""
+    return max(1, threads - math.ceil(threads / SPARE))
 
 
 def _with_base_url(address: str) -> Settings:
