@@ -14,7 +14,7 @@ from portal.ranges import Span, merge, without
 from portal.storage import OpenedBytes, Place, Source
 
 HEARTBEAT_SECONDS = 60.0
-BLOCK = 64 * 1024
+BLOCK = 48 * 1024
 """What waits in memory for each slow reader."""
 AT_ONCE = 1024 * 1024
 """So much is written down in one statement before it leaves, and taken back if it does not."""

@@ -17,6 +17,8 @@ from typing import Self
 from portal.errors import ContentUnavailable, StorageFailed, StorageFull
 
 BLOCK = 1024 * 1024
+BUFFER = 512
+"""What a file that is read in blocks keeps beside them, for each slow reader too."""
 HEAD = 4096
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -180,4 +182,4 @@ def _regular(descriptor: int, place: Place) -> OpenedBytes:
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise ContentUnavailable
-    return OpenedBytes(os.fdopen(descriptor, "rb"), found.st_size, found.st_mtime_ns, place)
+    return OpenedBytes(io.BufferedReader(io.FileIO(descriptor), BUFFER), found.st_size, found.st_mtime_ns, place)
