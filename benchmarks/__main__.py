@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import importing, machine, memory, ranges, requests, slow, streams
+from benchmarks import importing, machine, memory, ranges, requests, slow, streams, zips
 from benchmarks.house import House, installed
 
 GROUPS: dict[str, Callable[[House], None]] = {
     "requests": requests.measure,
     "ranges": ranges.measure,
     "streams": streams.measure,
+    "zips": zips.measure,
     "slow": slow.measure,
     "memory": memory.measure,
     "importing": importing.measure,

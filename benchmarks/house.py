@@ -41,6 +41,12 @@ class House:
     files: Path
     work: Path
 
+    @property
+    def blobs(self) -> Path:
+        """Where the bytes of the portal lie."""
+        storage: Path = self.app.config["PORTAL"].storage
+        return storage / "blobs"
+
     def adopt(self, document: str, path: str) -> None:
         """Know a document of the catalog by a name of ``SIZES``. Raises KeyError when there is none at this path."""
         with self.app.app_context():

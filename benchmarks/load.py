@@ -201,6 +201,15 @@ def latencies(target: Target, *, seconds: float) -> list[float]:
     return found
 
 
+def first_byte(target: Target) -> float:
+    """Seconds from sending a request on a fresh connection to the first byte of its answer; the rest is not read."""
+    with Connection(target.port) as line:
+        began = perf_counter()
+        line.ask(target)
+        line.socket.recv(1)
+        return perf_counter() - began
+
+
 def _until(stop: float, target: Target) -> Iterator[Target]:
     yield target
     while perf_counter() < stop:

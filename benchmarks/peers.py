@@ -16,6 +16,7 @@ BARE = "bare tutorial route"
 STOCK = "stock send_from_directory"
 COPYPARTY = "copyparty"
 NGINX = "nginx"
+OFFLOADED = "portal behind nginx"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ def _portal(house: House, threads: int) -> Iterator[Peer]:
 
 
 @contextmanager
+def _offloaded(house: House, threads: int) -> Iterator[Peer]:
+    """The portal once more, handing its documents to an nginx in front of it; the work is counted as nginx's."""
+    with servers.offloaded(house.environment, house.blobs, house.work / "front", threads) as server:
+        yield Peer(OFFLOADED, server, house.paths, house.cookies)
+
+
+@contextmanager
 def _bare(house: House, threads: int) -> Iterator[Peer]:
     with servers.gunicorn("benchmarks.bare:app", house.files, threads) as server:
         yield Peer(BARE, server, _files("/get/"))
@@ -91,4 +99,5 @@ _START: dict[str, Callable[[House, int], AbstractContextManager[Peer]]] = {
     STOCK: _stock,
     COPYPARTY: _copyparty,
     NGINX: _nginx,
+    OFFLOADED: _offloaded,
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.settings import ROOT
 from portal.cli.serve import CONNECTIONS
+from tests.offload.nginx import fronted
 
 GUNICORN = f"-k gthread -w 1 --worker-connections {CONNECTIONS} --keep-alive 30 --timeout 120 --no-control-socket"
 NGINX = """
@@ -107,6 +108,31 @@ def portal(environment: Mapping[str, str], threads: int) -> Iterator[Server]:
     command = [sys.executable, "-m", "portal.cli", "serve", "--port", str(port), "--threads", str(threads)]
     with _running(command, port, environment) as server:
         yield server
+
+
+@contextmanager
+def offloaded(environment: Mapping[str, str], blobs: Path, work: Path, threads: int) -> Iterator[Server]:
+    """``portal serve`` behind nginx with config/nginx.conf, whose log is followed."""
+    work.mkdir(exist_ok=True)
+    extra = {"PORTAL_OFFLOAD": "nginx", "PORTAL_TRUSTED_PROXIES": "127.0.0.1/32"}
+    with (
+        portal(dict(environment) | extra, threads) as behind,
+        fronted(blobs, work, behind.port, {"worker_processes auto;": "worker_processes 1;"}) as front,
+        _following(environment, front.log),
+    ):
+        yield Server(front.port, _worker(front.process.pid))
+
+
+@contextmanager
+def _following(environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    command = [sys.executable, "-m", "portal.cli", "ledger", "follow", str(log)]
+    silence = subprocess.DEVNULL
+    follower = subprocess.Popen(command, cwd=ROOT, env=os.environ | dict(environment), stdout=silence, stderr=silence)
+    try:
+        yield
+    finally:
+        follower.terminate()
+        follower.wait(40)
 
 
 def free_port() -> int:

@@ -9,6 +9,8 @@ SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
 """How long one measurement of a rate or of a p95 lasts."""
 FILES = int(os.environ.get("BENCH_FILES", "10000"))
 """How many files are imported."""
+MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
+"""How many documents the largest zip has; the most a zip may have."""
 
 ROOT = Path(__file__).resolve().parent.parent
 KIB, MIB, GIB = 1024, 1024**2, 1024**3

@@ -4,7 +4,7 @@ from functools import partial
 
 from benchmarks.house import House
 from benchmarks.load import at_once
-from benchmarks.peers import COPYPARTY, NGINX, STOCK, Peer, started
+from benchmarks.peers import COPYPARTY, NGINX, OFFLOADED, STOCK, Peer, started
 from benchmarks.rounds import Reading, interleaved
 from benchmarks.table import MIB_PER_SECOND, Table, limit
 
@@ -13,7 +13,7 @@ STREAMS = {"one stream": 1, "eight streams at once": 8}
 
 def measure(house: House) -> None:
     """MiB per second of all streams together."""
-    with started(house, STOCK, COPYPARTY, NGINX) as peers:
+    with started(house, OFFLOADED, STOCK, COPYPARTY, NGINX) as peers:
         table = Table("streams", *(_limit(peers[-1], *item) for item in STREAMS.items()))
         for name, count in STREAMS.items():
             readings = interleaved({peer.name: partial(_stream, peer, count) for peer in peers})

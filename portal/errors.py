@@ -264,6 +264,25 @@ class ContentUnavailable(PortalError):
     retry_after = 300
 
 
+class ContentDamaged(ContentUnavailable):
+    """The bytes are not those the catalog knows, and will not be by waiting.
+
+    ``damage`` is ``missing`` (nothing there, or it cannot be opened), ``kind`` (no regular file), ``size``, ``bytes``
+    (others than those hashed) or ``unreadable`` (the disk does not give them).
+    """
+
+    def __init__(self, damage: str) -> None:
+        super().__init__()
+        self.damage = damage
+
+
+class ContentUnverified(ContentUnavailable):
+    """Something was done to the file, and nobody has read it from end to end since."""
+
+    sentence = "This document is being checked before it is given out. Try again in a little while."
+    retry_after = 10
+
+
 class SourceChanged(ContentUnavailable):
     """A document of a source changed on disk since it was indexed."""
 

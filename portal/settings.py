@@ -44,6 +44,8 @@ class Settings:
     zip_documents: int
     zip_bytes: int
     trash_days: int
+    scrub_days: int
+    scrub_mib_per_second: int
     allowed_types: frozenset[str]
     metrics_token: str = field(repr=False)
     session_idle_hours: int

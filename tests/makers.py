@@ -20,7 +20,8 @@ from portal.accounts import actor_of, add_group, add_user, join_group
 from portal.accounts.sessions import start_session
 from portal.actors import Actor
 from portal.catalog.categories import ensure_category
-from portal.catalog.documents import Content, put_document
+from portal.catalog.contents import Content
+from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
@@ -149,8 +150,8 @@ def document(
     with storage().receive() as incoming, storage().placing():
         incoming.write(content)
         received = incoming.finish()
-        storage().keep(received)
-        bytes_in = Content(received.sha256, received.crc32, received.size, content_type)
+        stamp = storage().keep(received)
+        bytes_in = Content(received.sha256, received.crc32, received.size, content_type, stamp=stamp)
         outcome = put_document(None, into.id, filename, bytes_in)
     made = db.session.get_one(Document, outcome.document_id)
     change(made, **columns)

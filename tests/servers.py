@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -125,15 +125,23 @@ class Caller:
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a request and read the whole answer, keeping its cookies."""
+        with self._answering(method, path, body, headers) as response:
+            return Answer(response.status, dict(response.getheaders()), response.read())
+
+    def reading(self, path: str, **headers: str) -> AbstractContextManager[HTTPResponse]:
+        """GET an address and leave the body to be read inside the block."""
+        return self._answering("GET", path, b"", headers)
+
+    @contextmanager
+    def _answering(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Iterator[HTTPResponse]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
             own = {"Cookie": cookie} if cookie else {}
             connection.request(method, path, body or None, {**own, **headers})
             response = connection.getresponse()
-            answer = Answer(response.status, dict(response.getheaders()), response.read())
             self._keep_cookies(response)
-            return answer
+            yield response
         finally:
             connection.close()
 

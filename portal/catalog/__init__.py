@@ -14,8 +14,8 @@ from portal.catalog.categories import (
     remove_category,
     within,
 )
+from portal.catalog.contents import Content, get_version
 from portal.catalog.documents import (
-    Content,
     Facts,
     OnConflict,
     Outcome,
@@ -23,7 +23,6 @@ from portal.catalog.documents import (
     change_document,
     count_live,
     get_live,
-    get_version,
     move_document,
     put_document,
     restore_document,

@@ -11,7 +11,9 @@ from sqlalchemy import bindparam, insert, select, update
 from portal import access, audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category
-from portal.catalog.documents import Content, Kind, change_count, put_document, stand_in_line
+from portal.catalog.contents import Content
+from portal.catalog.documents import Kind, change_count, put_document, stand_in_line
+from portal.catalog.soundness import UNSEEN, record_healing, seen_as
 from portal.catalog.texts import require_title
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Blob, Document, Version, db_now
@@ -20,6 +22,8 @@ _DOCUMENTS = Document.metadata.tables[Document.__tablename__]
 _POINT = (
     update(_DOCUMENTS).where(_DOCUMENTS.c.id == bindparam("document")).values(current_version_id=bindparam("version"))
 )
+_BLOBS = Blob.metadata.tables[Blob.__tablename__]
+_SEE = update(_BLOBS).where(_BLOBS.c.id == bindparam("blob")).values({name: bindparam(name) for name in UNSEEN})
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ def _put_new(actor: Actor | None, items: list[Item]) -> None:
     session = db.session()
     author = actor.user_id if actor else None
     now = session.scalars(select(db_now())).one()
-    blobs = _ensure_blobs([item.content for item in items if item.content.source_id is None])
+    blobs = _ensure_blobs(actor, [item.content for item in items if item.content.source_id is None], now)
     rows = [_document(item, author, now) for item in items]
     put = insert(Document).returning(Document.id, sort_by_parameter_order=True)
     document_ids = list(session.scalars(put, rows))
     versions = [
-        _version(item, document_id, author, blobs) for item, document_id in zip(items, document_ids, strict=True)
+        _version(item, document_id, author, blobs, now) for item, document_id in zip(items, document_ids, strict=True)
     ]
     made = insert(Version).returning(Version.id, sort_by_parameter_order=True)
     version_ids = list(session.scalars(made, versions))
@@ -95,15 +99,22 @@ def _put_new(actor: Actor | None, items: list[Item]) -> None:
     )
 
 
-def _ensure_blobs(contents: list[Content]) -> dict[str, int]:
+def _ensure_blobs(actor: Actor | None, contents: list[Content], now: datetime) -> dict[str, int]:
     """SHA-256 to the id of its row: those there are touched, so that gc leaves them alone, the others made."""
     wanted = {content.sha256: content for content in contents}
     session = db.session()
-    known = select(Blob.sha256, Blob.id).where(Blob.sha256.in_(wanted)).with_for_update()
-    found: dict[str, int] = dict(session.execute(known).all())
+    known = select(Blob.id, Blob.sha256, Blob.damage).where(Blob.sha256.in_(wanted)).with_for_update()
+    there = session.execute(known).all()
+    found: dict[str, int] = {row.sha256: row.id for row in there}
     session.execute(update(Blob).where(Blob.id.in_(found.values())).values(touched_at=db_now()))
+    written = [row for row in there if wanted[row.sha256].stamp is not None]
+    if written:
+        session.connection().execute(_SEE, [{"blob": row.id, **_seen(wanted[row.sha256], now)} for row in written])
+    for row in written:
+        if row.damage is not None:
+            record_healing(actor, Blob, row.id, row.sha256)
     missing = [
-        {"sha256": one.sha256, "size": one.size, "crc32": one.crc32}
+        {"sha256": one.sha256, "size": one.size, "crc32": one.crc32, **_seen(one, now)}
         for sha256, one in wanted.items()
         if sha256 not in found
     ]
@@ -111,6 +122,11 @@ def _ensure_blobs(contents: list[Content]) -> dict[str, int]:
         made = session.execute(insert(Blob).returning(Blob.sha256, Blob.id), missing)
         found |= dict(made.all())
     return found
+
+
+def _seen(content: Content, now: datetime) -> dict[str, Any]:
+    """What the row that answers for these bytes remembers of them; the same columns for all of a batch."""
+    return seen_as(content.stamp, now) if content.stamp is not None else UNSEEN
 
 
 def _document(item: Item, author: int | None, now: datetime) -> dict[str, Any]:
@@ -128,7 +144,7 @@ def _document(item: Item, author: int | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _version(item: Item, document_id: int, author: int | None, blobs: dict[str, int]) -> dict[str, Any]:
+def _version(item: Item, document_id: int, author: int | None, blobs: dict[str, int], now: datetime) -> dict[str, Any]:
     content = item.content
     return {
         "document_id": document_id,
@@ -144,4 +160,5 @@ def _version(item: Item, document_id: int, author: int | None, blobs: dict[str, 
         "source_path": content.source_path,
         "source_mtime_ns": content.source_mtime_ns,
         "created_by_id": author,
+        **(_seen(content, now) if content.source_id is not None else UNSEEN),
     }

@@ -11,26 +11,14 @@ from sqlalchemy import ColumnElement, func, select, update
 from portal import access, audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
+from portal.catalog.contents import Content, attach, follow, get_version, has
 from portal.catalog.texts import require_text, require_title
 from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
-from portal.models import PUBLISH, Blob, Category, Document, Version, db_now
+from portal.models import PUBLISH, Category, Document, db_now
 
 OnConflict = Literal["version", "rename", "refuse"]
 Kind = Literal["added", "versioned", "unchanged"]
-
-
-@dataclass(frozen=True)
-class Content:
-    """The bytes of a version to be: what they are, and their one place (a blob unless a source is named)."""
-
-    sha256: str
-    crc32: int
-    size: int
-    content_type: str
-    source_id: int | None = None
-    source_path: str | None = None
-    source_mtime_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ def put_document(
         existing = _find_live(category_id, filename)
         if existing is None:
             return _put_new(actor, category, filename, content, facts)
-        if on_conflict == "version" or _has(existing, content):
+        if on_conflict == "version" or has(existing, content):
             return _put_version(actor, existing, filename, content, facts.note)
         if on_conflict == "refuse":
             raise NameTaken(f"There is already a document called {filename} here.")
@@ -184,14 +172,6 @@ def get_live(document_id: int) -> Document:
     return document
 
 
-def get_version(version_id: int) -> Version:
-    """The version with this id. Raises DocumentNotFound."""
-    version = db.session.get(Version, version_id)
-    if version is None:
-        raise DocumentNotFound
-    return version
-
-
 def require_publisher(actor: Actor | None, document: Document) -> None:
     """Raise DocumentNotFound when the document is not theirs to see, Forbidden when they may only read it."""
     if actor is not None:
@@ -272,71 +252,21 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     )
     session.add(document)
     session.flush()
-    _attach(actor, document, filename, content, facts.note)
+    attach(actor, document, filename, content, facts.note)
     change_count(category.id, +1)
     _record(actor, "document.added", document, sha256=content.sha256)
     return _outcome(document, "added")
 
 
-def _has(document: Document, content: Content) -> bool:
-    """Whether these are the bytes of its current version."""
-    return document.current_version_id is not None and get_version(document.current_version_id).sha256 == content.sha256
-
-
 def _put_version(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> Outcome:
-    if _has(document, content):
-        _follow_source(document, content)
+    if has(document, content):
+        follow(actor, document, content)
         return _outcome(document, "unchanged")
     document.filename = filename
     document.search_text = search.text_of(document.title, filename)
-    _attach(actor, document, filename, content, note)
+    attach(actor, document, filename, content, note)
     _record(actor, "version.added", document, sha256=content.sha256, number=document.version_count)
     return _outcome(document, "versioned")
-
-
-def _follow_source(document: Document, content: Content) -> None:
-    """The same bytes, touched or renamed on disk: the version's place in the source follows."""
-    version = get_version(document.current_version_id or 0)
-    if version.source_id is not None and content.source_id is not None:
-        version.source_path, version.source_mtime_ns = content.source_path, content.source_mtime_ns
-
-
-def _attach(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> None:
-    version = Version(
-        document_id=document.id,
-        number=document.version_count + 1,
-        filename=filename,
-        note=require_text(note, "note"),
-        content_type=content.content_type,
-        size=content.size,
-        sha256=content.sha256,
-        crc32=content.crc32,
-        blob_id=_blob(content).id if content.source_id is None else None,
-        source_id=content.source_id,
-        source_path=content.source_path,
-        source_mtime_ns=content.source_mtime_ns,
-        created_by_id=actor.user_id if actor else None,
-    )
-    session = db.session()
-    session.add(version)
-    session.flush()
-    document.version_count += 1
-    document.current_version_id = version.id
-    session.flush()
-
-
-def _blob(content: Content) -> Blob:
-    """The row of these bytes: the one there is, touched so that gc leaves it alone, or a new one."""
-    session = db.session()
-    lock_on(f"blob:{content.sha256}")
-    blob = session.scalar(select(Blob).where(Blob.sha256 == content.sha256).with_for_update())
-    if blob is None:
-        blob = Blob(sha256=content.sha256, size=content.size, crc32=content.crc32)
-        session.add(blob)
-        session.flush()
-    else:
-        session.execute(update(Blob).where(Blob.id == blob.id).values(touched_at=db_now()))
-    return blob
 
 
 def change_count(category_id: int, change: int) -> None:

@@ -8,16 +8,18 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, literal, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, literal, select
 
 from portal import access
 from portal.actors import Actor
 from portal.catalog.categories import spelled, within
 from portal.catalog.refs import Ref, parse_ref
+from portal.catalog.soundness import Kept, stamp_in
 from portal.errors import ContentUnavailable
 from portal.extensions import db, find_one
-from portal.models import MANAGE, Category, Document, SourceDirectory, Version
+from portal.models import MANAGE, Blob, Category, Document, SourceDirectory, Version
 from portal.prepared import Prepared
+from portal.storage import Stamp
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,16 @@ class Edition:
     source_directory: str | None
     source_path: str | None
     source_mtime_ns: int | None
+    blob_id: int | None
+    damage: str | None
+    seen: Stamp | None
+
+    @property
+    def kept(self) -> Kept:
+        """The row that answers for the bytes."""
+        source = (self.source_directory, self.source_path, self.source_mtime_ns)
+        table, row_id = (Version, self.version_id) if self.blob_id is None else (Blob, self.blob_id)
+        return Kept(table, row_id, self.sha256, self.size, self.seen, self.damage, *source)
 
     @property
     def is_current(self) -> bool:
@@ -104,16 +116,14 @@ def find_at_path(actor: Actor, path: str) -> Edition | None:
 def find_edition(document_id: int, version_id: int | None) -> Edition | None:
     """The current version of a live document, or the one named, without asking who may: for links and tickets."""
     wanted = Version.id == (version_id or Document.current_version_id)
-    statement = _select().join(Version, Version.document_id == Document.id)
-    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    statement = _placed(_select().join(Version, Version.document_id == Document.id))
     live = (Document.id == document_id, Document.trashed_at.is_(None), Version.purged_at.is_(None))
     return _first(statement.where(wanted, *live))
 
 
 def list_editions(version_ids: Sequence[int]) -> dict[int, Edition]:
     """The editions of these versions by the version's id, without asking who may; one that was purged is left out."""
-    statement = _select().join(Version, Version.document_id == Document.id)
-    statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
+    statement = _placed(_select().join(Version, Version.document_id == Document.id))
     wanted = statement.where(Version.id.in_(version_ids), Version.purged_at.is_(None))
     editions = [_edition(row) for row in db.session.execute(wanted)]
     return {edition.version_id: edition for edition in editions}
@@ -159,6 +169,11 @@ def _select() -> Select[*tuple[Any, ...]]:
         SourceDirectory.directory,
         Version.source_path,
         Version.source_mtime_ns,
+        Blob.id,
+        func.coalesce(Blob.damage, Version.damage),
+        func.coalesce(Blob.seen_inode, Version.seen_inode),
+        func.coalesce(Blob.seen_mtime_ns, Version.seen_mtime_ns),
+        func.coalesce(Blob.seen_ctime_ns, Version.seen_ctime_ns),
     )
 
 
@@ -166,9 +181,13 @@ def _editions(number: ColumnElement[int] | None) -> Select[*tuple[Any, ...]]:
     version = Version.id == Document.current_version_id
     if number is not None:
         version = (Version.document_id == Document.id) & (Version.number == number)
-    statement = _select().join(Version, version)
+    return _placed(_select().join(Version, version)).where(Version.purged_at.is_(None))
+
+
+def _placed(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """With the one place that a version has: a blob, which answers for its bytes, or a source."""
     statement = statement.outerjoin(SourceDirectory, SourceDirectory.id == Version.source_id)
-    return statement.where(Version.purged_at.is_(None))
+    return statement.outerjoin(Blob, Blob.id == Version.blob_id)
 
 
 def _first(statement: Select[*tuple[Any, ...]]) -> Edition | None:
@@ -176,10 +195,11 @@ def _first(statement: Select[*tuple[Any, ...]]) -> Edition | None:
     return _edition(row) if row is not None else None
 
 
-def _edition(row: Sequence[object]) -> Edition:
+def _edition(row: Sequence[Any]) -> Edition:
     """The current version goes by the document's filename, an older one by the name it came with."""
-    values = list(row)
-    pinned_name, document_name = values[7], values[8]
+    *values, inode, mtime_ns, ctime_ns = row  # what is left stands in the order of the fields
+    pinned_name, document_name, size = values[7], values[8], values[10]
     is_current = values[4] == values[5]
     values[7:9] = [document_name if is_current else pinned_name]
-    return Edition(*values)  # type: ignore[arg-type]  # the columns stand in the order of the fields
+    values.append(stamp_in(size, inode, mtime_ns, ctime_ns))
+    return Edition(*values)

@@ -13,7 +13,7 @@ from portal.cli.ledger import ledger
 from portal.cli.people import group, user
 from portal.cli.serve import serve
 from portal.cli.shares import share
-from portal.cli.storage import backup, gc, restore, verify
+from portal.cli.storage import backup, gc, restore, scrub, verify
 from portal.cli.upkeep import check, migrate
 
 PRIVATE = 0o077
@@ -31,7 +31,7 @@ for command in (
     serve, demo, migrate, check,
     user, group, add_category, add_grant,
     import_documents, list_documents, share,
-    verify, gc, backup, restore, audit, ledger,
+    verify, scrub, gc, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)
 

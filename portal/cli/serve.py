@@ -6,12 +6,14 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from portal import accounts, create_app, downloads, settings, uploads
 from portal.addresses import (
@@ -22,11 +24,12 @@ from portal.addresses import (
     is_private,
     setup_address,
 )
+from portal.cli.beside import begin_scrubbing
 from portal.cli.failures import Refusal
 from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
-from portal.cli.worker import ENDING_SECONDS, Worker
+from portal.cli.worker import CUTTING_SECONDS, Worker
 from portal.downloads.lines import lines
 from portal.errors import PortalError
 from portal.extensions import close_connections
@@ -42,6 +45,8 @@ OPEN_FILES = 16384
 """Connections, with the files and databases behind them; a worker that cannot open one more would end."""
 FINISHING_SECONDS = 30
 """How long a worker that is to end goes on with what it is sending; then it cuts it."""
+END_SECONDS = 5
+"""A worker that ends waits so long for what it does beside its requests, which stops within half a second."""
 SILENT_SECONDS = 300
 """A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
 
@@ -55,6 +60,7 @@ class Server(BaseApplication):
 
     def __init__(self, options: dict[str, object]) -> None:
         self._options = options
+        self._scrubbing: threading.Thread | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -67,8 +73,15 @@ class Server(BaseApplication):
         lines.limit(most_lines(self.cfg.threads))
         return create_app()
 
+    def work_beside(self, is_alive: Callable[[], bool]) -> None:
+        """Begin what a worker does beside its requests, until it is told to end."""
+        if isinstance(self.callable, Flask):
+            self._scrubbing = begin_scrubbing(self.callable, is_alive)
+
     def close(self) -> None:
         """Close the databases of a worker that ends, so that SQLite tidies up its journal."""
+        if self._scrubbing is not None:
+            self._scrubbing.join(END_SECONDS)
         if isinstance(self.callable, Flask):
             close_connections(self.callable)
 
@@ -150,7 +163,9 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "worker_connections": CONNECTIONS,
         "keepalive": 30,
         "timeout": 120,
-        "graceful_timeout": FINISHING_SECONDS + round(ENDING_SECONDS),  # of the master, which kills; see _prepare
+        "graceful_timeout": FINISHING_SECONDS
+        + CUTTING_SECONDS
+        + END_SECONDS,  # of the master; see _prepare
         "limit_request_line": 4094,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -164,7 +179,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "loglevel": "warning",
         "logger_class": Log,
         "post_fork": lambda _, worker: _prepare(worker),
-        "post_worker_init": lambda worker: announce() if worker.age == 1 else None,
+        "post_worker_init": lambda worker: _begin(worker, announce),
         "worker_exit": lambda _, worker: worker.app.close(),
     }
 
@@ -172,6 +187,13 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
 def most_lines(threads: int) -> int:
     """On how many lines a process of so many threads sends at once."""
     return max(1, threads - math.ceil(threads / SPARE))
+
+
+def _begin(worker: ThreadWorker, announce: Callable[[], None]) -> None:
+    if worker.age == 1:
+        announce()
+    if isinstance(worker.app, Server):
+        worker.app.work_beside(lambda: worker.alive)
 
 
 def _with_base_url(address: str) -> Settings:

@@ -1,5 +1,7 @@
 """The bytes and their rows: verified, cleared of what nobody needs, backed up and restored."""
 
+import signal
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import click
 
 from portal import integrity, schema, settings
 from portal.cli.installation import opened
-from portal.cli.output import as_json, byte_progress, counted, print_json, progress, say
+from portal.cli.output import as_json, byte_progress, counted, moment_text, print_json, progress, say
 from portal.settings import Settings
 from portal.sizes import size_text
 from portal.tokens import make_token
@@ -18,7 +20,10 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 @click.command
 @as_json
 def verify(as_json: bool) -> None:
-    """Read every document and compare it with what the catalog says; list what is wrong. Changes nothing."""
+    """Read every document and compare it with what the catalog says; list what is wrong.
+
+    Documents found damaged are not given out until they are right again.
+    """
     with opened(), byte_progress("Verifying") as tell:
         report = integrity.verify(progress=tell)
     if as_json:
@@ -30,6 +35,24 @@ def verify(as_json: bool) -> None:
             f"{counted(len(report.problems), 'problem', 'problems')}."
         )
     _end(report.problems)
+
+
+@click.command
+@click.option("--once", is_flag=True, help="Finish the pass under way, or do a whole one, at full speed; then end.")
+def scrub(once: bool) -> None:
+    """Read every document again and again, slowly, until told to stop. A running `portal serve` does this itself."""
+    with opened():
+        if not once:
+            integrity.keep_scrubbing(_rest_until_told())
+            return
+        with byte_progress("Scrubbing") as tell:
+            done = integrity.scrub(progress=tell)
+        click.echo(
+            f"{counted(done.files, 'file', 'files')}, {size_text(done.bytes)}, "
+            f"read since {moment_text(done.started_at)}: {done.damaged:,} damaged."
+        )
+    if done.damaged:
+        raise click.exceptions.Exit(1)
 
 
 @click.command
@@ -74,6 +97,14 @@ def restore(file: Path) -> None:
     for remark in report.remarks:
         say(remark)
     _end(report.problems)
+
+
+def _rest_until_told() -> integrity.Rest:
+    """Resting that SIGTERM and SIGINT end, once and for all."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    return told.wait
 
 
 def _make_database(chosen: Settings) -> None:

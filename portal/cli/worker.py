@@ -39,7 +39,7 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 """No page of the portal, but as strict as one."""
-ENDING_SECONDS = 5.0
+CUTTING_SECONDS = 5
 """How long answers that were cut may take to write down how far they came."""
 
 
@@ -91,7 +91,7 @@ class Worker(ThreadWorker):
         for conn in list(self._busy):
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RDWR)
-        stop = time.monotonic() + ENDING_SECONDS
+        stop = time.monotonic() + CUTTING_SECONDS
         while self._busy and time.monotonic() < stop:
             self.notify()
             time.sleep(0.05)

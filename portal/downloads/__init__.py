@@ -12,8 +12,10 @@ from portal.downloads.listing import (
     list_downloads,
     list_handed_over,
 )
+from portal.downloads.looking import look, look_again
+from portal.downloads.opening import open_bytes
 from portal.downloads.packing import Archive, pack_category, pack_documents
-from portal.downloads.sending import Sending, open_bytes, open_for_download
+from portal.downloads.sending import Sending, open_for_download
 from portal.downloads.statements import JOIN_SECONDS
 from portal.downloads.zipping import ZipSending, open_for_zip
 
@@ -38,6 +40,8 @@ __all__ = [
     "get_download",
     "list_downloads",
     "list_handed_over",
+    "look",
+    "look_again",
     "open_bytes",
     "open_for_download",
     "open_for_zip",

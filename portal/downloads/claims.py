@@ -27,15 +27,13 @@ class Entry:
 
     ``is_late``: it was complete already, and these are pieces asked for once more. ``is_scattered``: it holds so many
     pieces that the whole is to be sent. ``is_believed``: some of what it holds is only what the client must have got.
-    ``fresh`` is what it was told in advance and nobody else had handed over. ``transfer`` is the row of the answer
-    itself while nothing of it is written down.
+    ``transfer`` is the row of the answer itself while nothing of it is written down.
     """
 
     id: int
     is_late: bool = False
     is_scattered: bool = False
     is_believed: bool = False
-    fresh: Intervals = ()
     transfer: int | None = None
 
 

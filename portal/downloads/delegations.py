@@ -14,7 +14,7 @@ from portal.catalog import Edition
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
 from portal.downloads.ledger import TICKET_BUDGET
-from portal.downloads.sending import open_bytes
+from portal.downloads.opening import open_bytes
 from portal.extensions import db, release_connection, run, transaction
 from portal.models import Delegation, Download, FollowedLog, Version, db_later
 from portal.prepared import Prepared

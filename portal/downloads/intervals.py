@@ -15,9 +15,9 @@ def length_of(intervals: Intervals) -> int:
     return sum(stop - start for start, stop in intervals)
 
 
-def pairs(intervals: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """The intervals as JSON brings them, as pairs."""
-    return [(start, stop) for start, stop in intervals]
+def pairs(intervals: Sequence[Sequence[int]] | None) -> list[tuple[int, int]]:
+    """The intervals as the database has them, as pairs."""
+    return [(start, stop) for start, stop in intervals or ()]
 
 
 def unknown(wanted: Intervals, had: Intervals) -> list[tuple[int, int]]:
@@ -31,9 +31,14 @@ def unknown(wanted: Intervals, had: Intervals) -> list[tuple[int, int]]:
 
 
 def gone_on(place: int | None, had: Intervals) -> list[tuple[int, int]]:
-    """What is between a place where an answer broke off and the next that somebody else was sent."""
-    starts = [start for start, _ in had if place is not None and start > place]
-    return [(place, min(starts))] if place is not None and starts else []
+    """What is between the start of a block that was refused and where somebody else was sent on from within it.
+
+    Whoever was sent on from its end had nothing to do with it: a block that came whole was not refused.
+    """
+    if place is None:
+        return []
+    starts = [start for start, _ in had if place < start < place + NEAR]
+    return [(place, min(starts))] if starts else []
 
 
 def near(gaps: Intervals) -> list[tuple[int, int]]:
@@ -46,16 +51,16 @@ def offered(gaps: Intervals, spans: Intervals) -> list[tuple[int, int]]:
     return [(max(known, low), start) for known, start in gaps for low, high in spans if low < start < high]
 
 
-def left_of(had: Intervals, bytes_sent: int, refused: Intervals, fresh: Intervals) -> Intervals:
-    """What a row still holds without pieces that were refused, of so many bytes that were sent with them.
+def common(one: Intervals, other: Intervals) -> list[tuple[int, int]]:
+    """What is in both."""
+    return without(one, without(one, other))
 
-    While what is left is enough for all of it, somebody else may have handed the pieces over too; of the block that was
-    refused first they need not have sent what had left of it. Then what nobody had before goes, and if even that is
-    more than left, all of it.
-    """
-    left = bytes_sent - length_of(refused)
-    is_shared = bytes_sent > length_of(had)
-    if length_of(had) <= left + (NEAR if is_shared else 0):
-        return had
-    candidates = (without(had, without(refused, without(refused, fresh))), without(had, refused))
-    return next((found for found in candidates if length_of(found) <= left), candidates[-1])
+
+def taken_back(had: Intervals, repeated: Intervals, refused: Intervals) -> tuple[Intervals, Intervals]:
+    """What a row holds, and holds once more, without pieces that were refused: once each, so what others sent stays."""
+    kept: list[tuple[int, int]] = []
+    for pair in repeated:
+        once = common([pair], refused)
+        kept += without([pair], once)
+        refused = without(refused, once)
+    return without(had, refused), kept

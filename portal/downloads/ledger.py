@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.catalog import Edition
 from portal.downloads import statements, transfers
 from portal.downloads.claims import Claim, Entry, Told
-from portal.downloads.intervals import Intervals, gone_on, left_of, length_of, near, pairs, unknown
+from portal.downloads.intervals import Intervals, common, gone_on, length_of, near, pairs, taken_back, unknown
 from portal.errors import Busy, ShareExpired, TooManyTransfers
 from portal.extensions import db, find_one, settings, transaction, write_one
 from portal.models import Download, db_later, db_now
@@ -54,7 +54,7 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     if handed and claim.ticket_id is None and covers(handed, edition.size):
         at_once = write_one(statements.complete_at_once(), **_new_row(claim, edition, handed, "completed"))
         if at_once is not None:
-            return Entry(at_once[0], fresh=handed)
+            return Entry(at_once[0])
     offers = () if handed else wanted
     return racing(lambda find: join(claim, edition, wanted, handed, find, offers=offers))
 
@@ -87,11 +87,11 @@ def advance(
     ``is_ending`` the answer has nothing more to tell.
     """
     with transaction():
-        intervals, present, closed_at = _found(find_one(statements.STANDING, download=entry.id))
+        intervals, repeated, present, closed_at = _found(find_one(statements.STANDING, download=entry.id))
         had = pairs(intervals)
         if before is None:
             earlier = unknown(handed, had) if present == "aborted" else []
-            before = near([*earlier, *gone_on(broke_off_at, had)])
+            before = [*near(earlier), *gone_on(broke_off_at, had)]
         merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         is_closing = is_complete and present != "completed"
@@ -101,6 +101,7 @@ def advance(
             statements.ADVANCE,
             download=entry.id,
             intervals=merged,
+            repeated=[*pairs(repeated), *common(handed, had)][-MOST_INTERVALS:],
             more=sent + length_of(before),
             state="completed" if is_closing else state,
             is_closing=is_closing,
@@ -115,16 +116,15 @@ def confirm(entry: Entry) -> None:
     write_one(statements.CONFIRM, download=entry.id)
 
 
-def take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals) -> None:
+def take_back(entry: Entry, size: int, refused: Intervals) -> None:
     """Pieces that were counted before they left did not leave: the download is unfinished and can be joined.
 
-    What others handed over too (all that was not ``fresh``) stays. When another row was begun meanwhile this one stays
-    closed, as aborted.
+    What others handed over too stays. When another row was begun meanwhile this one stays closed, as aborted.
     """
     try:
-        _take_back(entry, size, refused, fresh, {"closed_at": None})
+        _take_back(entry, size, refused, {"closed_at": None})
     except IntegrityError:
-        _take_back(entry, size, refused, fresh, {})
+        _take_back(entry, size, refused, {})
 
 
 def close_for_link(link_id: int) -> None:
@@ -191,8 +191,8 @@ def join(
             return entry
         before = _believed(last, wanted)
         if handed and not is_scattered:
-            told = advance(entry, edition.size, handed, length_of(handed), before=before)
-            return replace(entry, fresh=told.fresh)
+            advance(entry, edition.size, handed, length_of(handed), before=before)
+            return entry
         _rejoin(entry, claim, last, before, state=state)
         entry = replace(entry, is_believed=bool(before))
         return _offering(entry, [(0, edition.size)] if is_scattered else offers)
@@ -240,14 +240,15 @@ def _require_budget(last: _Last | None, size: int) -> None:
         raise ShareExpired(TICKET_DONE)
 
 
-def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, reopened: dict[str, object]) -> None:
+def _take_back(entry: Entry, size: int, refused: Intervals, reopened: dict[str, object]) -> None:
     with transaction() as session:
         this = Download.id == entry.id
-        found = select(Download.intervals, Download.bytes_sent).where(this).with_for_update()
-        intervals, bytes_sent = session.execute(found).one()
-        left = left_of(pairs(intervals), bytes_sent, refused, fresh)
+        intervals, repeated, _, _ = _found(find_one(statements.STANDING, download=entry.id))
+        left, repeated = taken_back(pairs(intervals), pairs(repeated), refused)
+        left = merge([*left, *gone_on(min(start for start, _ in refused), left)])
         values: dict[str, object] = {
             "intervals": left,
+            "repeated": repeated,
             "bytes_sent": Download.bytes_sent - length_of(refused),
             "active_at": db_now(),
             "is_confirmed": False,
@@ -260,7 +261,7 @@ def _take_back(entry: Entry, size: int, refused: Intervals, fresh: Intervals, re
 def _insert(claim: Claim, edition: Edition, handed: Intervals, state: str) -> Entry:
     is_complete = bool(handed or not edition.size) and covers(handed, edition.size)
     values = _new_row(claim, edition, handed, "completed" if is_complete else state)
-    return Entry(_found(write_one(statements.insert_row(), **values, is_closing=is_complete))[0], fresh=handed)
+    return Entry(_found(write_one(statements.insert_row(), **values, is_closing=is_complete))[0])
 
 
 def values_of(claim: Claim, edition: Edition, handed: Intervals) -> dict[str, Any]:

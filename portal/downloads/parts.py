@@ -1,7 +1,7 @@
 """The ledger of a zip: many members in one block, each with a row of its own, written in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -67,7 +67,7 @@ def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> li
 
 def _entry(claim: Claim, part: Part, inserted: int | None) -> Entry:
     if inserted is not None:
-        return Entry(inserted, fresh=part.handed)
+        return Entry(inserted)
     wanted, size = [(part.start, part.stop)], part.edition.size
     if part.entry is None:
         offers = () if part.is_ending else [(part.start, size)]
@@ -76,8 +76,8 @@ def _entry(claim: Claim, part: Part, inserted: int | None) -> Entry:
             return entry
     else:
         entry = part.entry
-    told = ledger.advance(entry, size, part.handed, part.stop - part.start, is_ending=part.is_ending)
-    return replace(entry, fresh=told.fresh)
+    ledger.advance(entry, size, part.handed, part.stop - part.start, is_ending=part.is_ending)
+    return entry
 
 
 def _opened(claim: Claim, version_ids: Sequence[int]) -> set[int]:

@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 from portal.catalog import Edition
+from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
+from portal.downloads.intervals import Intervals, length_of
 from portal.downloads.lines import Line, lines
+from portal.downloads.opening import open_bytes
 from portal.errors import ContentUnavailable
-from portal.extensions import application_context, release_connection, storage
+from portal.extensions import application_context, release_connection
 from portal.ranges import Span, merge, without
-from portal.storage import OpenedBytes, Place, Source
+from portal.storage import OpenedBytes, Place
 
 HEARTBEAT_SECONDS = 60.0
 BLOCK = 48 * 1024
@@ -39,11 +42,11 @@ class Sending:
         self._blocks = _blocks(self.spans)
         is_counted = self.length <= AT_ONCE and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
-        self._fresh = entry.fresh
         self._is_complete = False
         self._is_believed = entry.is_believed
         self._is_done = False
         self._taken: list[tuple[int, int]] = []
+        self._told: list[tuple[int, int]] = []
         self._offered: Span | None = None
         self._sent = 0
         self._beat = time.monotonic()
@@ -80,11 +83,16 @@ class Sending:
         handle = self._opened.handle
         if handle.tell() != where.start:
             handle.seek(where.start)
-        block = handle.read(where.length)
-        is_last = self._sent + where.length == self.length
-        if len(block) != where.length or (is_last and not self._opened.is_unchanged()):
-            raise ContentUnavailable
-        return block
+        with suppress(OSError):
+            block = handle.read(where.length)
+            if len(block) == where.length and (not self._is_last(where) or self._opened.is_unchanged()):
+                return block
+        with self._context():
+            want(self.edition.kept)  # something was done to the file, or happened to it, while it was read
+        raise ContentUnavailable
+
+    def _is_last(self, where: Span) -> bool:
+        return self._sent + where.length == self.length
 
     def _accept(self) -> None:
         if self._offered is not None:
@@ -94,17 +102,18 @@ class Sending:
 
     def _tell(self, where: Span) -> None:
         """Before the last block leaves: the whole answer. In between: that it is alive."""
-        if self._sent + where.length == self.length:
-            spans = [(span.start, span.stop) for span in self.spans]
+        if self._is_last(where):
+            rest = self._untold([(span.start, span.stop) for span in self.spans])
             with self._context():
-                told = ledger.advance(self._entry, self.edition.size, spans, self.length, is_ending=True)
-            self._is_complete, self._fresh = told.is_complete, told.fresh
+                told = ledger.advance(self._entry, self.edition.size, rest, length_of(rest), is_ending=True)
+            self._is_complete = told.is_complete
             self._is_believed |= told.is_believed
             self._is_claimed = True
         elif time.monotonic() - self._beat > HEARTBEAT_SECONDS:
+            rest = self._untold(self._taken)
             with self._context():
-                ledger.advance(self._entry, self.edition.size, self._taken, 0)
-            self._beat = time.monotonic()
+                ledger.advance(self._entry, self.edition.size, rest, length_of(rest))
+            self._told, self._beat = self._taken, time.monotonic()
 
     def _finish(self) -> None:
         self._is_done = True
@@ -120,11 +129,15 @@ class Sending:
             ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
         elif self._is_claimed:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
-            ledger.take_back(self._entry, self.edition.size, refused, self._fresh)
+            ledger.take_back(self._entry, self.edition.size, refused)
         else:
             place = self._offered.start if self._offered is not None else None
-            size, taken = self.edition.size, self._taken
-            ledger.advance(self._entry, size, taken, self._sent, "aborted", broke_off_at=place, is_ending=True)
+            size, rest = self.edition.size, self._untold(self._taken)
+            ledger.advance(self._entry, size, rest, length_of(rest), "aborted", broke_off_at=place, is_ending=True)
+
+    def _untold(self, intervals: Intervals) -> list[tuple[int, int]]:
+        """What of it was not told before, for what is told twice counts as handed over twice."""
+        return without(intervals, self._told)
 
 
 def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> Sending:
@@ -154,16 +167,6 @@ def _begun(claim: Claim, edition: Edition, spans: Sequence[Span], line: Line) ->
     except BaseException:
         opened.close()
         raise
-
-
-def open_bytes(edition: Edition) -> OpenedBytes:
-    """The bytes of an edition, opened without following links and checked; for work that is no download."""
-    if edition.source_path is None:
-        return storage().open(edition.sha256, edition.size)
-    if edition.source_directory is None or edition.source_mtime_ns is None:
-        raise ContentUnavailable
-    source = Source(Path(edition.source_directory))
-    return source.open(edition.source_path, edition.size, edition.source_mtime_ns)
 
 
 def _blocks(spans: Sequence[Span]) -> Iterator[Span]:

@@ -79,7 +79,9 @@ FIND_LAST = Prepared(_FIND.order_by(Download.id.desc()).limit(1))
 FIND_OPEN = Prepared(_FIND.where(Download.closed_at.is_(None)))
 """The open one."""
 
-STANDING = Prepared(select(Download.intervals, Download.state, Download.closed_at).where(_THIS).with_for_update())
+STANDING = Prepared(
+    select(Download.intervals, Download.repeated, Download.state, Download.closed_at).where(_THIS).with_for_update()
+)
 """What a row (``download``) holds, and how it stands."""
 
 ADVANCE = Prepared(
@@ -87,6 +89,7 @@ ADVANCE = Prepared(
     .where(_THIS)
     .values(
         intervals=_given("intervals"),
+        repeated=_given("repeated"),
         bytes_sent=Download.bytes_sent + _given("more", "bytes_sent"),
         active_at=db_now(),
         state=_given("state"),
@@ -94,7 +97,7 @@ ADVANCE = Prepared(
     )
     .returning(Download.id)
 )
-"""Replace the intervals and the state of a row, add ``more`` bytes sent, and close it if ``is_closing``."""
+"""Replace what a row holds and its state, add ``more`` bytes sent, and close it if ``is_closing``."""
 
 REJOIN = Prepared(
     update(Download)

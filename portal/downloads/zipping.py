@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from portal import catalog
 from portal.archives import Slice
 from portal.catalog import Edition
+from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
 from portal.downloads.lines import Line, lines
+from portal.downloads.opening import open_bytes
 from portal.downloads.packing import Archive
 from portal.downloads.parts import Part, hand_over
-from portal.downloads.sending import HEARTBEAT_SECONDS, open_bytes
+from portal.downloads.sending import HEARTBEAT_SECONDS
 from portal.errors import ContentUnavailable
 from portal.extensions import application_context
 from portal.ranges import Span
@@ -83,7 +86,7 @@ class ZipSending:
         self._is_done = True
         with self._context():
             for part, entry in self._offered:
-                ledger.take_back(entry, part.edition.size, [(part.start, part.stop)], entry.fresh)
+                ledger.take_back(entry, part.edition.size, [(part.start, part.stop)])
             if self._running is not None:
                 self._note(self._running, self._running.left - self._running.start, "aborted", is_ending=True)
             hand_over(self._claim, [], self._left)
@@ -113,7 +116,8 @@ class ZipSending:
             self._write(begun, running if is_ended else None)
         elif running is not None and time.monotonic() - self._beat > HEARTBEAT_SECONDS:
             with self._context():
-                self._note(running, 0, "started")
+                self._note(running, running.left - running.start, "started")
+                running.start = running.left
             self._beat = time.monotonic()
 
     def _write(self, begun: list[Part], ended: _Running | None) -> None:
@@ -146,13 +150,16 @@ class ZipSending:
         return [Part(edition, 0, 0) for edition in editions if not edition.size]
 
     def _read(self, piece: Slice) -> bytes:
-        handle = self._open(piece.index).handle
-        if handle.tell() != piece.start:
-            handle.seek(piece.start)
-        block = handle.read(piece.stop - piece.start)
-        if len(block) != piece.stop - piece.start:
-            raise ContentUnavailable
-        return block
+        opened = self._open(piece.index)
+        if opened.handle.tell() != piece.start:
+            opened.handle.seek(piece.start)
+        with suppress(OSError):
+            block = opened.handle.read(piece.stop - piece.start)
+            if len(block) == piece.stop - piece.start and opened.is_unchanged():
+                return block
+        with self._context():
+            want(self._edition(piece.index).kept)
+        raise ContentUnavailable
 
     def _open(self, index: int) -> OpenedBytes:
         if self._opened is None or self._opened[0] != index:

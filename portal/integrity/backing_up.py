@@ -11,11 +11,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from portal import __version__
+from portal.catalog.soundness import want_blob
 from portal.errors import BadInput, Conflict, ContentUnavailable
 from portal.extensions import db, release_connection, settings, storage
 from portal.integrity import postgresql, sqlite
@@ -97,7 +98,7 @@ def _write(file: BinaryIO, snapshot: Snapshot, report: BackupReport, progress: P
     report.documents, report.versions = snapshot.counts["documents"], snapshot.counts["versions"]
     manifest = Manifest(
         format=FORMAT,
-        program=__version__,
+        program=version("portal"),
         made_at=made_at.isoformat(timespec="seconds"),
         kind=db.engine.dialect.name,
         revision=snapshot.revision,
@@ -123,6 +124,7 @@ def _add_blobs(writer: ArchiveWriter, snapshot: Snapshot, report: BackupReport, 
                 writer.add(blob_name(sha256), size, _checked(opened, sha256))
         except (ContentUnavailable, DamagedBlob):
             damaged.append(sha256)
+            want_blob(sha256)  # who scrubs finds out what is wrong with it
             report.problems.append(f"The blob {sha256} is missing or damaged and is not in the backup.")
         else:
             report.blobs += 1

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from portal import audit, downloads
 from portal.actors import PORTAL
+from portal.catalog.soundness import UNSEEN
 from portal.extensions import db, lock_on, release_connection, settings, storage, transaction
 from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys, take_time
 from portal.integrity.restoring import remove_leftovers
@@ -109,7 +110,7 @@ def _long_trashed() -> ColumnElement[bool]:
 def _give_up_places(document_ids: Sequence[int]) -> Counter[int]:
     """Document id to the number of versions that lost their place just now; none of a document brought back."""
     still = select(Document.id).where(Document.id.in_(document_ids), _long_trashed())
-    nowhere = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None}
+    nowhere = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None, **UNSEEN}
     statement = update(Version).where(Version.document_id.in_(still), Version.purged_at.is_(None))
     rows = db.session.execute(statement.values(purged_at=db_now(), **nowhere).returning(Version.document_id))
     return Counter(rows.scalars())
@@ -126,7 +127,12 @@ def _remove_some_blob_rows() -> int:
         unused = (Blob.touched_at < db_later(-DAY_SECONDS), ~exists().where(Version.blob_id == Blob.id))
         candidates = select(Blob.id).where(*unused).order_by(Blob.id).limit(BATCH)
         locked = session.scalars(candidates.with_for_update(skip_locked=True)).all()
-        removed = session.execute(delete(Blob).where(Blob.id.in_(locked), *unused).returning(Blob.id)).all()
+        gone = delete(Blob).where(Blob.id.in_(locked), *unused).returning(Blob.id, Blob.sha256, Blob.damage)
+        removed = session.execute(gone).all()
+        for blob in removed:
+            if blob.damage is not None:  # it was quarantined; nobody waits for it to be right again
+                thing, found = ("blob", blob.id), {"sha256": blob.sha256, "damage": blob.damage}
+                audit.record_event("blob.removed", actor=PORTAL, thing=thing, **found)
     return len(removed)
 
 

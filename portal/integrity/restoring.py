@@ -25,6 +25,7 @@ from portal.integrity.archive import DATABASES, MANIFEST, ArchiveReader, BackupU
 from portal.integrity.manifest import Manifest
 from portal.integrity.reading import Checksums, Progress, Tally, in_groups, private_file
 from portal.integrity.snapshot import Staged
+from portal.integrity.stamps import Stamps
 from portal.models import Document
 from portal.storage import Received
 
@@ -82,9 +83,10 @@ def restore(source: Path, *, progress: Progress | None = None) -> RestoreReport:
             _require_empty()
             staged = _stage(archive, contents, work)
             report = _report_of(contents.manifest)
-            _bring_blobs(archive, contents.manifest, staged, undo, progress)
+            stamps = Stamps(work / "stamps")
+            _bring_blobs(archive, contents.manifest, staged, stamps, undo, progress=progress)
             _bring_secrets(archive, contents.secrets, report, undo)
-            _move_in(staged, contents.manifest)
+            _move_in(staged, contents.manifest, stamps)
             undo.pop_all()
     return report
 
@@ -178,7 +180,13 @@ def _stage(archive: ArchiveReader, contents: Contents, work: Path) -> Staged:
 
 
 def _bring_blobs(
-    archive: ArchiveReader, manifest: Manifest, staged: Staged, undo: ExitStack, progress: Progress | None
+    archive: ArchiveReader,
+    manifest: Manifest,
+    staged: Staged,
+    stamps: Stamps,
+    undo: ExitStack,
+    *,
+    progress: Progress | None,
 ) -> None:
     """Every blob that has a row, and no other; both stand in the same order. On failure those that were not here go."""
     damaged = set(manifest.damaged)
@@ -193,7 +201,7 @@ def _bring_blobs(
         with ExitStack() as temps:
             received = [_receive(archive, member, temps) for member, _ in group if member is not None]
             added += [one.sha256 for one in received if storage().stat(one.sha256) is None]
-            storage().keep_all(received)
+            stamps.note(storage().keep_all(received))
         tally.add(sum(one.size for one in received))
 
 
@@ -233,7 +241,7 @@ def _bring_secrets(archive: ArchiveReader, secrets: list[Member], report: Restor
             )
 
 
-def _move_in(staged: Staged, manifest: Manifest) -> None:
+def _move_in(staged: Staged, manifest: Manifest, stamps: Stamps) -> None:
     """The one transaction that makes the backup the database in use."""
     try:
         with transaction() as session:
@@ -241,6 +249,7 @@ def _move_in(staged: Staged, manifest: Manifest) -> None:
                 session.execute(text("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE"))
             _require_empty()
             staged.move_in(session)
+            stamps.remember()
             made_at, documents = manifest.made_at, manifest.counts["documents"]
             audit.record_event("portal.restored", actor=None, made_at=made_at, documents=documents)
     except (IntegrityError, DataError) as problem:

@@ -1,14 +1,18 @@
-"""Verify: whether rows and bytes still agree. Changes nothing, and may run while the portal is in use."""
+"""Verify: whether rows and bytes still agree. May run while the portal is in use.
+
+It mends nothing, but writes down what it finds of bytes like anybody who hashes them: wrong ones are quarantined, and
+those that are right again are given out again.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, literal, select
+from sqlalchemy import Row, exists, func, literal, select
 from sqlalchemy.exc import DatabaseError
 
-from portal.errors import ContentUnavailable, SourceChanged, StorageFailed
+from portal import downloads
+from portal.errors import ContentUnavailable, ContentUnverified, SourceChanged, StorageFailed
 from portal.extensions import db, release_connection, storage
 from portal.integrity import rows
 from portal.integrity.reading import (
@@ -16,15 +20,16 @@ from portal.integrity.reading import (
     Checksums,
     Progress,
     Tally,
-    blocks_of,
     in_groups,
     in_pages,
     is_old,
     known_keys,
 )
-from portal.models import Blob, Document, SourceDirectory, Version
-from portal.storage import Source
+from portal.integrity.stock import blobs, files_in_place, kept_blob, kept_file
+from portal.models import Blob, Document, Version
 
+WRONG = {"bytes": "does not have the bytes it is named by", "unreadable": "cannot be read"}
+"""What is wrong with a file that could be opened."""
 TOLD = 3
 """So many of the documents that need damaged bytes are named."""
 
@@ -91,55 +96,56 @@ class Verification:
         self.report.documents = db.session.scalars(select(func.count(Document.id))).one()
         self.report.versions = db.session.scalars(select(func.count(Version.id))).one()
         in_blobs = db.session.scalars(select(func.coalesce(func.sum(Blob.size), 0))).one()
-        indexed = _indexed().with_only_columns(func.coalesce(func.sum(Version.size), 0))
+        indexed = files_in_place().with_only_columns(func.coalesce(func.sum(Version.size), 0))
         self._tally = Tally(self._progress, int(in_blobs) + int(db.session.scalars(indexed).one()))
         yield from ()
 
     def _blob_problems(self) -> Iterator[str]:
-        for page in in_pages(select(Blob.id, Blob.sha256, Blob.size, Blob.crc32), Blob.id):
-            for blob in page:
+        for page in in_pages(blobs(), Blob.id):
+            for row in page:
                 self.report.blobs += 1
-                problem = self._problem_of_blob(blob)
-                if problem is not None and _has_row(Blob.id == blob.id):  # gc may have removed it meanwhile
-                    yield f"Blob {blob.id} {problem}{_needed_by(blob.id)}."
-                self._tally.add(blob.size)
+                problem = self._problem_of_blob(row)
+                if problem is not None and _has_row(Blob.id == row.id):  # gc may have removed it meanwhile
+                    yield f"Blob {row.id} {problem}{_needed_by(row.id)}."
+                self._tally.add(row.size)
 
-    def _problem_of_blob(self, blob: Row[Any]) -> str | None:
+    def _problem_of_blob(self, row: Row[Any]) -> str | None:
         checksums = Checksums()
         try:
-            with storage().open(blob.sha256, blob.size) as opened:
-                for block in blocks_of(opened):
-                    checksums.update(block)
-        except ContentUnavailable:
-            return _what_is_there(blob)
-        except OSError as problem:
-            return f"cannot be read ({problem.strerror})"
+            damage = downloads.look(kept_blob(row), checksums.update)
+        except ContentUnverified:
+            return "is being written to"
+        except ContentUnavailable as problem:
+            return f"cannot be opened ({problem.__cause__ or problem})"
         self.report.bytes_read += checksums.size
-        if checksums.sha256 != blob.sha256:
-            return "does not have the bytes it is named by"
-        return "has another CRC-32 than its row says" if checksums.crc32 != blob.crc32 else None
+        if damage is not None:
+            return WRONG.get(damage) or _what_is_there(row)
+        return "has another CRC-32 than its row says" if checksums.crc32 != row.crc32 else None
 
     def _source_problems(self) -> Iterator[str]:
-        for page in in_pages(_indexed(), Version.id):
-            for version in page:
+        for page in in_pages(files_in_place(), Version.id):
+            for row in page:
                 self.report.source_files += 1
-                problem = self._problem_of_source(version)
-                if problem is not None and _is_still_indexed(version):
-                    where = f"Version {version.number} of document {version.document_id}"
-                    yield f"{where}: {version.source_path!r} in {version.directory} {problem}."
-                self._tally.add(version.size)
+                problem = self._problem_of_source(row)
+                if problem is not None and _is_still_indexed(row):
+                    where = f"Version {row.number} of document {row.document_id}"
+                    yield f"{where}: {row.source_path!r} in {row.directory} {problem}."
+                self._tally.add(row.size)
 
-    def _problem_of_source(self, version: Row[Any]) -> str | None:
+    def _problem_of_source(self, row: Row[Any]) -> str | None:
+        checksums = Checksums()
         try:
-            found = Source(Path(version.directory)).digest(version.source_path)
-        except SourceChanged:
+            damage = downloads.look(kept_file(row), checksums.update)
+        except ContentUnverified:
             return "is being written to"
+        except SourceChanged:
+            return "changed on disk since it was indexed"
         except ContentUnavailable:
             return "is missing or cannot be read"
-        self.report.bytes_read += found.size
-        if (found.size, found.mtime_ns) != (version.size, version.source_mtime_ns):
-            return "changed on disk since it was indexed"
-        if (found.sha256, found.crc32) != (version.sha256, version.crc32):
+        self.report.bytes_read += checksums.size
+        if damage == "unreadable":
+            return WRONG[damage]
+        if damage is not None or checksums.crc32 != row.crc32:
             return "has other bytes than those indexed, though its size and time are the same"
         return None
 
@@ -168,29 +174,9 @@ def verify(*, progress: Progress | None = None) -> VerifyReport:
     return Verification(progress).run()
 
 
-def _indexed() -> Select[*tuple[Any, ...]]:
-    """Current versions of live documents that lie in sources."""
-    return (
-        select(
-            Version.id,
-            Version.document_id,
-            Version.number,
-            Version.size,
-            Version.sha256,
-            Version.crc32,
-            Version.source_path,
-            Version.source_mtime_ns,
-            SourceDirectory.directory,
-        )
-        .join(Document, Document.current_version_id == Version.id)
-        .join(SourceDirectory, SourceDirectory.id == Version.source_id)
-        .where(Document.trashed_at.is_(None))
-    )
-
-
-def _is_still_indexed(version: Row[Any]) -> bool:
-    same = (Version.source_path == version.source_path, Version.source_mtime_ns == version.source_mtime_ns)
-    found = db.session.execute(_indexed().where(Version.id == version.id, *same)).first() is not None
+def _is_still_indexed(row: Row[Any]) -> bool:
+    same = (Version.source_path == row.source_path, Version.source_mtime_ns == row.source_mtime_ns)
+    found = db.session.execute(files_in_place().where(Version.id == row.id, *same)).first() is not None
     release_connection()
     return found
 

@@ -11,11 +11,13 @@ from portal.models.catalog import (
     Document,
     Grant,
     SourceDirectory,
+    Verified,
     Version,
 )
 from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog, Transfer
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
+from portal.models.upkeep import ScrubPass
 
 __all__ = [
     "MANAGE",
@@ -40,6 +42,7 @@ __all__ = [
     "Pack",
     "PackItem",
     "PublicId",
+    "ScrubPass",
     "Session",
     "ShareLink",
     "SignInAttempt",
@@ -47,6 +50,7 @@ __all__ = [
     "Ticket",
     "Transfer",
     "User",
+    "Verified",
     "Version",
     "db_later",
     "db_now",

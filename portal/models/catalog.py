@@ -123,7 +123,24 @@ class Document(Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
 
-class Version(Base):
+class Verified:
+    """What is known of the bytes a row answers for: a blob's, or those of a file that is shown in place."""
+
+    seen_inode: Mapped[int | None] = mapped_column(BigInteger)
+    """With the next two: the stamp of the file when its bytes were last written or hashed. None: never since then."""
+    seen_mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    seen_ctime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    verified_at: Mapped[datetime | None]
+    """When that was; the scrub renews it."""
+    wanted_at: Mapped[datetime | None]
+    """Since when somebody waits for these bytes to be hashed, which is too much work for a request."""
+    damaged_at: Mapped[datetime | None]
+    """Since when they are quarantined: no door gives them out until they are right again."""
+    damage: Mapped[str | None] = mapped_column(String(10))
+    """What is wrong, as ContentDamaged has it; None exactly when ``damaged_at`` is."""
+
+
+class Version(Verified, Base):
     """One immutable edition of a document. Its bytes have exactly one place: a blob, or a path in a source."""
 
     __tablename__ = "versions"
@@ -143,8 +160,12 @@ class Version(Base):
         ),
         Index("ix_versions_blob_id", "blob_id"),
         Index("ix_versions_source_id_path", "source_id", "source_path"),
+        Index("ix_versions_wanted_at", "wanted_at", sqlite_where=text("wanted_at IS NOT NULL"),
+              postgresql_where=text("wanted_at IS NOT NULL")),
+        Index("ix_versions_damaged_at", "damaged_at", sqlite_where=text("damaged_at IS NOT NULL"),
+              postgresql_where=text("damaged_at IS NOT NULL")),
         {"sqlite_autoincrement": True},
-    )
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"))
@@ -166,15 +187,19 @@ class Version(Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
 
-class Blob(Base):
+class Blob(Verified, Base):
     """Bytes in our own storage, named by their SHA-256 and stored once."""
 
     __tablename__ = "blobs"
     __table_args__ = (
         CheckConstraint("size >= 0", name="size"),
         CheckConstraint("length(sha256) = 64", name="sha256"),
+        Index("ix_blobs_wanted_at", "wanted_at", sqlite_where=text("wanted_at IS NOT NULL"),
+              postgresql_where=text("wanted_at IS NOT NULL")),
+        Index("ix_blobs_damaged_at", "damaged_at", sqlite_where=text("damaged_at IS NOT NULL"),
+              postgresql_where=text("damaged_at IS NOT NULL")),
         {"sqlite_autoincrement": True},
-    )
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)

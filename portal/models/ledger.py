@@ -43,6 +43,8 @@ class Download(Base):
     state: Mapped[str] = mapped_column(String(12))
     intervals: Mapped[list[list[int]]] = mapped_column(JSON)
     """Merged ``[start, stop)`` pairs handed over so far."""
+    repeated: Mapped[list[list[int]] | None] = mapped_column(JSON)
+    """Pairs that were handed over once more than ``intervals`` says, one for each time, in no order; NULL for none."""
     bytes_sent: Mapped[int] = mapped_column(BigInteger, default=0)
     """Everything handed over, repeated bytes counted each time."""
     is_confirmed: Mapped[bool] = mapped_column(default=False)

@@ -1,6 +1,6 @@
 """The bytes: our own blobs and other people's directories. Knows neither Flask nor the database."""
 
-from portal.storage.files import BLOCK, OpenedBytes, Place
+from portal.storage.files import BLOCK, OpenedBytes, Place, Stamp, outlast_tick
 from portal.storage.incoming import Incoming, Received
 from portal.storage.local import LocalStorage
 from portal.storage.source import Entry, Source, SourceDigest, Walk
@@ -15,5 +15,7 @@ __all__ = [
     "Received",
     "Source",
     "SourceDigest",
+    "Stamp",
     "Walk",
+    "outlast_tick",
 ]

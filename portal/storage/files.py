@@ -8,18 +8,21 @@ import errno
 import io
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from portal.errors import ContentUnavailable, StorageFailed, StorageFull
+from portal.errors import ContentDamaged, ContentUnavailable, StorageFailed, StorageFull
 
 BLOCK = 1024 * 1024
 BUFFER = 512
 """What a file that is read in blocks keeps beside them, for each slow reader too."""
 HEAD = 4096
+TICK_SECONDS = 0.01
+"""So long may the clock of a file system stand still (a kernel at 100 Hz): two changes within it may look like one."""
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK changes nothing for a regular file; without it, opening a fifo would wait for somebody to write into it.
@@ -27,6 +30,17 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # O_APPEND: what is written goes to the end wherever reading back has left the position.
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_INODE_BITS = 2**63 - 1
+# What opening fails with when it is the file's own fault; all else (no descriptors, no memory, a server away) passes.
+_DAMAGES = {
+    errno.ENOENT: "missing",
+    errno.EACCES: "missing",
+    errno.EPERM: "missing",
+    errno.EIO: "missing",
+    errno.ENOTDIR: "kind",
+    errno.ELOOP: "kind",
+    errno.ENXIO: "kind",
+}
 
 
 @dataclass(frozen=True)
@@ -37,19 +51,48 @@ class Place:
     name: str
 
 
-@dataclass
-class OpenedBytes:
-    """A regular file held open for reading, with the size and the modification time it had when it was opened."""
+class Stamp(NamedTuple):
+    """What a file system says of a file, and what changes with every change made through it.
 
-    handle: io.BufferedReader
+    Nobody can set a ctime, so a file whose four values are as they were has the bytes it had, unless they changed
+    below the file system. The inode is cut to the 63 bits that databases hold.
+    """
+
+    inode: int
     size: int
     mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass
+class OpenedBytes:
+    """A regular file held open for reading, with the stamp it had when it was opened."""
+
+    handle: io.BufferedReader
+    stamp: Stamp
     place: Place
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.stamp.size
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was last written to."""
+        return self.stamp.mtime_ns
+
     def is_unchanged(self) -> bool:
-        """Whether size and modification time are still those it was opened with."""
-        found = os.fstat(self.handle.fileno())
-        return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
+        """Whether nothing was done to the file since it was opened; its removal counts as well. One fstat(2)."""
+        return stamp_of(os.fstat(self.handle.fileno())) == self.stamp
+
+    def forget(self) -> None:
+        """Let the kernel drop what it holds of the file in memory: what is read next comes from the disk.
+
+        So a scrub sees what the disk has, and leaves no room taken from what people read.
+        """
+        if hasattr(os, "posix_fadvise"):  # not on every POSIX system
+            os.posix_fadvise(self.handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self) -> None:
         """Give the descriptor back; may be called again."""
@@ -60,6 +103,18 @@ class OpenedBytes:
 
     def __exit__(self, *reason: object) -> None:
         self.close()
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """The stamp in what stat(2) says."""
+    return Stamp(found.st_ino & _INODE_BITS, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def outlast_tick(stamp: Stamp) -> None:
+    """Wait, if need be, until whatever is done to the file from now on changes its ctime: 10 ms at the most."""
+    young = time.time() - stamp.ctime_ns / 1e9
+    if 0 <= young < TICK_SECONDS:
+        time.sleep(TICK_SECONDS - young)
 
 
 @contextmanager
@@ -151,14 +206,17 @@ def open_bytes(place: Place) -> OpenedBytes:
     """Open the regular file at a place, following no link below its directory.
 
     Raises ContentUnavailable for anything else: a missing file, a link at any name of the path, a directory, a fifo,
-    a device, a path that leads out of the directory.
+    a device, a path that leads out of the directory; as ContentDamaged unless it may be right again by itself.
     """
     try:
         *parents, name = _plain_names(place.name)
         with held(open_directory(place.directory, *parents)) as parent:
             descriptor = os.open(name, _OPEN_FILE, dir_fd=parent)
-    except (OSError, ValueError) as error:  # ValueError also from the system calls, for NUL and lone surrogates
+    except ValueError as error:  # also from the system calls, for NUL and lone surrogates
         raise ContentUnavailable from error
+    except OSError as error:
+        damage = _DAMAGES.get(error.errno or 0)
+        raise (ContentDamaged(damage) if damage else ContentUnavailable()) from error
     return _regular(descriptor, place)
 
 
@@ -177,9 +235,9 @@ def _plain_names(path: str) -> list[str]:
 
 
 def _regular(descriptor: int, place: Place) -> OpenedBytes:
-    """Take over a descriptor; closes it and raises ContentUnavailable unless it is a regular file."""
+    """Take over a descriptor; closes it and raises ContentDamaged unless it is a regular file."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
-        raise ContentUnavailable
-    return OpenedBytes(io.BufferedReader(io.FileIO(descriptor), BUFFER), found.st_size, found.st_mtime_ns, place)
+        raise ContentDamaged("kind")
+    return OpenedBytes(io.BufferedReader(io.FileIO(descriptor), BUFFER), stamp_of(found), place)

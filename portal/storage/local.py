@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from portal.errors import ContentUnavailable, StorageFailed
+from portal.errors import ContentDamaged, ContentUnavailable, StorageFailed
 from portal.storage.files import (
     OpenedBytes,
     Place,
+    Stamp,
     drop,
     held,
     list_directory,
@@ -28,16 +29,18 @@ from portal.storage.files import (
     make_file,
     open_bytes,
     open_directory,
+    outlast_tick,
+    stamp_of,
     storage_faults,
     sync_directory,
 )
 from portal.storage.incoming import Incoming, Received
+from portal.storage.locks import take_lock
+from portal.storage.shelves import is_blob, shelf_of, walk
 
-_KEY = re.compile(r"[0-9a-f]{64}")
-_SHELF = re.compile(r"[0-9a-f]{2}(/[0-9a-f]{2})?")
-_KEY_ON_ITS_SHELF = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
 _TEMP = re.compile(r"incoming-[0-9a-f]{32}")
 _LOCK = ".lock"
+_SCRUB_LOCK = ".scrubbing"
 
 
 class LocalStorage:
@@ -71,25 +74,28 @@ class LocalStorage:
         with storage_faults(), held(self._open_tmp()) as tmp:
             return Incoming(self._tmp / name, make_file(tmp, name), limit)
 
-    def keep(self, received: Received) -> None:
+    def keep(self, received: Received) -> Stamp:
         """``keep_all`` for one."""
-        self.keep_all([received])
+        return self.keep_all([received])[received.sha256]
 
-    def keep_all(self, received: Sequence[Received]) -> None:
+    def keep_all(self, received: Sequence[Received]) -> dict[str, Stamp]:
         """Give every temp file its final name and flush the directories: then a power cut loses none of them.
 
-        A blob that is there already is used again if its size and SHA-256 are right, and replaced if not. Raises
-        StorageFull or StorageFailed; no temp file remains either way, but some of the blobs may, for gc to find.
-        Several hundred at a time cost far fewer flushes than one by one. Call it inside ``placing``.
+        A blob that is there already is used again if its size and SHA-256 are right, and replaced if not. Answers the
+        stamp of each by key: whatever is done to the blob after this call changes it. Raises StorageFull or
+        StorageFailed; no temp file remains either way, but some of the blobs may, for gc to find. Several hundred at a
+        time cost far fewer flushes than one by one. Call it inside ``placing``.
         """
         try:
             with storage_faults():
-                for one in received:
-                    self._store(one)
-                self._flush_shelves(one.sha256 for one in received)
+                stamps = {one.sha256: self._store(one) for one in received}
+                self._flush_shelves(stamps)
         finally:
             for one in received:
                 drop(one.temp)
+        if stamps:
+            outlast_tick(max(stamps.values(), key=lambda stamp: stamp.ctime_ns))
+        return stamps
 
     def placing(self) -> AbstractContextManager[None]:
         """Held from ``keep`` until the commit of the rows: gc waits, other uploads do not. Raises StorageFailed."""
@@ -99,22 +105,38 @@ class LocalStorage:
         """Held by gc from its last look at the rows until the bytes are gone: nobody places. Raises StorageFailed."""
         return self._locked(fcntl.LOCK_EX)
 
+    @contextmanager
+    def scrubbing(self, *, patiently: bool = False) -> Iterator[bool]:
+        """Whether this is the only scrub of the storage, and then none can begin inside the block.
+
+        Not held is no failure unless ``patiently``, which waits for the other to end. Raises StorageFailed.
+        """
+        try:
+            descriptor = self._lock(fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB), _SCRUB_LOCK)
+        except StorageFailed as problem:
+            if not isinstance(problem.__cause__, BlockingIOError):
+                raise
+            yield False
+            return
+        with held(descriptor):
+            yield True
+
     def place(self, sha256: str) -> Place:
         """Where the blob of this key lies, there or not.
 
         Raises ContentUnavailable unless the key is 64 lower-case hex digits.
         """
-        return Place(self._blobs, "/".join((*_shelf(sha256), sha256)))
+        return Place(self._blobs, "/".join((*shelf_of(sha256), sha256)))
 
     def open(self, sha256: str, size: int) -> OpenedBytes:
         """Open a blob for reading; raises ContentUnavailable unless it is a regular file of exactly ``size`` bytes.
 
-        The SHA-256 is not computed here: see ``digest``.
+        As ContentDamaged when it is the blob's own fault. The SHA-256 is not computed here: see ``digest``.
         """
         opened = open_bytes(self.place(sha256))
         if opened.size != size:
             opened.close()
-            raise ContentUnavailable
+            raise ContentDamaged("size")
         return opened
 
     def stat(self, sha256: str) -> os.stat_result | None:
@@ -122,21 +144,13 @@ class LocalStorage:
 
         Raises StorageFailed when the way there is barred, ContentUnavailable for what is no key.
         """
-        names = _shelf(sha256)
+        names = shelf_of(sha256)
         with storage_faults():
             try:
                 with held(open_directory(self._blobs, *names)) as shelf:
                     return os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
             except FileNotFoundError:
                 return None
-
-    def exists(self, sha256: str, size: int) -> bool:
-        """Whether ``open`` would give a handle."""
-        try:
-            self.open(sha256, size).close()
-        except ContentUnavailable:
-            return False
-        return True
 
     def digest(self, sha256: str, size: int) -> str:
         """The hex SHA-256 of the bytes as they are on disk now.
@@ -151,7 +165,7 @@ class LocalStorage:
 
     def remove(self, sha256: str) -> bool:
         """Remove a blob for good; False when there is none. Raises StorageFailed. Call it inside ``removing``."""
-        names = _shelf(sha256)
+        names = shelf_of(sha256)
         with storage_faults():
             try:
                 with held(open_directory(self._blobs, *names)) as shelf:
@@ -161,10 +175,15 @@ class LocalStorage:
                 return False
         return True
 
+    def is_empty(self) -> bool:
+        """Whether there is not one shelf, as in a directory that another file system should be mounted on."""
+        with storage_faults(), held(open_directory(self._blobs)) as blobs:
+            return not os.listdir(blobs)
+
     def list_keys(self) -> Iterator[tuple[str, os.stat_result]]:
         """Every blob by key, sorted, with what lstat(2) says. Raises StorageFailed for an unreadable directory."""
-        for path, found in self._walk():
-            if _is_blob(path, found):
+        for path, found in walk(self._blobs):
+            if is_blob(path, found):
                 yield path.rpartition("/")[2], found
 
     def list_strangers(self) -> Iterator[Path]:
@@ -172,8 +191,8 @@ class LocalStorage:
 
         Raises like ``list_keys``.
         """
-        for path, found in self._walk():
-            if not _is_blob(path, found) and not _TEMP.fullmatch(path):
+        for path, found in walk(self._blobs):
+            if not is_blob(path, found) and not _TEMP.fullmatch(path):
                 yield self._blobs / path
 
     def remove_stale_temps(self, older_than_seconds: float) -> int:
@@ -227,23 +246,37 @@ class LocalStorage:
     def _open_tmp(self) -> int:
         return open_directory(self._root, self._tmp.name)
 
-    def _store(self, received: Received) -> None:
-        """Rename the temp file onto its shelf, or make the blob that is there look young to gc."""
-        with held(self._open_shelf(received.sha256)) as shelf:
-            if self._is_sound(received.sha256, received.size):
-                os.utime(received.sha256, dir_fd=shelf, follow_symlinks=False)
-            else:
-                os.rename(received.temp, received.sha256, dst_dir_fd=shelf)
+    def _store(self, received: Received) -> Stamp:
+        """Rename the temp file onto its shelf unless the blob is there; its stamp.
 
-    def _is_sound(self, sha256: str, size: int) -> bool:
-        try:
-            return self.digest(sha256, size) == sha256
-        except ContentUnavailable:
-            return False
+        One that is there is left as it is: any touch would change its ctime, and it would have to be hashed again.
+        """
+        with held(self._open_shelf(received.sha256)) as shelf:
+            stamp = self._stamp_if_sound(received.sha256, received.size)
+            if stamp is not None:
+                return stamp
+            try:
+                os.rename(received.temp, received.sha256, dst_dir_fd=shelf)
+            except IsADirectoryError:
+                self._set_aside(shelf, received.sha256)
+                os.rename(received.temp, received.sha256, dst_dir_fd=shelf)
+            return stamp_of(os.stat(received.sha256, dir_fd=shelf, follow_symlinks=False))
+
+    def _stamp_if_sound(self, sha256: str, size: int) -> Stamp | None:
+        """The stamp of a blob whose bytes are those of its key, and were not touched while they were read."""
+        with suppress(ContentUnavailable, OSError), self.open(sha256, size) as opened:
+            if hashlib.file_digest(opened.handle, "sha256").hexdigest() == sha256 and opened.is_unchanged():
+                return opened.stamp
+        return None
+
+    def _set_aside(self, shelf: int, name: str) -> None:
+        """Move a directory that stands where a blob belongs into ``tmp/``: no rename replaces it."""
+        with held(self._open_tmp()) as tmp:
+            os.rename(name, f"aside-{secrets.token_hex(16)}", src_dir_fd=shelf, dst_dir_fd=tmp)
 
     def _open_shelf(self, sha256: str) -> int:
         descriptor = open_directory(self._blobs)
-        for name in _shelf(sha256):
+        for name in shelf_of(sha256):
             with held(descriptor) as parent:
                 descriptor = make_directory(parent, name)
         return descriptor
@@ -253,53 +286,15 @@ class LocalStorage:
 
         Also those that were there already: another process may have made them a moment ago and not flushed them yet.
         """
-        shelves = dict.fromkeys(names for key in keys for names in (_shelf(key), _shelf(key)[:1], ()))
+        shelves = dict.fromkeys(names for key in keys for names in (shelf_of(key), shelf_of(key)[:1], ()))
         for names in shelves:
             sync_directory(self._blobs, *names)
 
-    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
-        """All that is below ``blobs/`` but its shelves, by relative path; only shelves are entered."""
-        pending: list[tuple[str, ...]] = [()]
-        while pending:
-            shelf = pending.pop()
-            below = []
-            for name, found in self._list_shelf(shelf):
-                path = "/".join((*shelf, name))
-                if stat.S_ISDIR(found.st_mode) and _SHELF.fullmatch(path):
-                    below.append((*shelf, name))
-                else:
-                    yield path, found
-            pending.extend(reversed(below))
-
-    def _list_shelf(self, shelf: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
-        with storage_faults(), held(open_directory(self._blobs, *shelf)) as descriptor:
-            return list_directory(descriptor)
-
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        with held(self._open_lock(kind)):
+        with held(self._lock(kind, _LOCK)):
             yield
 
-    def _open_lock(self, kind: int) -> int:
-        """A descriptor for every holder: flock(2) binds to it, so threads exclude each other as processes do."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    def _lock(self, kind: int, name: str) -> int:
         with storage_faults(), held(self._open_tmp()) as tmp:
-            descriptor = os.open(_LOCK, flags, 0o600, dir_fd=tmp)
-            try:
-                os.fchmod(descriptor, 0o600)
-                fcntl.flock(descriptor, kind)
-            except BaseException:
-                os.close(descriptor)
-                raise
-        return descriptor
-
-
-def _shelf(sha256: str) -> tuple[str, str]:
-    """The two directories of a key, so that none grows long. Raises ContentUnavailable if it is no key."""
-    if not _KEY.fullmatch(sha256):
-        raise ContentUnavailable
-    return sha256[:2], sha256[2:4]
-
-
-def _is_blob(path: str, found: os.stat_result) -> bool:
-    return stat.S_ISREG(found.st_mode) and _KEY_ON_ITS_SHELF.fullmatch(path) is not None
+            return take_lock(tmp, name, kind)

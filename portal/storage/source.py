@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portal.errors import ContentUnavailable, SourceChanged, StorageFailed
-from portal.storage.files import BLOCK, HEAD, OpenedBytes, Place, held, list_directory, open_bytes, open_directory
+from portal.storage.files import (
+    BLOCK,
+    HEAD,
+    OpenedBytes,
+    Place,
+    Stamp,
+    held,
+    list_directory,
+    open_bytes,
+    open_directory,
+    outlast_tick,
+)
 
 _NAMES_TOLD = 20
 
@@ -39,13 +50,18 @@ class Walk:
 
 
 class SourceDigest(NamedTuple):
-    """What one reading of a file found: hex SHA-256, CRC-32, size, time in ns, first 4096 bytes."""
+    """What one reading of a file found: hex SHA-256, CRC-32, how many bytes there were, first 4096 of them, stamp."""
 
     sha256: str
     crc32: int
     size: int
-    mtime_ns: int
     head: bytes
+    stamp: Stamp
+
+    @property
+    def mtime_ns(self) -> int:
+        """When the file was last written to."""
+        return self.stamp.mtime_ns
 
 
 class Source:
@@ -80,15 +96,17 @@ class Source:
     def digest(self, path: str) -> SourceDigest:
         """Read a file from end to end.
 
-        Raises SourceChanged when it was written to meanwhile, ContentUnavailable like ``open``, or when unreadable.
+        Raises SourceChanged when something was done to it meanwhile, ContentUnavailable like ``open``, or when
+        unreadable.
         """
         with open_bytes(Place(self._directory, path)) as opened:
             try:
+                outlast_tick(opened.stamp)
                 found = _read_through(opened)
-                after = os.fstat(opened.handle.fileno())
+                is_unchanged = opened.is_unchanged()
             except OSError as error:
                 raise ContentUnavailable from error
-        if (found.size, opened.size, opened.mtime_ns) != (after.st_size, after.st_size, after.st_mtime_ns):
+        if not is_unchanged or found.size != opened.size:
             raise SourceChanged
         return found
 
@@ -137,4 +155,4 @@ def _read_through(opened: OpenedBytes) -> SourceDigest:
         crc32 = zlib.crc32(block, crc32)
         size += len(block)
         head = head or block[:HEAD]
-    return SourceDigest(sha256.hexdigest(), crc32, size, opened.mtime_ns, head)
+    return SourceDigest(sha256.hexdigest(), crc32, size, head, opened.stamp)

@@ -7,7 +7,7 @@ from portal.actors import Actor
 from portal.catalog import Content
 from portal.errors import ContentUnavailable, SourceChanged
 from portal.extensions import release_connection, storage
-from portal.storage import BLOCK, Received, Source
+from portal.storage import BLOCK, Received, Source, Stamp
 from portal.storage.source import Entry
 from portal.uploads.kinds import content_type_of
 from portal.uploads.planning import Plan, Progress, Report, make_plan
@@ -36,8 +36,9 @@ def _import_batch(actor: Actor | None, plan: Plan, batch: list[Entry], report: R
             except ContentUnavailable as problem:
                 report.problems.append(f"{entry.path!r} was not taken: {problem.sentence}")
         with storage().placing():
-            storage().keep_all([got for _, got in received])
-            kinds = plan.put(actor, [(entry, _content(plan, entry, got)) for entry, got in received])
+            stamps = storage().keep_all([got for _, got in received])
+            found = [(entry, _content(plan, entry, got, stamps[got.sha256])) for entry, got in received]
+            kinds = plan.put(actor, found)
     except BaseException:
         for _, got in received:
             got.temp.unlink(missing_ok=True)
@@ -61,6 +62,6 @@ def _copy(source: Source, entry: Entry) -> Received:
         raise
 
 
-def _content(plan: Plan, entry: Entry, got: Received) -> Content:
+def _content(plan: Plan, entry: Entry, got: Received, stamp: Stamp) -> Content:
     kind = content_type_of(plan.filenames[entry.path], got.head)
-    return Content(sha256=got.sha256, crc32=got.crc32, size=got.size, content_type=kind)
+    return Content(sha256=got.sha256, crc32=got.crc32, size=got.size, content_type=kind, stamp=stamp)

@@ -101,6 +101,7 @@ def _digest(scan: Scan, entry: Entry) -> Content:
         source_id=scan.source_id,
         source_path=entry.path,
         source_mtime_ns=digest.mtime_ns,
+        stamp=digest.stamp,
     )
 
 

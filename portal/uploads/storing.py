@@ -14,7 +14,7 @@ from portal.catalog.documents import require_publisher, stand_in_line
 from portal.errors import UploadIncomplete
 from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import PUBLISH
-from portal.storage import Incoming, Received
+from portal.storage import Incoming, Received, Stamp
 from portal.uploads.kinds import content_type_of, require_fitting
 
 
@@ -26,12 +26,11 @@ class Arrival:
     received: Received
     facts: Facts
 
-    @property
-    def content(self) -> Content:
-        """What the catalog writes down about the bytes."""
+    def content(self, stamp: Stamp) -> Content:
+        """What the catalog writes down about the bytes, which have been kept and got this stamp."""
         got = self.received
         kind = content_type_of(self.filename, got.head)
-        return Content(sha256=got.sha256, crc32=got.crc32, size=got.size, content_type=kind)
+        return Content(sha256=got.sha256, crc32=got.crc32, size=got.size, content_type=kind, stamp=stamp)
 
 
 def receive() -> Incoming:
@@ -68,9 +67,9 @@ def store_documents(
         if actor is not None:
             access.require_permission(actor, category_id, PUBLISH)
         release_connection()
-        contents = [arrival.content for arrival in arrivals]
         with storage().placing():
-            storage().keep_all([arrival.received for arrival in arrivals])
+            stamps = storage().keep_all([arrival.received for arrival in arrivals])
+            contents = [arrival.content(stamps[arrival.received.sha256]) for arrival in arrivals]
             with transaction():
                 stand_in_line([category_id], contents)
                 return [
@@ -89,9 +88,8 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
     with _kept(arrival):
         require_publisher(actor, get_live(document_id))
         release_connection()
-        content = arrival.content
         with storage().placing():
-            storage().keep(arrival.received)
+            content = arrival.content(storage().keep(arrival.received))
             return add_version(actor, document_id, arrival.filename, content, arrival.facts.note)
 
 

@@ -3,13 +3,15 @@
 import hmac
 import threading
 import time
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal import integrity
 from portal.errors import NotFound, PortalError
 from portal.extensions import db, settings, storage
 from portal.models import STATES, Blob, Document, Download, ShareLink, User
@@ -18,6 +20,7 @@ from portal.views.guard import allow
 bp = Blueprint("health", __name__)
 
 KEPT_SECONDS = 5
+NOT_READY = ("degraded", 503)
 
 
 @bp.get("/healthz")
@@ -30,9 +33,13 @@ def alive() -> Response:
 @bp.get("/readyz")
 @allow("anyone")
 def ready() -> Response:
-    """Database and storage answer too; one word, whoever asks."""
+    """Database and storage answer too; one word, whoever asks.
+
+    Not ready is 503. With documents that are damaged it serves all the others, so it says degraded and is still 200:
+    nobody should be sent away from them.
+    """
     readiness: Readiness = current_app.extensions.setdefault("portal.readiness", Readiness())
-    return _word("ready", 200) if readiness.holds() else _word("degraded", 503)
+    return _word(*readiness.answer())
 
 
 @bp.get("/metrics")
@@ -57,32 +64,32 @@ class Readiness:
     def __init__(self) -> None:
         self.until = 0.0
         """The moment of ``time.monotonic`` when it is time to look again."""
-        self._is_ready: bool | None = None
+        self._found: tuple[str, int] | None = None
         self._looking = threading.Lock()
 
-    def holds(self) -> bool:
-        """Whether all is well. One looks at a time; whoever asks meanwhile is told what is known already."""
-        if self._looking.acquire(blocking=self._is_ready is None):
+    def answer(self) -> tuple[str, int]:
+        """Word and status. One looks at a time; whoever asks meanwhile is told what is known already."""
+        if self._looking.acquire(blocking=self._found is None):
             try:
                 self._look_again()
             finally:
                 self._looking.release()
-        return bool(self._is_ready)
+        return self._found or NOT_READY
 
     def _look_again(self) -> None:
         if time.monotonic() >= self.until:
-            self._is_ready = _look()
+            self._found = _look()
             self.until = time.monotonic() + KEPT_SECONDS
 
 
-def _look() -> bool:
+def _look() -> tuple[str, int]:
     try:
-        db.session.execute(text("SELECT 1 FROM users LIMIT 1"))
+        is_any_damaged = integrity.is_any_damaged()
         storage().check()
     except (SQLAlchemyError, PortalError, OSError) as problem:
         current_app.logger.warning("not ready: %s", type(problem).__name__)
-        return False
-    return True
+        return NOT_READY
+    return "degraded" if is_any_damaged else "ready", 200
 
 
 class Figures:
@@ -100,7 +107,19 @@ class Figures:
             GaugeMetricFamily(name, name.removeprefix("portal_").replace("_", " "), db.session.scalars(count).one())
             for name, count in counts.items()
         ]
-        return [*families, self._downloads(), self._free()]
+        return [*families, self._downloads(), self._free(), *self._scrub()]
+
+    def _scrub(self) -> list[GaugeMetricFamily]:
+        """Files that are quarantined, and the passes of the scrub; no age before the first has ended."""
+        damaged = integrity.count_damaged().files
+        last, this = integrity.find_last(), integrity.find_running() or integrity.find_last()
+        age = [(datetime.now(UTC) - last.finished_at).total_seconds()] if last and last.finished_at else []
+        read = [this.bytes] if this else []
+        return [
+            _gauge("portal_damaged_files", "files that are quarantined because their bytes are wrong", damaged),
+            _gauge("portal_scrub_age_seconds", "since the last whole pass of the scrub ended", *age),
+            _gauge("portal_scrub_bytes", "read by the pass that runs, or else by the last one", *read),
+        ]
 
     def _downloads(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("portal_downloads", "downloads by state", labels=["state"])
@@ -112,6 +131,14 @@ class Figures:
 
     def _free(self) -> GaugeMetricFamily:
         return GaugeMetricFamily("portal_storage_free_bytes", "free space of the storage", storage().free_bytes())
+
+
+def _gauge(name: str, words: str, *values: float) -> GaugeMetricFamily:
+    """A figure without labels; without a value there is none to tell yet."""
+    family = GaugeMetricFamily(name, words, labels=[])
+    for value in values:
+        family.add_metric([], value)
+    return family
 
 
 def _word(word: str, status: int) -> Response:

@@ -139,7 +139,7 @@ def grant_everyone(page: Page) -> None:
 
 PAGES = ["/", "/documents", "/categories/reports", "/search?q=annual", "/account", "/admin/", "/admin/upload"]
 PAGES += ["/admin/people", "/admin/groups", "/admin/categories", "/admin/links", "/admin/downloads", "/admin/log"]
-PAGES += ["/admin/trash", "/nowhere"]
+PAGES += ["/admin/trash", "/admin/storage", "/nowhere"]
 
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

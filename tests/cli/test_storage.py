@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import stat
+import subprocess
 import tarfile
 import time
 from pathlib import Path
@@ -11,11 +13,13 @@ import pytest
 from flask import Flask
 
 from portal import schema
+from portal.catalog import soundness
 from portal.models import Document
 from portal.settings import Settings
-from tests.cli.conftest import Command
+from tests.cli.conftest import SCRIPT, Command
+from tests.damages import blob_of
 from tests.databases import SQLITE_ONLY
-from tests.makers import category, document, release
+from tests.makers import category, document, edition, release
 
 pytestmark = SQLITE_ONLY
 
@@ -47,6 +51,31 @@ def test_verify_names_what_is_damaged_and_fails(command: Command, report: Docume
     assert found["documents"] == 1
     assert result.stderr.splitlines() == found["problems"]
     assert f"document {report.id}" in result.stderr
+
+
+def test_scrub_reads_everything_once_and_says_how_much(command: Command, report: Document) -> None:
+    result = command("scrub", "--once")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.fullmatch(r"1 file, 19 bytes, read since \d{4}-\d\d-\d\d \d\d:\d\d UTC: 0 damaged\.\n", result.stdout)
+
+
+def test_scrub_fails_when_something_is_damaged(command: Command, report: Document, settings: Settings) -> None:
+    blobs(settings)[0].write_bytes(b"%PDF-1.7 the rep0rt")
+    result = command("scrub", "--once")
+    assert result.exit_code == 1
+    assert result.stdout.endswith(": 1 damaged.\n")
+
+
+def test_scrub_goes_on_until_it_is_told_to_end(report: Document, environment: dict[str, str]) -> None:
+    """What it does shows that it runs: somebody waits, and is served."""
+    soundness.want(edition(report).kept)
+    with subprocess.Popen([SCRIPT, "scrub"], env=environment) as process:
+        until = time.monotonic() + 60
+        while blob_of(report).wanted_at is not None:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_gc_removes_what_nobody_needs_once_it_is_old(command: Command, report: Document, settings: Settings) -> None:

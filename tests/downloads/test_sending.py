@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -661,6 +661,7 @@ STEPS = st.lists(
 
 @examples(10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example(steps=[("open", 0, 1), ("open", 2, 1), ("open", 2, 1)])
 def test_no_row_ever_claims_more_than_left_or_was_in_doubt(context: Flask, steps: list[tuple[str, int, int]]) -> None:
     shelf = makers.category("property")
     edition = makers.edition(makers.document(shelf, "large.bin", CONTENT))

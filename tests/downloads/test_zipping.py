@@ -4,6 +4,7 @@ import io
 import random
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from portal.downloads import Archive, ZipSending, claim_of, open_for_download, o
 from portal.downloads import sending as sending_module
 from portal.errors import ContentUnavailable, TooManyTransfers
 from portal.extensions import db, storage
-from portal.models import Category, Download, Version
+from portal.models import Blob, Category, Download, Version
 from portal.ranges import Span
 from tests import makers
+from tests.damages import DAMAGES, keeping_times
 from tests.databases import SQLITE_ONLY, connected
 
 BLOCK = 100
@@ -232,6 +234,52 @@ def test_a_member_whose_bytes_are_gone_ends_the_zip_before_it(house: House) -> N
     sending.close()
 
     assert "d.bin" not in ledger()
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_member_that_was_damaged_ends_the_zip_before_it(house: House, damage: str) -> None:
+    DAMAGES[damage](path_in(house, "sub/deep/d.bin"), random.Random(7))
+    sending = house.send()
+
+    with pytest.raises(ContentUnavailable):
+        finish(sending)
+    sending.close()
+
+    assert "d.bin" not in ledger()
+    assert db.session.scalars(select(Blob.damage).where(Blob.damage.is_not(None))).one()
+
+
+@SQLITE_ONLY
+def test_a_member_that_is_damaged_on_its_way_ends_the_zip_and_is_looked_into(house: House) -> None:
+    sending = house.send()
+    sending.next_block()
+    keeping_times(DAMAGES["a stray write"])(path_in(house, "a.bin"), random.Random(7))
+
+    with pytest.raises(ContentUnavailable):
+        finish(sending)
+    sending.close()
+
+    assert [row[0] for row in ledger()["a.bin"]] == ["aborted"]
+    sha256 = house.editions["a.bin"].sha256
+    assert db.session.scalars(select(Blob.sha256).where(Blob.wanted_at.is_not(None))).all() == [sha256]
+
+
+@SQLITE_ONLY
+def test_members_that_are_as_they_were_cost_no_statement_to_open(house: House, statements: list[str]) -> None:
+    sending = house.send()
+    sending.next_block()
+    statements.clear()
+
+    finish(sending)
+
+    assert [statement for statement in statements if "blobs" in statement] == []
+
+
+def path_in(house: House, member: str) -> Path:
+    """Where the bytes of a member lie."""
+    place = storage().place(house.editions[member].sha256)
+    return place.directory / place.name
 
 
 @SQLITE_ONLY

@@ -122,6 +122,27 @@ TWINS = [
         "            pass\n",
         "tests/faults/test_arrivals.py -k shorter_than_announced",
     ),
+    Twin(
+        "the comparison of a file with what was seen of it",
+        "portal/downloads/opening.py",
+        "        if opened.stamp != edition.seen or edition.damage is not None:\n",
+        "        if edition.damage is not None:\n",
+        "tests/faults/test_damage.py -k at_random",
+    ),
+    Twin(
+        "the comparison of hashes",
+        "portal/downloads/looking.py",
+        '    damage = None if found == kept.sha256 else "unreadable" if found is None else "bytes"\n',
+        '    damage = "unreadable" if found is None else None\n',
+        "tests/integrity/test_scrubbing.py -k 'finds_rot and sqlite'",
+    ),
+    Twin(
+        "the last look at a file before its last block leaves",
+        "portal/downloads/sending.py",
+        "            if len(block) == where.length and (not self._is_last(where) or self._opened.is_unchanged()):\n",
+        "            if len(block) == where.length:\n",
+        "tests/downloads/test_damage.py -k breaks_it_off",
+    ),
 ]
 
 

@@ -18,11 +18,12 @@ from sqlalchemy import delete, inspect, select, text
 from portal import schema
 from portal.accounts.sessions import find_session, start_session
 from portal.catalog import put_document, trash_document
-from portal.downloads import Claim, open_for_download
+from portal.catalog.soundness import UNSEEN
+from portal.downloads import Claim, looking, open_for_download, opening
 from portal.errors import BadInput, Conflict, PortalError, SchemaMismatch, ShareRevoked
-from portal.extensions import db, storage, transaction
-from portal.integrity import BackupUnusable, backup, collect, restore, verify
-from portal.models import AuditEvent, Document, SignInAttempt
+from portal.extensions import db, release_connection, storage, transaction
+from portal.integrity import BackupUnusable, backup, collect, restore, scrub, verify
+from portal.models import AuditEvent, Blob, Document, SignInAttempt
 from portal.ranges import Span
 from portal.settings import Settings
 from portal.shares import find_ticket, open_link, reserve, revoke_link
@@ -37,6 +38,7 @@ from tests.integrity.stock import (
     facts_of,
     files_below,
     keep_without_row,
+    path_of,
     rows_of,
     version_of,
 )
@@ -98,7 +100,7 @@ def test_rows_bytes_and_derived_values_are_those_that_were_saved(
         assert verify().problems == []
         assert [key for key, _ in storage().list_keys()] == keys
         assert content_of(find("february.txt")) == OTHER
-    before, after = rows_of(settings.database_url), rows_of(elsewhere.database_url)
+    before, after = rows_of(settings.database_url, UNSEEN), rows_of(elsewhere.database_url, UNSEEN)
     assert all(before.values()), "rows in every table"
     log, restored_log = before.pop("audit_events"), after.pop("audit_events")
     assert after == before
@@ -120,6 +122,7 @@ def fill_every_table(directory: Path) -> None:
     (directory / "source").mkdir()
     (directory / "source" / "plan.txt").write_bytes(b"in place")
     index_directory(None, directory / "source", "plans")
+    scrub()
     with transaction() as session:
         for statement in (
             "INSERT INTO packs (uuid, title, created_at) SELECT uuid, 'Pack', created_at FROM documents WHERE id = 1",
@@ -136,6 +139,41 @@ def fill_every_table(directory: Path) -> None:
             "INSERT INTO followed_logs (first_line, position, read_at) SELECT 'abc', 7, started_at FROM downloads",
         ):
             session.execute(text(statement))
+
+
+def test_what_was_seen_of_files_is_what_is_seen_of_them_here(
+    stored: Document, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(tmp_path / "portal.tar")
+    with running(elsewhere) as app, app.app_context():
+        restore(tmp_path / "portal.tar")
+        for blob in db.session.scalars(select(Blob)):
+            found = path_of(blob.sha256).stat()
+            assert blob.verified_at is not None
+            assert (blob.seen_inode, blob.seen_mtime_ns, blob.seen_ctime_ns) == (
+                found.st_ino,
+                found.st_mtime_ns,
+                found.st_ctime_ns,
+            )
+        release_connection()
+        monkeypatch.setattr(looking, "judge", pytest.fail)
+        monkeypatch.setattr(opening, "judge", pytest.fail)
+        assert content_of(find("february.txt")) == OTHER
+
+
+def test_bytes_that_are_not_in_the_backup_are_known_to_be_missing(
+    stored: Document, elsewhere: Settings, tmp_path: Path
+) -> None:
+    february = find("february.txt")
+    blob_path(february).unlink()
+    assert not backup(tmp_path / "portal.tar").is_whole
+    release_connection()
+    assert db.session.scalars(select(Blob.wanted_at).where(Blob.wanted_at.is_not(None))).one()
+    release_connection()
+    with running(elsewhere) as app, app.app_context():
+        assert not restore(tmp_path / "portal.tar").is_whole
+        damaged = [blob.sha256 for blob in db.session.scalars(select(Blob)) if blob.damage == "missing"]
+        assert damaged == [version_of(find("february.txt")).sha256]
 
 
 def test_sessions_and_links_still_work(stored: Document, elsewhere: Settings, tmp_path: Path) -> None:
@@ -473,8 +511,9 @@ def replace_a_blob_by_another(members: Members) -> None:
 
 def damage_the_database(members: Members) -> None:
     info, content = members[0]
-    middle = len(content) // 2
-    members[0] = (info, content[:middle] + bytes(64) + content[middle + 64 :])
+    middle = len(content) // 2  # turned round, for there may be nothing but zeros
+    turned = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
+    members[0] = (info, content[:middle] + turned + content[middle + 64 :])
 
 
 def drop_a_blob(members: Members) -> None:

@@ -310,7 +310,7 @@ def test_a_damaged_database_file_is_found(stored: Document, settings: Settings) 
     sha256 = version_of(stored).sha256.encode()
     file = close(settings)
     with sqlite3.connect(file) as connection:
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'blobs' AND type = 'index'")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_blobs_1'")
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
     content = file.read_bytes()

@@ -10,11 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from portal.downloads import opening
 from portal.extensions import db
-from portal.models import Delegation, Document, Download
+from portal.integrity.scrubbing import Scrubber
+from portal.models import Blob, Delegation, Document, Download
 from portal.settings import Settings
 from portal.shares import reserve
 from tests import makers
+from tests.damages import path_of
 from tests.databases import SQLITE_ONLY, connected
 
 CONTENT = b"%PDF-1.7\n" + bytes(range(256)) * 8
@@ -183,3 +186,34 @@ def test_a_stranger_is_not_sent_anywhere(house: House) -> None:
     answer = stranger.get(house.path)
 
     assert (answer.status_code, "X-Accel-Redirect" in answer.headers) == (404, False)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"Range": "bytes=9-18"}], ids=["whole", "range"])
+def test_damage_is_noticed_before_nginx_is_told_of_it(house: House, wanted: dict[str, str]) -> None:
+    with house.app.app_context():
+        document = db.session.get_one(Document, house.document_id)
+        path_of(document).write_bytes(CONTENT.swapcase())
+
+    answer = house.client.get(house.path, headers=wanted)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "300")
+    assert not {"X-Accel-Redirect", "X-Portal-Delegation"} & set(answer.headers.keys())
+    with connected(house.settings.database_url) as connection:
+        assert connection.execute(select(Download)).all() == []
+        assert connection.execute(select(Delegation)).all() == []
+        assert connection.execute(select(Blob.damage)).scalars().all() == ["bytes"]
+
+
+@SQLITE_ONLY
+def test_what_was_touched_and_is_large_is_handed_over_once_it_was_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "INLINE", len(CONTENT) - 1)
+    with house.app.app_context():
+        path_of(db.session.get_one(Document, house.document_id)).chmod(0o400)
+
+    waiting = house.client.get(house.path)
+    assert (waiting.status_code, waiting.headers["Retry-After"]) == (503, "10")
+    with house.app.app_context():
+        Scrubber(lambda _: False).turn()
+    assert house.client.get(house.path).headers["X-Accel-Redirect"].startswith("/_bytes/whole/")

@@ -4,11 +4,12 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from portal.errors import ContentUnavailable, PortalError, StorageFailed, StorageFull
+from portal.errors import ContentDamaged, ContentUnavailable, PortalError, StorageFailed, StorageFull
 from portal.storage.files import (
     Place,
     drop,
@@ -19,6 +20,8 @@ from portal.storage.files import (
     make_file,
     open_bytes,
     open_directory,
+    outlast_tick,
+    stamp_of,
     storage_faults,
     sync_directory,
 )
@@ -194,6 +197,77 @@ def test_opened_bytes_know_their_size_time_and_place(tmp_path: Path) -> None:
         assert (opened.size, opened.mtime_ns) == (7, (tmp_path / "a" / "file").stat().st_mtime_ns)
         assert opened.place == Place(tmp_path, "a/file")
         assert not os.get_inheritable(opened.handle.fileno())
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "written to": lambda path: path.write_bytes(b"CONTENT"),
+    "cut": lambda path: os.truncate(path, 3),
+    "given other times": lambda path: os.utime(path, (1, 1)),
+    "given another mode": lambda path: path.chmod(0o400),
+    "linked": lambda path: path.with_name("link").hardlink_to(path),
+    "renamed": lambda path: path.rename(path.with_name("other")),
+    "removed": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_is_done_to_an_opened_file_is_seen(tmp_path: Path, change: str) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    outlast_tick(stamp_of((tmp_path / "file").stat()))
+    with open_bytes(Place(tmp_path, "file")) as opened:
+        opened.handle.read()
+        assert opened.is_unchanged(), "reading does nothing to it"
+        CHANGES[change](tmp_path / "file")
+        assert not opened.is_unchanged()
+
+
+def test_forgetting_what_was_read_changes_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    with open_bytes(Place(tmp_path, "file")) as opened:
+        opened.forget()
+        assert opened.handle.read() == b"content"
+        assert opened.is_unchanged()
+
+
+def test_an_inode_fits_into_what_databases_hold(tmp_path: Path) -> None:
+    found = list(tmp_path.stat())
+    found[stat.ST_INO] = 2**64 - 1
+    assert stamp_of(os.stat_result(found)).inode == 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("make", "damage"),
+    [
+        (lambda path: None, "missing"),
+        (lambda path: path.mkdir(), "kind"),
+        (os.mkfifo, "kind"),
+        (lambda path: path.symlink_to("target"), "kind"),
+    ],
+)
+def test_what_is_wrong_with_a_file_by_itself_is_told_apart(
+    tmp_path: Path, make: Callable[[Path], object], damage: str
+) -> None:
+    (tmp_path / "target").touch()
+    make(tmp_path / "file")
+    with pytest.raises(ContentDamaged) as refusal:
+        open_bytes(Place(tmp_path, "file"))
+    assert refusal.value.damage == damage
+
+
+@pytest.mark.parametrize(
+    ("code", "damage"),
+    [(errno.EACCES, "missing"), (errno.EIO, "missing"), (errno.EMFILE, None), (errno.ENOMEM, None)],
+)
+def test_a_disk_that_does_not_give_it_is_damage_and_a_process_without_room_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, damage: str | None
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(ContentUnavailable) as refusal:
+        open_bytes(Place(tmp_path, "file"))
+    assert getattr(refusal.value, "damage", None) == damage
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,6 +25,7 @@ from werkzeug.formparser import FormDataParser
 import portal.storage
 from portal.errors import ContentUnavailable, PortalError, StorageFailed, StorageFull, UploadTooLarge
 from portal.storage import BLOCK, Incoming, LocalStorage, Received
+from portal.storage.files import stamp_of
 
 CONTENT = b"Report of February, second edition\n"
 KEY = hashlib.sha256(CONTENT).hexdigest()
@@ -306,7 +306,7 @@ class TestLettingGo:
         del incoming
         gc.collect()
         storage.keep(received)
-        assert storage.exists(KEY, SIZE)
+        assert storage.digest(KEY, SIZE) == KEY
 
     def test_discarding_after_the_end_removes_it(self, storage: LocalStorage, root: Path) -> None:
         incoming = storage.receive()
@@ -472,16 +472,34 @@ class TestKeeping:
         storage.keep_all([])
         assert files_below(root) == []
 
-    def test_a_sound_blob_is_used_again_and_looks_young(self, storage: LocalStorage, root: Path) -> None:
-        keep(storage)
-        os.utime(blob_path(root), (1, 1))
-        inode = blob_path(root).stat().st_ino
-        began = time.time()
-        keep(storage)
-        found = blob_path(root).stat()
-        assert found.st_ino == inode
-        assert found.st_mtime > began - 5
+    def test_a_sound_blob_is_used_again_and_not_touched(self, storage: LocalStorage, root: Path) -> None:
+        """A touch would change its ctime, and everybody would have to hash it again."""
+        first = storage.keep(receive(storage))
+        assert storage.keep(receive(storage)) == first == stamp_of(blob_path(root).stat())
         assert temps(root) == []
+
+    def test_the_stamp_is_that_of_the_file_as_it_ended_up(self, storage: LocalStorage, root: Path) -> None:
+        received = [receive(storage, b"%d" % number) for number in range(5)]
+        stamps = storage.keep_all(received)
+        assert stamps == {one.sha256: stamp_of(blob_path(root, one.sha256).stat()) for one in received}
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_whatever_is_done_to_a_blob_afterwards_changes_its_stamp(
+        self, storage: LocalStorage, root: Path, is_first: bool
+    ) -> None:
+        """At once, and by somebody who sets the times back: nothing hides in one tick of the clock."""
+        for number in range(20):
+            received = receive(storage, b"%d" % number)
+            if not is_first:
+                storage.keep(receive(storage, b"%d" % number))
+            stamp = storage.keep(received)
+            path = blob_path(root, received.sha256)
+            with path.open("r+b") as file:
+                file.write(b"x")
+            os.utime(path, ns=(stamp.mtime_ns, stamp.mtime_ns))
+            after = stamp_of(path.stat())
+            assert after != stamp
+            assert after[:3] == stamp[:3], "all but the ctime can be set back"
 
     @pytest.mark.parametrize("damage", [b"", CONTENT[:-1], CONTENT + b"x", CONTENT.swapcase()])
     def test_a_damaged_blob_is_replaced_by_the_good_bytes(
@@ -505,13 +523,16 @@ class TestKeeping:
         assert storage.digest(KEY, SIZE) == KEY
         assert target.read_bytes() == CONTENT.swapcase()
 
-    def test_a_directory_in_the_place_is_a_failure_that_leaves_no_temp_file(
+    def test_a_directory_in_the_place_is_set_aside_with_all_that_is_in_it(
         self, storage: LocalStorage, root: Path
     ) -> None:
         blob_path(root).mkdir(parents=True)
-        with pytest.raises(StorageFailed):
-            keep(storage)
-        assert temps(root) == []
+        (blob_path(root) / "somebody's").touch()
+        keep(storage)
+        assert storage.digest(KEY, SIZE) == KEY
+        (aside,) = temps(root)
+        assert aside.startswith("aside-")
+        assert [path.name for path in (root / "tmp" / aside).iterdir()] == ["somebody's"]
 
     @pytest.mark.parametrize("depth", [0, 1, 2])
     def test_nothing_is_kept_behind_a_linked_shelf(
@@ -647,7 +668,6 @@ class TestOpening:
     def test_a_missing_blob_is_unavailable(self, storage: LocalStorage) -> None:
         with pytest.raises(ContentUnavailable):
             storage.open(KEY, SIZE)
-        assert not storage.exists(KEY, SIZE)
 
     @pytest.mark.parametrize(
         "key",
@@ -671,8 +691,7 @@ class TestOpening:
         for use in (storage.place, storage.remove, lambda key: storage.open(key, SIZE)):
             with pytest.raises(ContentUnavailable):
                 use(key)
-        assert not storage.exists(key, SIZE)
-        assert storage.exists(KEY, SIZE)
+        assert storage.digest(KEY, SIZE) == KEY
 
     @pytest.mark.parametrize("size", [SIZE - 1, SIZE + 1, 0, -1])
     def test_another_size_than_the_row_says_is_unavailable(self, storage: LocalStorage, size: int) -> None:
@@ -719,7 +738,6 @@ class TestOpening:
     def test_changed_bytes_of_the_same_size_are_found_by_the_digest(self, storage: LocalStorage, root: Path) -> None:
         keep(storage)
         blob_path(root).write_bytes(CONTENT.swapcase())
-        assert storage.exists(KEY, SIZE)
         assert storage.digest(KEY, SIZE) == hashlib.sha256(CONTENT.swapcase()).hexdigest()
 
     def test_a_digest_that_cannot_be_read_is_unavailable(
@@ -830,6 +848,27 @@ class TestTheLock:
         with pytest.raises(StorageFailed), storage.placing():
             pass
 
+    def test_only_one_scrubs_and_nobody_else_minds(self, storage: LocalStorage) -> None:
+        with storage.scrubbing() as first, storage.scrubbing() as second, storage.placing():
+            assert (first, second) == (True, False)
+        with storage.scrubbing() as third:
+            assert third
+
+    def test_a_patient_scrub_waits_for_the_other_to_end(self, storage: LocalStorage) -> None:
+        order: list[str] = []
+
+        def wait() -> None:
+            with storage.scrubbing(patiently=True) as is_mine:
+                order.append(f"second {is_mine}")
+
+        with storage.scrubbing():
+            thread = threading.Thread(target=wait)
+            thread.start()
+            thread.join(0.2)
+            order.append("first")
+        thread.join(60)
+        assert order == ["first", "second True"]
+
     def test_a_process_that_dies_frees_it(self, storage: LocalStorage, root: Path) -> None:
         assert run_child(DIE_WHILE_PLACING, str(root)).returncode == -9
         assert self.is_free(root, fcntl.LOCK_EX)
@@ -878,6 +917,14 @@ class TestListing:
         assert [key for key, _ in listed] == sorted(contents)
         assert [found.st_size for _, found in listed] == [len(contents[key]) for key in sorted(contents)]
         assert [found.st_ino for _, found in listed] == [blob_path(root, key).stat().st_ino for key in sorted(contents)]
+
+    def test_only_a_storage_without_any_shelf_is_empty(self, storage: LocalStorage, root: Path) -> None:
+        assert storage.is_empty()
+        keep(storage)
+        assert not storage.is_empty()
+        shutil.rmtree(root / "blobs")
+        with pytest.raises(StorageFailed):
+            storage.is_empty()
 
     def test_an_empty_storage_lists_nothing(self, storage: LocalStorage) -> None:
         assert list(storage.list_keys()) == []

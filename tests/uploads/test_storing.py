@@ -24,6 +24,7 @@ from portal.errors import (
 from portal.extensions import db, storage
 from portal.models import PUBLISH, READ, AuditEvent, Blob, Document, Version
 from portal.settings import Settings
+from portal.storage import Received, Stamp
 from portal.uploads import Arrival, arrive, receive, store_documents, store_version
 from tests import makers
 from tests.databases import SQLITE_ONLY
@@ -283,9 +284,9 @@ def test_no_connection_is_held_while_bytes_are_kept(monkeypatch: pytest.MonkeyPa
     arrival, held = came("a.pdf"), []
     kept = storage().keep_all
 
-    def keep_all(received: list[object]) -> None:
+    def keep_all(received: list[Received]) -> dict[str, Stamp]:
         held.append(db.engine.pool.checkedout())  # type: ignore[attr-defined]
-        kept(received)  # type: ignore[arg-type]
+        return kept(received)
 
     monkeypatch.setattr(storage(), "keep_all", keep_all)
     store_documents(makers.actor(user), shelf.id, [arrival])

@@ -1,6 +1,7 @@
 """The download line over HTTP: who gets which bytes, with which headers, and what the ledger says afterwards."""
 
 import hashlib
+import os
 import uuid
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal.downloads.sending import AT_ONCE, BLOCK
-from portal.extensions import db
+from portal.extensions import close_connections, db
 from portal.models import Document, Download, User
 from portal.settings import Settings
 from portal.views import delivery
 from tests import makers
+from tests.databases import watched
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
 ETAG = f'"sha256-{hashlib.sha256(PDF).hexdigest()}"'
@@ -83,6 +85,28 @@ def test_a_small_download_is_one_completed_row(house: House) -> None:
     (row,) = house.rows()
     assert (row.state, row.bytes_sent, row.intervals) == ("completed", len(PDF), [[0, len(PDF)]])
     assert (row.user_id, row.actor_key) == (house.reader_id, f"u:{house.reader_id}")
+
+
+def test_good_bytes_cost_three_statements_and_two_looks_at_their_file(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Session, document and ledger; what was seen of the file came with the document."""
+    house.reader.get("/healthz")
+    house.reader.get("/documents")  # when the session was seen is written down now
+    looks: list[int] = []
+    real = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        looks.append(descriptor)
+        return real(descriptor)
+
+    close_connections(house.app)  # those kept ready were given out before anybody watched
+    with house.app.app_context(), watched(db.engine) as seen:
+        monkeypatch.setattr(os, "fstat", fstat)
+        assert house.reader.get(f"/documents/{house.document_id}/download").data == PDF
+
+    assert [statement.split()[0] for statement in seen] == ["SELECT", "SELECT", "INSERT"]
+    assert len(looks) == 2, "when it is opened, and before its last block leaves"
 
 
 def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: House) -> None:

@@ -1,6 +1,6 @@
 """Pages for publishers and administrators, below /admin: one module for each thing they look after."""
 
-from portal.views.admin import categories, downloads, groups, links, log, overview, people, trash, upload
+from portal.views.admin import categories, downloads, groups, links, log, overview, people, storage, trash, upload
 
 BLUEPRINTS = (
     overview.bp,
@@ -12,4 +12,5 @@ BLUEPRINTS = (
     people.bp,
     groups.bp,
     log.bp,
+    storage.bp,
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, url_for
 
-from portal import accounts, audit, catalog, downloads, shares
+from portal import accounts, audit, catalog, downloads, integrity, shares
 from portal.accounts import SignedIn
 from portal.views.admin import house
 from portal.views.admin.sentences import sentence
@@ -45,6 +45,7 @@ def show() -> Response:
         pending=PENDING,
         is_fresh=who.is_admin and _is_empty(who),
         tasks=[task for task in _tasks(who, links, people) if task.count],
+        damaged=integrity.count_damaged() if who.is_admin else None,
         rows=rows,
         events=audit.list_events(limit=SHOWN)[0] if who.is_admin else [],
         sentence=sentence,

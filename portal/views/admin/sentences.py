@@ -7,6 +7,9 @@ from portal.audit import EventRow, Named
 
 SENTENCES = {
     "access.denied": "{who} asked for a page that is not theirs",
+    "blob.damaged": "{who} found the content of {thing} damaged; nobody gets it until it is right again",
+    "blob.healed": "{who} found the content of {thing} right again",
+    "blob.removed": "{who} removed damaged content that no document used any more",
     "category.added": "{who} added the category {thing}",
     "category.changed": "{who} changed the category {thing}",
     "category.moved": "{who} moved a category; it is {thing} now",
@@ -38,6 +41,8 @@ SENTENCES = {
     "share.refunded": "A download that never began was given back to a link",
     "share.revoked": "{who} revoked a link to {thing}",
     "share.used": "Somebody with a link took a download of {thing}",
+    "source.damaged": "{who} found the file of {thing} damaged; nobody gets it until it is right again",
+    "source.healed": "{who} found the file of {thing} right again",
     "token.issued": "{who} made {address}",
     "user.added": "{who} added {whom}{role}",
     "user.changed": "{who} changed the account of {whom}{role}",
@@ -50,6 +55,9 @@ SENTENCES = {
 
 CHOICES = {
     "access.denied": "Page refused",
+    "blob.damaged": "Content found damaged",
+    "blob.healed": "Content right again",
+    "blob.removed": "Damaged content removed",
     "category.added": "Category added",
     "category.changed": "Category changed",
     "category.moved": "Category moved",
@@ -81,6 +89,8 @@ CHOICES = {
     "share.refunded": "Download given back to a link",
     "share.revoked": "Link revoked",
     "share.used": "Link used",
+    "source.damaged": "File in place found damaged",
+    "source.healed": "File in place right again",
     "token.issued": "One-time address made",
     "user.added": "Account added",
     "user.changed": "Account changed",

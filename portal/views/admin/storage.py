@@ -1,0 +1,42 @@
+"""The storage: documents whose bytes are damaged, and how far the reading of all of them is."""
+
+from datetime import timedelta
+
+from flask import Blueprint, Response
+
+from portal import integrity
+from portal.extensions import settings, storage
+from portal.views import forms
+from portal.views.admin import house
+from portal.views.guard import allow
+
+bp = Blueprint("storage", __name__, url_prefix="/admin/storage")
+
+WRONG = {
+    "missing": "The file is missing",
+    "kind": "Something else is in its place",
+    "size": "Its length is wrong",
+    "bytes": "Its bytes have changed",
+    "unreadable": "The disk does not give it",
+}
+"""What is wrong with the bytes of a document, as ContentDamaged has it."""
+
+
+@bp.get("")
+@allow("administrator")
+def show() -> Response:
+    """What nobody gets and since when, the last pass of the scrub and the one that runs now."""
+    rows, after = integrity.list_damaged(after=forms.query_id("after"))
+    last = integrity.find_last()
+    return house.show(
+        "admin/storage.html",
+        damaged=integrity.count_damaged(),
+        rows=rows,
+        after=after,
+        wrong=WRONG,
+        last=last,
+        running=integrity.find_running(),
+        next_at=last.started_at + timedelta(seconds=integrity.interval_seconds()) if last else None,
+        days=settings().scrub_days,
+        free=storage().free_bytes(),
+    )

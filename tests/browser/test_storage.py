@@ -1,0 +1,68 @@
+"""The page about the storage in a browser: while all is well, and with damage while a pass is under way."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from portal.accounts.sessions import start_session
+from portal.extensions import db
+from portal.integrity import passes, scrub
+from portal.models import ScrubPass
+from portal.settings import Settings
+from tests import makers
+from tests.damages import path_of
+from tests.servers import serving
+
+pytestmark = pytest.mark.browser
+
+TITLES = [
+    "Annual report of 2025 with the notes of the auditors",
+    "Quarterly_figures_consolidated_final_version_for_the_board_of_trustees_2026",
+    "التقرير السنوي",
+    "Minutes",
+]
+SCREENS = [(1440, "light"), (1440, "dark"), (375, "light"), (320, "dark")]
+
+
+def furnish(settings: Settings, *, is_damaged: bool) -> str:
+    """Documents that were read once, some of them damaged if wanted; the token of an administrator's session."""
+    with makers.running(settings) as app, app.app_context():
+        admin = makers.person("Ada Byron", is_admin=True)
+        shelf = makers.category("reports/2018/february and everything about it")
+        made = [makers.document(shelf, f"{title}.pdf", title.encode() * 9) for title in TITLES]
+        makers.document(shelf, f"{TITLES[0]}.pdf", b"%PDF-1.7 second edition")
+        if is_damaged:
+            path_of(made[1]).write_bytes(b"other bytes")
+            path_of(made[2]).unlink()
+            path_of(made[3]).write_bytes(b"setunim" * 9)
+        scrub()
+        if is_damaged:
+            begun = passes.begin()
+            makers.change(db.session.get_one(ScrubPass, begun.id), files=2, bytes=begun.total_bytes // 3, damaged=1)
+        return start_session(admin.id, network=makers.NETWORK, agent="tests")
+
+
+def look_at(page: Page, path: str) -> None:
+    """Open a page: no rule of axe is broken, and nothing reaches beyond the screen."""
+    page.goto(path)
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert page.locator("h1").count() == 1
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["well", "damaged"])
+def test_the_storage_is_accessible_and_fits_on_every_screen(
+    chromium: Browser, empty_house: Settings, is_damaged: bool
+) -> None:
+    token = furnish(empty_house, is_damaged=is_damaged)
+    with serving(empty_house) as server:
+        address = f"http://127.0.0.1:{server.port}"
+        for width, scheme in SCREENS:
+            screen = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+            with chromium.new_context(base_url=address, **screen) as context:  # type: ignore[arg-type]
+                context.add_cookies([{"name": "portal", "value": token, "url": address}])
+                page = context.new_page()
+                look_at(page, "/admin/storage")
+                look_at(page, "/admin/")
