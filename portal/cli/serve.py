@@ -163,9 +163,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "worker_connections": CONNECTIONS,
         "keepalive": 30,
         "timeout": 120,
-        "graceful_timeout": FINISHING_SECONDS
-        + CUTTING_SECONDS
-        + END_SECONDS,  # of the master; see _prepare
+        "graceful_timeout": FINISHING_SECONDS + CUTTING_SECONDS + END_SECONDS,  # of the master; see _prepare
         "limit_request_line": 4094,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
