@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from portal.actors import Actor
+from portal.errors import Forbidden
 from portal.extensions import db
-from portal.models import AuditEvent, AuditPerson
+from portal.models import AuditEvent, AuditPerson, User
 
 PAGE = 50
+CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def record_event(
 
     ``action`` is ``noun.verb_in_the_past`` (``document.added``), ``actor`` None is the operator at the command line,
     ``thing`` a table-like word and an id. No secrets, and no personal values: people go in as their hash.
+    Raises Forbidden for a person who was disabled, or was an administrator and is none, since they asked.
     """
     record_events(action, actor=actor, things=[(*(thing or (None, None)), label)], details=[details])
 
@@ -59,7 +62,7 @@ def record_events(
     who: dict[str, Any] = {
         "action": action,
         "actor_kind": actor.kind if actor else "operator",
-        "actor_hash": person_hash(actor.user_id) if actor and actor.user_id else None,
+        "actor_hash": _hash_of(actor) if actor and actor.user_id else None,
         "network": actor.network if actor else "",
     }
     rows = [
@@ -75,6 +78,21 @@ def person_hash(user_id: int) -> str:
     if found is None:
         raise LookupError(f"user {user_id} is not known to the log")
     return found
+
+
+def _hash_of(actor: Actor) -> str:
+    """How the log names who acts, whose account stays as it is until the transaction is over.
+
+    Grants are read in the transaction of the change; the role came with the request, and may be gone by now.
+    """
+    known = select(AuditPerson.person_hash, User.is_admin, User.disabled_at).join(User, User.id == AuditPerson.user_id)
+    this = known.where(User.id == actor.user_id).with_for_update(read=True, of=User)
+    found = db.session.execute(this).first()
+    if found is None:
+        raise LookupError(f"user {actor.user_id} is not known to the log")
+    if found.disabled_at is not None or (actor.is_admin and not found.is_admin):
+        raise Forbidden(CHANGED)
+    return str(found.person_hash)
 
 
 def introduce(user_id: int, name: str, email: str) -> str:

@@ -66,7 +66,7 @@ def answer(method: str, headers: Headers, *, etag: str, size: int, modified: dat
     if refusal is not None:
         return Answer(refusal, ())
     whole = Answer(200, (Span(0, size),))
-    if method != "GET" or not _is_range_wanted(headers, etag, modified):
+    if method != "GET" or not _is_range_wanted(headers, etag):
         return whole
     asked = _parse(headers.get("Range") or "")
     if not 1 <= len(asked) <= MAX_RANGES:
@@ -102,12 +102,14 @@ def _is_listed(etag: str, value: str, *, weakly: bool = False) -> bool:
     return etag in tags or (weakly and f"W/{etag}" in tags)
 
 
-def _is_range_wanted(headers: Headers, etag: str, modified: datetime | None) -> bool:
-    """If-Range (section 13.1.5): the very same strong tag, or exactly our date; without the header, yes."""
+def _is_range_wanted(headers: Headers, etag: str) -> bool:
+    """If-Range (section 13.1.5): the very same strong tag; without the header, yes.
+
+    A date is no strong validator (section 8.8.2.2), for two versions may be of one second: whoever resumes by a date
+    gets the whole.
+    """
     validator = headers.get("If-Range")
-    if validator is None or validator.strip(_BLANKS) == etag:
-        return True
-    return modified is not None and modified.replace(microsecond=0) == _date(validator)
+    return validator is None or validator.strip(_BLANKS) == etag
 
 
 def _is_newer(modified: datetime | None, value: str | None) -> bool | None:

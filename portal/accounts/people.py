@@ -88,9 +88,10 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool)
         if user.is_admin and not is_admin:
             _require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))
+        # Before the change: whoever gives up their own role still has it.
+        audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
         user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
         session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
-        audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
     return user
 
 

@@ -14,6 +14,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from portal import settings
+from portal.downloads import SENT_DIRECTLY
 from portal.networks import client_address, network_of
 from portal.tokens import mask
 
@@ -46,7 +47,8 @@ class Log(Logger):
         peer, forwarded = str(environ.get("REMOTE_ADDR", "")), environ.get("HTTP_X_FORWARDED_FOR")
         network = network_of(client_address(peer, forwarded, self._trusted))
         status = str(resp.status).partition(" ")[0]
-        self.access_log.info("%s", access_line(environ, network, status, resp.sent, request_time))
+        size = resp.sent + environ.get(SENT_DIRECTLY, 0)
+        self.access_log.info("%s", access_line(environ, network, status, size, request_time))
 
 
 class Messages(logging.Formatter):

@@ -18,6 +18,8 @@ from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.networks import network_of
 
+HEAD_SECONDS = 10.0
+"""Within these the headers of a request are there, or it is refused: until then it holds a thread."""
 MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
 REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
     LimitRequestLine: (414, "URI Too Long", "This address is too long."),
@@ -25,6 +27,7 @@ REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
     LimitRequestHeaders: (431, "Request Header Fields Too Large", "The request has too many headers."),
 }
 """Status, its words for programs, and a sentence for people; whatever else cannot be read is ``MISTYPED``."""
+LATE = (408, "Request Timeout", "The request took too long to arrive.")
 OF_THE_ANSWER = (InvalidHeader, InvalidHeaderName)
 """What is wrong with the headers of an answer is a kind of these too."""
 HEADERS = {
@@ -54,6 +57,9 @@ class LastingQueue(PollableMethodQueue):
 class Worker(ThreadWorker):
     """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body.
 
+    It also waits for headers for ever, with a thread each: whoever opened more connections than there are threads, and
+    ended their headers on none, would keep everybody out.
+
     When a worker's time to finish is over, it lets go of the answers on their way and leaves their threads running
     until it is killed; ours cuts them, so that each says in the ledger how far it came.
     """
@@ -62,14 +68,31 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.method_queue = LastingQueue()
         self._busy: set[TConn] = set()
+        self._arriving: dict[TConn, float] = {}
 
     def handle(self, conn: TConn) -> Any:
-        """Answer what comes on a connection, and know meanwhile that it is in use."""
+        """One request, whose headers are awaited no longer than ``HEAD_SECONDS``; meanwhile it is in use."""
         self._busy.add(conn)
+        self._arriving[conn] = time.monotonic() + HEAD_SECONDS
         try:
             return super().handle(conn)
         finally:
+            self._arriving.pop(conn, None)
             self._busy.discard(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """The headers are there, unless somebody was just told that they are not; all else may take its time."""
+        return self._arriving.pop(conn, None) is not None and super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Every second: besides connections on which nothing came, end those whose headers are late."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [conn for conn, deadline in self._arriving.copy().items() if deadline < now]:
+            if self._arriving.pop(conn, None) is not None:
+                self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)  # the thread that reads from it finds its end
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Take new connections or none. A worker that is to end lets go of its socket: after the last one nobody waits
@@ -101,12 +124,15 @@ class Worker(ThreadWorker):
         if not isinstance(exc, ParseException) or (req is not None and isinstance(exc, OF_THE_ANSWER)):
             super().handle_error(req, client, addr, exc)
         elif req is None:
-            status, words, sentence = REFUSALS.get(type(exc), MISTYPED)
-            network = network_of(addr[0] if addr else "")
-            self.log.warning("refused %s from %s before it was read: %s", status, network, exc)
-            with suppress(OSError):
-                util.write_nonblock(client, refusal(status, words, sentence))
+            self._refuse(client, addr, REFUSALS.get(type(exc), MISTYPED), exc)
         # Else the request has had its answer: what nobody read of its body turned out to be unreadable.
+
+    def _refuse(self, client: socket.socket, addr: Any, refused: tuple[int, str, str], why: object) -> None:
+        status, words, sentence = refused
+        network = network_of(addr[0] if addr else "")
+        self.log.warning("refused %s from %s before it was read: %s", status, network, why)
+        with suppress(OSError):
+            util.write_nonblock(client, refusal(status, words, sentence))
 
 
 def refusal(status: int, words: str, sentence: str) -> bytes:

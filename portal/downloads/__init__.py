@@ -15,13 +15,14 @@ from portal.downloads.listing import (
 from portal.downloads.looking import look, look_again
 from portal.downloads.opening import open_bytes
 from portal.downloads.packing import Archive, pack_category, pack_documents
-from portal.downloads.sending import Sending, open_for_download
+from portal.downloads.sending import SENT_DIRECTLY, Sending, open_for_download
 from portal.downloads.statements import JOIN_SECONDS
 from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
     "JOIN_SECONDS",
     "MOST_COUNTED",
+    "SENT_DIRECTLY",
     "TICKET_OVER",
     "Archive",
     "CaughtUp",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portal.ranges import without
 
-NEAR = 48 * 1024
+NEAR = 64 * 1024
 """A block that was refused may have left in part: whoever goes on from within it has what is before."""
 
 Intervals = Sequence[tuple[int, int]]

@@ -1,7 +1,8 @@
 """Sending: the one door to bytes. What is opened here is checked, and no last block leaves before the ledger has it."""
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from portal.catalog import Edition
@@ -17,8 +18,12 @@ from portal.ranges import Span, merge, without
 from portal.storage import OpenedBytes, Place
 
 HEARTBEAT_SECONDS = 60.0
-BLOCK = 48 * 1024
-"""What waits in memory for each slow reader."""
+BLOCK = 64 * 1024
+"""What waits in memory for each slow reader when we send ourselves."""
+SENT_DIRECTLY = "portal.sent_directly"
+"""Where in the environment of a request the access log finds how many bytes the server itself did not see."""
+DIRECT_BLOCK = 256 * 1024
+"""What the kernel is told to send at once: at 20 KiB/s it takes 13 seconds, and between two it is said that we live."""
 AT_ONCE = 1024 * 1024
 """So much is written down in one statement before it leaves, and taken back if it does not."""
 
@@ -39,7 +44,7 @@ class Sending:
         self._opened = opened
         self._entry = entry
         self._context = application_context()
-        self._blocks = _blocks(self.spans)
+        self._rest = list(self.spans)
         is_counted = self.length <= AT_ONCE and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
         self._is_complete = False
@@ -58,16 +63,30 @@ class Sending:
 
     def next_block(self) -> tuple[Span, bytes] | None:
         """The next block and where it belongs, None at the end. Asking for it says that the one before has left."""
-        self._accept()
-        where = next(self._blocks, None)
+        where = self._next(BLOCK)
         if where is None:
-            self._finish()
             return None
         block = self._read(where)
         if not self._is_claimed:
             self._tell(where)
         self._offered = where
         return where, block
+
+    def send_block(self, line: int) -> int:
+        """Have the kernel send the next block to an open socket that waits; how many bytes, none at the end.
+
+        Nothing is copied into this process (sendfile(2)), and what the kernel took of a block that it refused is known.
+        Raises OSError when the line is broken, ContentUnavailable when the file is no longer what it was.
+        """
+        where = self._next(DIRECT_BLOCK)
+        if where is None:
+            return 0
+        if self._is_last(where) and not self._opened.is_unchanged():
+            raise self._spoilt()
+        if not self._is_claimed:
+            self._tell(where)
+        self._hand_over(line, where)
+        return where.length
 
     def close(self) -> None:
         """Let go of the bytes; an answer that broke off is taken back or written down as aborted. May be repeated."""
@@ -87,9 +106,35 @@ class Sending:
             block = handle.read(where.length)
             if len(block) == where.length and (not self._is_last(where) or self._opened.is_unchanged()):
                 return block
+        raise self._spoilt()
+
+    def _hand_over(self, line: int, where: Span) -> None:
+        start, descriptor = where.start, self._opened.handle.fileno()
+        while start < where.stop:
+            self._offered = Span(start, where.stop)
+            count = os.sendfile(line, descriptor, start, where.stop - start)
+            if not count:
+                raise self._spoilt()
+            self._offered = Span(start, start + count)
+            self._accept()
+            start += count
+
+    def _spoilt(self) -> ContentUnavailable:
+        """Something was done to the file, or happened to it, while it was read: it has to be looked at."""
         with self._context():
-            want(self.edition.kept)  # something was done to the file, or happened to it, while it was read
-        raise ContentUnavailable
+            want(self.edition.kept)
+        return ContentUnavailable()
+
+    def _next(self, most: int) -> Span | None:
+        """Where the next block is, with so many bytes at most; at the end all that there was has left."""
+        self._accept()
+        if not self._rest:
+            self._finish()
+            return None
+        span = self._rest[0]
+        stop = min(span.start + most, span.stop)
+        self._rest[:1] = [Span(stop, span.stop)] if stop < span.stop else []
+        return Span(span.start, stop)
 
     def _is_last(self, where: Span) -> bool:
         return self._sent + where.length == self.length
@@ -167,9 +212,3 @@ def _begun(claim: Claim, edition: Edition, spans: Sequence[Span], line: Line) ->
     except BaseException:
         opened.close()
         raise
-
-
-def _blocks(spans: Sequence[Span]) -> Iterator[Span]:
-    for span in spans:
-        for start in range(span.start, span.stop, BLOCK):
-            yield Span(start, min(start + BLOCK, span.stop))

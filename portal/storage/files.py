@@ -18,8 +18,6 @@ from typing import NamedTuple, Self
 from portal.errors import ContentDamaged, ContentUnavailable, StorageFailed, StorageFull
 
 BLOCK = 1024 * 1024
-BUFFER = 512
-"""What a file that is read in blocks keeps beside them, for each slow reader too."""
 HEAD = 4096
 TICK_SECONDS = 0.01
 """So long may the clock of a file system stand still (a kernel at 100 Hz): two changes within it may look like one."""
@@ -240,4 +238,4 @@ def _regular(descriptor: int, place: Place) -> OpenedBytes:
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise ContentDamaged("kind")
-    return OpenedBytes(io.BufferedReader(io.FileIO(descriptor), BUFFER), stamp_of(found), place)
+    return OpenedBytes(os.fdopen(descriptor, "rb"), stamp_of(found), place)

@@ -1,10 +1,12 @@
 """From an edition or a zip to an HTTP answer: conditions and ranges first, then the ledger, then the bytes."""
 
 import secrets
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from flask import Response, request, send_from_directory
 from werkzeug.datastructures import Headers
@@ -13,6 +15,7 @@ from werkzeug.http import http_date
 from portal import filenames, ranges
 from portal.catalog import Edition
 from portal.downloads import (
+    SENT_DIRECTLY,
     Archive,
     Claim,
     Delegated,
@@ -48,17 +51,27 @@ class Representation:
 
 
 class Body:
-    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several."""
+    """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several.
+
+    Of one span only the first block goes through the server, which sends the headers before it; the rest goes from the
+    file to the socket, if the server lends it.
+    """
 
     def __init__(self, sending: Sending | ZipSending, of: Representation, boundary: str) -> None:
         self._sending = sending
+        self._environ = request.environ
+        self._line = _line(self._environ) if len(sending.spans) == 1 else None
         self._pieces = self._several(of, boundary) if len(sending.spans) > 1 else self._one()
         # The first block is read before any header leaves, so that damage is still a clean refusal.
         self._first = next(self._pieces, b"")
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._take_first()
-        yield from self._pieces
+        if self._line is None or not isinstance(self._sending, Sending):
+            yield from self._pieces
+        else:
+            while count := self._sending.send_block(self._line):
+                self._environ[SENT_DIRECTLY] = self._environ.get(SENT_DIRECTLY, 0) + count
 
     def close(self) -> None:
         """The server is done with the answer, for whatever reason."""
@@ -80,6 +93,12 @@ class Body:
         while (got := self._sending.next_block()) is not None:
             yield next(heads) + got[1] if got[0].start in starts else got[1]
         yield ranges.multipart_tail(boundary)
+
+
+def _line(environ: dict[str, Any]) -> int | None:
+    """The socket of the client, when the server is one that lends it and what is sent on it is sent as it is."""
+    lent = environ.get("gunicorn.socket")
+    return lent.fileno() if type(lent) is socket.socket and lent.gettimeout() is None else None
 
 
 def deliver(edition: Edition, claim: Claim) -> Response:

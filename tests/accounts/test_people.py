@@ -201,6 +201,15 @@ def test_the_last_administrator_stays_one() -> None:
     assert (root.is_admin, root.disabled_at) == (True, None)
 
 
+def test_an_administrator_gives_up_their_own_role() -> None:
+    root = person("Root", is_admin=True, password=PASSWORD)
+    person("Other", is_admin=True, password=PASSWORD)
+
+    change_user(actor(root), root.id, name="Root", is_admin=False)
+
+    assert get_user(root.id).is_admin is False
+
+
 def test_two_administrators_cannot_disable_each_other_at_once(context: Flask) -> None:
     ids = [person("Ada", is_admin=True, password=PASSWORD).id, person("Bob", is_admin=True, password=PASSWORD).id]
     answers = at_once(context, *[lambda user_id=user_id: disable_user(None, user_id) for user_id in ids])

@@ -35,7 +35,12 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             tokens, things = furnish(directory)
         # So that a test may ask for what is not there as often as it likes; the throttle has tests of its own.
         extra = {"PORTAL_UNKNOWN_TRIES": "1000000"}
-        with serving(settings, extra=extra) as server, connected(settings.database_url) as connection:
+        # While somebody else scrubs, the server does not: it would write of itself what no request has written.
+        with (
+            app.extensions["portal.storage"].scrubbing(),
+            serving(settings, extra=extra) as server,
+            connected(settings.database_url) as connection,
+        ):
             yield Target(app, server, connection, tokens, things)
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 OUTSIDE = b"a secret that lies outside of everything the portal may open\n"
 """What is in ``outside.txt`` beside the data of the portal; attacks try to get it."""
 BOUNDARY = b"a-boundary-of-the-attacks"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY.decode()}"
 LINE = re.compile(r'\S+Z \S+ \S+ .* (?P<status>\d{3}) \d+ \d+ms ".*"')
 """One line of the access log."""
 REFUSED = re.compile(r"\S+Z WARNING refused (?P<status>\d{3}) from \S+ before it was read: .*")
@@ -148,9 +149,9 @@ class Target:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         writes: Collection[str] = (),
-        told: str = "",
+        told: str | Sequence[str] = "",
     ) -> Answer:
-        """What the server says to these very bytes; ``told`` is part of the one message the operator gets besides."""
+        """What the server says to these very bytes; ``told`` is part of each message the operator gets besides."""
         target = path.encode() if isinstance(path, str) else path
         own = {"Host": f"127.0.0.1:{self.server.port}", "Connection": "close"}
         if who != "nobody":
@@ -180,17 +181,15 @@ class Target:
     def upload(
         self, path: str, status: int, fields: Mapping[str, str], part: bytes, *, who: str, writes: Collection[str] = ()
     ) -> Answer:
-        """What the server says to a form with one document; ``part`` is its whole part, head and content."""
-        values = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
-        parts = [value.encode() for value in values]
-        body = b"".join(b"--%s\r\n%s\r\n" % (BOUNDARY, one) for one in [*parts, part]) + b"--%s--\r\n" % BOUNDARY
-        headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY.decode()}", "X-CSRFToken": self.form(who)}
+        """What the server says to a form with one document."""
+        headers = {"Content-Type": MULTIPART, "X-CSRFToken": self.form(who)}
+        body = multipart(fields, part)
         return self.ask(path, status, who=who, method="POST", headers=headers, body=body, writes=writes)
 
-    def say(self, request: bytes, status: int | Collection[int], *, told: str = "") -> Answer:
+    def say(self, request: bytes, status: int | Collection[int], *, told: str | Sequence[str] = "") -> Answer:
         """Send bytes, read the whole answer, and hold it against the oracle."""
         since = self.server.log.stat().st_size
-        answer = self._exchange(request)
+        answer = self.exchange(request)
         asked, expected = request[:200], {status} if isinstance(status, int) else set(status)
         assert answer.status in expected, (asked, answer.status, answer.body[-600:])
         assert answer.status < 500 or told, asked
@@ -246,7 +245,8 @@ class Target:
         pid = self.server.process.pid
         return Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
-    def _exchange(self, request: bytes) -> Answer:
+    def exchange(self, request: bytes) -> Answer:
+        """The answer itself, for many who ask at once: whose line in the log is whose nobody could say."""
         with socket.create_connection(("127.0.0.1", self.server.port), timeout=60) as line:
             line.sendall(request)
             response = HTTPResponse(line, method=request.partition(b" ")[0].decode("latin-1"))
@@ -265,15 +265,16 @@ def require_silence(answer: Answer, *secrets: bytes) -> None:
         assert not [secret for secret in secrets if secret in told]
 
 
-def require_one_line(output: str, status: int, told: str = "") -> None:
-    """Fails unless the log has one line for the answer, one message when something is to be told, and no control."""
+def require_one_line(output: str, status: int, told: str | Sequence[str] = "") -> None:
+    """Fails unless the log has one line for the answer, one message for what is to be told each, and no control."""
+    expected = [told] if isinstance(told, str) and told else told
     lines = output.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines), lines
     about = {line: LINE.fullmatch(line) or REFUSED.fullmatch(line) for line in lines}
     assert [found["status"] for found in about.values() if found] == [str(status)], lines
     messages = [line for line, found in about.items() if not found]
-    assert len(lines) == 1 + bool(told), lines
-    assert all(told in line for line in messages), lines
+    assert len(messages) == len(expected) == len(lines) - 1, lines
+    assert all(part in line for part, line in zip(expected, messages, strict=True)), lines
 
 
 def require_headers(answer: Answer, *, is_static: bool) -> None:
@@ -290,6 +291,13 @@ def session_of(user_id: int) -> str:
     newest = select(Session).where(Session.user_id == user_id).order_by(Session.id.desc()).limit(1)
     makers.change(db.session.scalars(newest).one(), seen_at=makers.now(hours=1))
     return token
+
+
+def multipart(fields: Mapping[str, str], part: bytes) -> bytes:
+    """A form with one document; ``part`` is its whole part, head and content."""
+    values = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+    parts = [*(value.encode() for value in values), part]
+    return b"".join(b"--%s\r\n%s\r\n" % (BOUNDARY, one) for one in parts) + b"--%s--\r\n" % BOUNDARY
 
 
 def part(name: str, filename: bytes, content: bytes) -> bytes:

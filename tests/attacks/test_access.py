@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 
 from portal.accounts import change_user, issue_token
 from portal.catalog import move_document, remove_grant, trash_document
-from portal.extensions import db
+from portal.extensions import close_connections, db
 from portal.models import AuditEvent, Category, Document, Grant, ShareLink, User
 from tests import makers
 from tests.attacks.conftest import NEW, OLD
@@ -401,6 +401,7 @@ def statements(target: Target, who: str, method: str, path: str, data: dict[str,
     with target.app.app_context():
         engine = db.engine
     client, headers = browser(target, who), {"X-CSRFToken": target.form(who)}
+    close_connections(target.app)  # those kept ready were given out before anybody watched
     with watched(engine) as seen:
         client.open(path, method=method, data=data, headers=headers)
     return [VALUE.sub("?", statement) for statement in seen]
