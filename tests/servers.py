@@ -56,10 +56,13 @@ class Server:
 
 
 @contextmanager
-def serving(settings: Settings, *arguments: str, extra: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """``portal serve`` on a free port of loopback, with its own process group."""
+def serving(
+    settings: Settings, *arguments: str, extra: Mapping[str, str] | None = None, program: str = ""
+) -> Iterator[Server]:
+    """``portal serve`` on a free port of loopback, with its own process group; ``program`` is Python to run first."""
     log = settings.data.parent / f"serve-{os.urandom(4).hex()}.log"
-    command = [sys.executable, "-m", "portal.cli", "serve", "--port", "0", "--threads", "64", *arguments]
+    start = ["-c", f"{program}\nimport portal.cli\nportal.cli.main()"] if program else ["-m", "portal.cli"]
+    command = [sys.executable, *start, "serve", "--port", "0", "--threads", "64", *arguments]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,

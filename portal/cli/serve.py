@@ -1,6 +1,7 @@
 """`portal serve`: gunicorn in this process, with threads enough for slow clients."""
 
 import errno
+import math
 import os
 import resource
 import signal
@@ -28,16 +29,22 @@ from portal.cli.failures import Refusal
 from portal.cli.installation import opened
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
-from portal.cli.worker import Worker
+from portal.cli.worker import CUTTING_SECONDS, Worker
+from portal.downloads.lines import lines
 from portal.errors import PortalError
 from portal.extensions import close_connections
 from portal.settings import Settings
 
-THREADS = 600
-"""A slow reader holds a thread for as long as it reads; 500 of them must not keep anybody else waiting."""
+THREADS = 2200
+"""A slow reader holds a thread for as long as it reads: so many as ``transfers_all`` allows must keep nobody waiting.
+They are started when they are needed."""
+SPARE = 10
+"""Of so many threads one sends nothing: it is left for pages and small answers."""
 CONNECTIONS = 4000
 OPEN_FILES = 16384
 """Connections, with the files and databases behind them; a worker that cannot open one more would end."""
+FINISHING_SECONDS = 30
+"""How long a worker that is to end goes on with what it is sending; then it cuts it."""
 END_SECONDS = 5
 """A worker that ends waits so long for what it does beside its requests, which stops within half a second."""
 SILENT_SECONDS = 300
@@ -63,6 +70,7 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:  # type: ignore[override]  # the stubs know WSGI by its bare signature
         """The application of one worker, with the settings in force."""
+        lines.limit(most_lines(self.cfg.threads))
         return create_app()
 
     def work_beside(self, is_alive: Callable[[], bool]) -> None:
@@ -155,7 +163,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "worker_connections": CONNECTIONS,
         "keepalive": 30,
         "timeout": 120,
-        "graceful_timeout": 30,
+        "graceful_timeout": FINISHING_SECONDS + CUTTING_SECONDS + END_SECONDS,  # of the master; see _prepare
         "limit_request_line": 4094,
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
@@ -168,10 +176,15 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "errorlog": "-",
         "loglevel": "warning",
         "logger_class": Log,
-        "post_fork": lambda _, __: _end_when_told(),
+        "post_fork": lambda _, worker: _prepare(worker),
         "post_worker_init": lambda worker: _begin(worker, announce),
         "worker_exit": lambda _, worker: worker.app.close(),
     }
+
+
+def most_lines(threads: int) -> int:
+    """On how many lines a process of so many threads sends at once."""
+    return max(1, threads - math.ceil(threads / SPARE))
 
 
 def _begin(worker: ThreadWorker, announce: Callable[[], None]) -> None:
@@ -214,8 +227,12 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _end_when_told() -> None:
-    """Until a worker has handlers of its own it has those of the master, which only take note of a signal."""
+def _prepare(worker: Worker) -> None:
+    """Let a worker end when it is told, and before its master loses patience.
+
+    Until it has handlers of its own it has those of the master, which only take note of a signal.
+    """
+    worker.cfg.set("graceful_timeout", FINISHING_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)
 

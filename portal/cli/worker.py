@@ -14,7 +14,7 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.networks import network_of
 
@@ -42,6 +42,16 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 """No page of the portal, but as strict as one."""
+CUTTING_SECONDS = 5
+"""How long answers that were cut may take to write down how far they came."""
+
+
+class LastingQueue(PollableMethodQueue):
+    """A pipe by which threads wake the worker. It ends with the process: closed before, a thread that is late would
+    write its zero byte into whatever file has got the number since, such as the database."""
+
+    def close(self) -> None:
+        """Stay open."""
 
 
 class Worker(ThreadWorker):
@@ -49,19 +59,26 @@ class Worker(ThreadWorker):
 
     It also waits for headers for ever, with a thread each: whoever opened more connections than there are threads, and
     ended their headers on none, would keep everybody out.
+
+    When a worker's time to finish is over, it lets go of the answers on their way and leaves their threads running
+    until it is killed; ours cuts them, so that each says in the ledger how far it came.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._arriving: dict[Any, float] = {}
+        self.method_queue = LastingQueue()
+        self._busy: set[TConn] = set()
+        self._arriving: dict[TConn, float] = {}
 
-    def handle(self, conn: Any) -> Any:
-        """One request, whose headers are awaited no longer than ``HEAD_SECONDS``."""
+    def handle(self, conn: TConn) -> Any:
+        """One request, whose headers are awaited no longer than ``HEAD_SECONDS``; meanwhile it is in use."""
+        self._busy.add(conn)
         self._arriving[conn] = time.monotonic() + HEAD_SECONDS
         try:
             return super().handle(conn)
         finally:
             self._arriving.pop(conn, None)
+            self._busy.discard(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The headers are there, unless somebody was just told that they are not; all else may take its time."""
@@ -76,6 +93,31 @@ class Worker(ThreadWorker):
                 self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)  # the thread that reads from it finds its end
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:
+        """Take new connections or none. A worker that is to end lets go of its socket: after the last one nobody waits
+        in vain at a door that will not be opened, and another server can have the port."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close connections nobody uses; by ``force``, which comes once, when the time to finish is over, all."""
+        super().murder_keepalived(force)  # type: ignore[call-arg]  # the stubs know an older gunicorn
+        if force:
+            self._cut()
+
+    def _cut(self) -> None:
+        """End the answers still on their way. What the kernel has taken still leaves."""
+        self.tpool.shutdown(wait=False, cancel_futures=True)
+        for conn in list(self._busy):
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)
+        stop = time.monotonic() + CUTTING_SECONDS
+        while self._busy and time.monotonic() < stop:
+            self.notify()
+            time.sleep(0.05)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what cannot be read with a sentence and one line; any other failure is gunicorn's to tell."""

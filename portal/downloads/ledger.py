@@ -13,7 +13,7 @@ from portal.catalog import Edition
 from portal.downloads import statements, transfers
 from portal.downloads.claims import Claim, Entry, Told
 from portal.downloads.intervals import Intervals, common, gone_on, length_of, near, pairs, taken_back, unknown
-from portal.errors import ShareExpired, TooManyTransfers
+from portal.errors import Busy, ShareExpired, TooManyTransfers
 from portal.extensions import db, find_one, settings, transaction, write_one
 from portal.models import Download, db_later, db_now
 from portal.prepared import Prepared
@@ -50,8 +50,8 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
     """Join the open row of this actor and version, or write a new one.
 
     ``wanted`` is what will be sent; ``handed`` what leaves at once with the first block, empty when more blocks
-    follow: so a small download costs one transaction. Raises TooManyTransfers, and ShareExpired for a ticket that was
-    given back. The unique index decides between two that begin at once; the loser joins.
+    follow: so a small download costs one transaction. Raises TooManyTransfers, Busy, and ShareExpired for a ticket
+    that was given back. The unique index decides between two that begin at once; the loser joins.
     """
     if handed and claim.ticket_id is None and covers(handed, edition.size):
         at_once = write_one(statements.complete_at_once(), **_new_row(claim, edition, handed, "completed"))
@@ -307,9 +307,9 @@ def _close(download_id: int) -> None:
 
 
 def require_capacity(claim: Claim) -> None:
-    """Raise TooManyTransfers when as many downloads run as may; the connections of one are counted once."""
+    """Raise TooManyTransfers when as many downloads of the actor run as may, Busy when of everybody; see ``lines``."""
     each, everybody = _found(find_one(statements.count_running(), key=claim.key))
     if each >= settings().transfers_each:
         raise TooManyTransfers
     if everybody >= settings().transfers_all:
-        raise TooManyTransfers("The portal is sending as much as it can. Try again in a few seconds.")
+        raise Busy

@@ -10,6 +10,7 @@ from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
 from portal.downloads.intervals import Intervals, length_of
+from portal.downloads.lines import Line, lines
 from portal.downloads.opening import open_bytes
 from portal.errors import ContentUnavailable
 from portal.extensions import application_context, release_connection
@@ -35,10 +36,11 @@ class Sending:
     bytes flow: the ledger is written in one of its own, and nothing is held in between.
     """
 
-    def __init__(self, opened: OpenedBytes, edition: Edition, spans: Sequence[Span], entry: Entry) -> None:
+    def __init__(self, opened: OpenedBytes, edition: Edition, spans: Sequence[Span], entry: Entry, line: Line) -> None:
         self.edition = edition
         self.spans = tuple(spans)
         self.length = sum(span.length for span in spans)
+        self._line = line
         self._opened = opened
         self._entry = entry
         self._context = application_context()
@@ -89,6 +91,7 @@ class Sending:
     def close(self) -> None:
         """Let go of the bytes; an answer that broke off is taken back or written down as aborted. May be repeated."""
         self._opened.close()
+        self._line.end()
         if self._is_done:
             return
         self._is_done = True
@@ -186,9 +189,18 @@ def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> 
     """Open the bytes of an edition for an actor who may have them, and write the download down.
 
     The spans may come back as the whole when the ledger holds too many pieces. Raises ContentUnavailable, with
-    nothing written, when the bytes are not what the catalog says, and TooManyTransfers.
+    nothing written, when the bytes are not what the catalog says, TooManyTransfers and Busy.
     """
     release_connection()
+    line = lines.take(claim.key)
+    try:
+        return _begun(claim, edition, spans, line)
+    except BaseException:
+        line.end()
+        raise
+
+
+def _begun(claim: Claim, edition: Edition, spans: Sequence[Span], line: Line) -> Sending:
     opened = open_bytes(edition)
     try:
         wanted = [(span.start, span.stop) for span in spans]
@@ -196,7 +208,7 @@ def open_for_download(claim: Claim, edition: Edition, spans: Sequence[Span]) -> 
         entry = ledger.begin(claim, edition, wanted, wanted if is_short else [])
         if entry.is_scattered:
             spans = (Span(0, edition.size),)
-        return Sending(opened, edition, spans, entry)
+        return Sending(opened, edition, spans, entry, line)
     except BaseException:
         opened.close()
         raise

@@ -11,6 +11,7 @@ from portal.catalog import Edition
 from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
+from portal.downloads.lines import Line, lines
 from portal.downloads.opening import open_bytes
 from portal.downloads.packing import Archive
 from portal.downloads.parts import Part, hand_over
@@ -47,8 +48,9 @@ class ZipSending:
     answer: ``next_block`` raises ContentUnavailable, and what is sent is shorter than announced.
     """
 
-    def __init__(self, archive: Archive, claim: Claim, spans: Sequence[Span]) -> None:
+    def __init__(self, archive: Archive, claim: Claim, spans: Sequence[Span], line: Line) -> None:
         self.spans = tuple(spans)
+        self._line = line
         self._archive = archive
         self._claim = claim
         self._context = application_context()
@@ -78,6 +80,7 @@ class ZipSending:
     def close(self) -> None:
         """Let go of the bytes; what was written down and did not leave is taken back. May be repeated."""
         self._shut()
+        self._line.end()
         if self._is_done:
             return
         self._is_done = True
@@ -194,9 +197,9 @@ class ZipSending:
 
 
 def open_for_zip(claim: Claim, archive: Archive, spans: Sequence[Span]) -> ZipSending:
-    """Begin to send spans of a zip to somebody who may have all of it. Raises TooManyTransfers."""
+    """Begin to send spans of a zip to somebody who may have all of it. Raises TooManyTransfers and Busy."""
     ledger.require_capacity(claim)
-    return ZipSending(archive, claim, spans)
+    return ZipSending(archive, claim, spans, lines.take(claim.key))
 
 
 def _blocks(spans: Sequence[Span]) -> Iterator[tuple[Span, bool]]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import flask
 import pytest
@@ -294,25 +294,6 @@ def test_damaged_bytes_are_refused_with_a_sentence_and_no_completed_row(
     assert answer.status_code == 503
     assert b"cannot be given out just now" in answer.data
     assert [row.state for row in house.rows()] == []
-
-
-def test_transfers_at_once_are_limited(settings: Settings) -> None:
-    with makers.running(replace(settings, transfers_each=1)) as app:
-        with app.app_context():
-            reader = makers.person("Reader")
-            shelf = makers.category("pdf")
-            makers.grant(shelf, user=reader)
-            first = makers.document(shelf, "a.bin", bytes(2 * AT_ONCE))
-            second = makers.document(shelf, "b.bin", bytes(2 * AT_ONCE) + b"1")
-            ids = [first.id, second.id]
-            client = makers.signed_in(app, reader)
-        running = client.get(f"/documents/{ids[0]}/download", buffered=False)
-        next(iter(running.iter_encoded()))
-
-        refused = client.get(f"/documents/{ids[1]}/download")
-
-        running.close()
-        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
 
 
 def test_nobody_reads_a_draft_by_its_number(app: Flask, house: House) -> None:
