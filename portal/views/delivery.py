@@ -70,6 +70,8 @@ class Body:
         if self._line is None or not isinstance(self._sending, Sending):
             yield from self._pieces
         else:
+            self._pieces = iter(())
+            yield b""  # the server lets go of the first block: else it would wait in memory until all has left
             while count := self._sending.send_block(self._line):
                 self._environ[SENT_DIRECTLY] = self._environ.get(SENT_DIRECTLY, 0) + count
 
