@@ -352,7 +352,7 @@ def test_a_body_nobody_reads_disturbs_no_other_request(house: House) -> None:
             head = f"POST /admin/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
             line.sendall(head.encode() + body[:1_000_000])
             first = line.recv(65536)
-            # 502 when the portal has let go of the line before nginx has read the answer; nobody else sees anything of it.
+            # 502 when the portal has let go of the line before nginx has read its answer.
             assert first[:12] in (b"HTTP/1.1 302", b"HTTP/1.1 400", b"HTTP/1.1 403", b"HTTP/1.1 502")
         assert house.ask("/healthz").body == b"ok\n"
 
