@@ -38,6 +38,7 @@ COMMANDS = [
     ("share", "list"),
     ("share", "revoke", "1"),
     ("verify",),
+    ("scrub", "--once"),
     ("gc",),
     ("backup", "portal.tar"),
     ("restore", "portal.tar"),

@@ -62,9 +62,16 @@ TWINS = [
     Twin(
         "the last block waits for the ledger",
         "portal/downloads/sending.py",
-        "            self._tell(where)\n",
-        "            pass\n",
+        "            self._tell(where)\n        self._offered = where\n",
+        "            pass\n        self._offered = where\n",
         "tests/downloads/test_sending.py -k 'no_last_block and sqlite'",
+    ),
+    Twin(
+        "the last block the kernel sends waits for the ledger",
+        "portal/downloads/sending.py",
+        "            self._tell(where)\n        self._hand_over(line, where)\n",
+        "            pass\n        self._hand_over(line, where)\n",
+        "tests/downloads/test_direct.py -k before_the_last_block",
     ),
     Twin(
         "no member of a zip ends before its row",
