@@ -27,6 +27,8 @@ from portal.models import (
     Document,
     Download,
     OneTimeToken,
+    Pack,
+    PackItem,
     Session,
     SignInAttempt,
     Ticket,
@@ -34,7 +36,7 @@ from portal.models import (
 )
 from portal.ranges import Span
 from portal.settings import Settings, load
-from portal.shares import reserve
+from portal.shares import add_pack, issue_ticket, reserve
 from portal.uploads import arrive, index_directory, receive, store_documents
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.integrity.stock import (
@@ -55,7 +57,7 @@ from tests.integrity.stock import (
     wait_for_database_lock,
     wait_for_lock,
 )
-from tests.makers import NETWORK, category, change, document, edition, link, person, release, running
+from tests.makers import NETWORK, actor, category, change, document, edition, link, person, release, running
 
 CONTENT = b"Report of February\n"
 OTHER = b"Report of March\n"
@@ -301,6 +303,21 @@ def test_tickets_go_ninety_days_after_their_end_unless_the_ledger_names_them(sto
         session.execute(update(Ticket).where(Ticket.id == 3).values(expires_at=ago(89)))
     assert collect().tickets == 1
     assert list(db.session.scalars(select(Ticket.id).order_by(Ticket.id))) == [1, 3]
+
+
+def test_a_choice_goes_with_the_last_ticket_that_leads_to_it(stored: Document) -> None:
+    ada = actor(person("Ada", is_admin=True))
+    packs = [add_pack(ada, title, [stored.id]) for title in ("kept", "over", "fresh")]
+    for pack in packs[:2]:
+        issue_ticket(ada, pack)
+    with transaction() as session:
+        session.execute(update(Pack).where(Pack.id.in_([packs[0].id, packs[1].id])).values(created_at=ago(91)))
+        session.execute(update(Ticket).where(Ticket.pack_id == packs[1].id).values(expires_at=ago(91)))
+
+    assert collect().tickets == 1
+
+    assert list(db.session.scalars(select(Pack.title).order_by(Pack.id))) == ["kept", "fresh"]
+    assert sorted(db.session.scalars(select(PackItem.pack_id))) == [packs[0].id, packs[2].id]
 
 
 def test_transfers_nobody_has_heard_of_are_written_down_as_interrupted(stored: Document) -> None:
