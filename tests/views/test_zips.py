@@ -215,6 +215,15 @@ def test_tickets_of_a_choice_end_with_the_sessions_of_the_person(desk: Desk) -> 
 
 
 @SQLITE_ONLY
+def test_tickets_of_a_choice_end_with_the_password_of_the_person(desk: Desk) -> None:
+    address = desk.send("/documents/download", {"document": ids(desk.app, "übersicht.pdf")}).location
+    with desk.app.app_context():
+        accounts.set_password(None, 1, makers.PASSWORD)
+
+    assert desk.app.test_client().get(address).status_code == 410
+
+
+@SQLITE_ONLY
 def test_a_publisher_may_choose_a_draft(desk: Desk) -> None:
     with desk.app.app_context():
         publisher = makers.person("Pub")
