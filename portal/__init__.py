@@ -62,6 +62,7 @@ def web_config(settings: Settings) -> dict[str, object]:
     return {
         "TRUSTED_HOSTS": trusted_hosts(settings),
         "SESSION_PROTECTION": None,  # sessions are rows of ours; Flask-Login only carries the person
+        "WTF_CSRF_CHECK_DEFAULT": False,  # the guard asks for the token
         "WTF_CSRF_TIME_LIMIT": None,
         "WTF_CSRF_SSL_STRICT": False,  # share pages send no Referer; the guard checks where a form comes from
         **cookie_config(settings),

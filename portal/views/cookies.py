@@ -10,9 +10,28 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.settings import Settings
 from portal.tokens import is_token
 
+CSRF_FIELD = "csrf_token"
+"""Where Flask-WTF looks for the secret."""
+
 
 class BoundSession(SecureCookieSession):
-    """The form secret of a signed-in person, derived from their session token: it needs no cookie of its own."""
+    """The form secret of a signed-in person, derived from their session token: it needs no cookie of its own.
+
+    Worked out when a form asks for it; a download never does.
+    """
+
+    def __init__(self, key: str, token: str) -> None:
+        super().__init__()
+        self._key = key
+        self._token = token
+
+    def __contains__(self, name: object) -> bool:
+        return name == CSRF_FIELD or super().__contains__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        if name == CSRF_FIELD and not super().__contains__(name):
+            self[name] = hmac.digest(self._key.encode(), b"csrf-v1\0" + self._token.encode(), "sha256").hex()
+        return super().__getitem__(name)
 
 
 class PortalSessions(SecureCookieSessionInterface):
@@ -23,9 +42,7 @@ class PortalSessions(SecureCookieSessionInterface):
         token = request.cookies.get(session_cookie(app.config["PORTAL"]), "")
         if not is_token(token):
             return super().open_session(app, request)
-        key = str(app.config["SECRET_KEY"]).encode()
-        secret = hmac.digest(key, b"csrf-v1\0" + token.encode(), "sha256")
-        return BoundSession({"csrf_token": secret.hex()})
+        return BoundSession(str(app.config["SECRET_KEY"]), token)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Only guests get a cookie, and only once a page has a form for them."""

@@ -2,13 +2,13 @@
 
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from flask import Response, request, send_from_directory
+from flask import Response, send_from_directory
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
@@ -28,12 +28,13 @@ from portal.downloads import (
 from portal.errors import Forbidden
 from portal.ranges import Answer, Span
 from portal.views import offload
-from portal.views.headers import BYTES_POLICY
+from portal.views.headers import PortalResponse, of_bytes
+from portal.views.requests import current_request
 
 ACTIVE_DESTINATIONS = frozenset(
     {"script", "style", "worker", "sharedworker", "serviceworker", "object", "embed", "font"}
 )
-PARTIAL, NOT_SATISFIABLE, PRECONDITION_FAILED = 206, 416, 412
+PARTIAL, NOT_MODIFIED, PRECONDITION_FAILED, NOT_SATISFIABLE = 206, 304, 412, 416
 REMEMBERED = 1024
 """So many headers that were worked out are kept: they follow from what they are asked with alone."""
 
@@ -59,7 +60,7 @@ class Body:
 
     def __init__(self, sending: Sending | ZipSending, of: Representation, boundary: str) -> None:
         self._sending = sending
-        self._environ = request.environ
+        self._environ = current_request().environ
         self._line = _line(self._environ) if len(sending.spans) == 1 else None
         self._pieces = self._several(of, boundary) if len(sending.spans) > 1 else self._one()
         # The first block is read before any header leaves, so that damage is still a clean refusal.
@@ -133,7 +134,7 @@ def deliver_zip(archive: Archive, claim: Claim) -> Response:
         return _empty(answer, wanted)
     sending = open_for_zip(claim, archive, answer.spans)
     try:
-        return _streamed(Response(), sending, answer, wanted)
+        return _streamed(PortalResponse(), sending, answer, wanted)
     except BaseException:
         sending.close()
         raise
@@ -146,39 +147,38 @@ def content_type(edition: Edition) -> str:
 
 
 def _judged(wanted: Representation) -> Answer:
-    method, headers = request.method, request.headers
-    if headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
+    asked = current_request()
+    if asked.headers.get("Sec-Fetch-Dest") in ACTIVE_DESTINATIONS:
         raise Forbidden("Documents are for downloading, not for running in a page.")
-    return ranges.answer(method, headers, etag=wanted.etag, size=wanted.size, modified=wanted.modified)
+    return ranges.answer(asked.method, asked.headers, etag=wanted.etag, size=wanted.size, modified=wanted.modified)
 
 
 def _is_bodiless(answer: Answer) -> bool:
-    return not answer.spans or request.method == "HEAD"
+    return not answer.spans or current_request().method == "HEAD"
 
 
 def _empty(answer: Answer, wanted: Representation) -> Response:
-    headers = [*_common(wanted)]
-    if answer.status == NOT_SATISFIABLE:
-        headers.append(("Content-Range", ranges.unsatisfied(wanted.size)))
-    elif answer.status not in (304, PRECONDITION_FAILED):
+    headers = _common(wanted)
+    if answer.status == NOT_MODIFIED:  # only what guides a cache (RFC 9110, 15.4.5); the ETag does better than a date
+        headers = [(name, value) for name, value in headers if name != "Last-Modified"]
+    elif answer.status == NOT_SATISFIABLE:
+        headers += [("Content-Range", ranges.unsatisfied(wanted.size)), ("Content-Length", "0")]
+    elif answer.status == PRECONDITION_FAILED:
+        headers.append(("Content-Length", "0"))
+    else:
         length = str(wanted.size)
         headers += [("Content-Type", wanted.kind), ("Content-Length", length), _disposition(wanted.filename)]
-    response = Response(status=answer.status)
-    response.headers = Headers(headers)
-    return response
+    return _final(PortalResponse(status=answer.status), headers)
 
 
 def _handed_over(delegated: Delegated, answer: Answer, wanted: Representation) -> Response:
     """An answer without a body. All that it says about the edition, nginx says to the client."""
     is_partial = answer.status == PARTIAL and delegated.span == answer.spans[0]
-    response = Response()
+    redirect = offload.redirect_headers(delegated, is_partial=is_partial)
+    # No ``_final``: the server puts the length of the body there is, none, beside these.
+    response = PortalResponse()
     response.headers = Headers(
-        [
-            *_common(wanted),
-            *offload.redirect_headers(delegated, is_partial=is_partial),
-            ("Content-Type", wanted.kind),
-            _disposition(wanted.filename),
-        ]
+        [*_common(wanted), *redirect, ("Content-Type", wanted.kind), _disposition(wanted.filename)]
     )
     return response
 
@@ -196,14 +196,16 @@ def _streamed(response: Response, sending: Sending | ZipSending, answer: Answer,
     response.status_code = PARTIAL if is_partial else 200
     # Not to be guessed: else a document could hold parts of its own.
     boundary = secrets.token_hex(16) if len(sending.spans) > 1 else ""
-    response.headers = Headers(
-        [
-            *_common(wanted),
-            *_extent(sending.spans, wanted, boundary, is_partial=is_partial),
-            _disposition(wanted.filename),
-        ]
-    )
+    extent = _extent(sending.spans, wanted, boundary, is_partial=is_partial)
     response.response = Body(sending, wanted, boundary)
+    return _final(response, [*_common(wanted), *extent, _disposition(wanted.filename)])
+
+
+def _final(response: Response, headers: Iterable[tuple[str, str]]) -> Response:
+    if not isinstance(response, PortalResponse):
+        raise TypeError("every answer of the application is one of ours")
+    response.headers = Headers(headers)
+    response.is_final = True
     return response
 
 
@@ -223,16 +225,14 @@ def _disposition(filename: str) -> tuple[str, str]:
     return "Content-Disposition", filenames.content_disposition(filename)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _common(wanted: Representation) -> Sequence[tuple[str, str]]:
+def _common(wanted: Representation) -> list[tuple[str, str]]:
     """What every answer about it says, with bytes or without."""
-    headers = [
-        ("ETag", wanted.etag),
-        ("Accept-Ranges", "bytes"),
-        ("Cache-Control", "private, no-cache"),
-        ("Content-Security-Policy", BYTES_POLICY),
-        ("Referrer-Policy", "no-referrer"),
-    ]
+    return [*of_bytes(), *_about(wanted)]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _about(wanted: Representation) -> Sequence[tuple[str, str]]:
+    headers = [("ETag", wanted.etag), ("Accept-Ranges", "bytes")]
     if wanted.modified is not None:
         headers.append(("Last-Modified", http_date(wanted.modified)))
     if wanted.digest is not None:

@@ -8,13 +8,13 @@ from typing import Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 import flask_login
-from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Request, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, accounts, audit
 from portal.accounts import SignedIn
 from portal.errors import Forbidden, NotFound
-from portal.extensions import release_connection, settings, transaction
+from portal.extensions import csrf, release_connection, settings, transaction
 from portal.networks import client_address, network_of
 from portal.views.cookies import session_cookie
 from portal.views.requests import PortalRequest, current_request
@@ -88,16 +88,14 @@ def find_person() -> SignedIn | None:
 
 def network() -> str:
     """The network the client is counted by."""
-    if "network" not in g:
-        forwarded = request.headers.get("X-Forwarded-For")
-        g.network = network_of(client_address(request.remote_addr or "", forwarded, settings().trusted_proxies))
-    found: str = g.network
-    return found
+    asked = current_request()
+    forwarded = asked.headers.get("X-Forwarded-For")
+    return network_of(client_address(asked.remote_addr or "", forwarded, settings().trusted_proxies))
 
 
 def agent() -> str:
     """What the client calls itself, cut to what is kept."""
-    return request.headers.get("User-Agent", "")[:300]
+    return current_request().headers.get("User-Agent", "")[:300]
 
 
 def load_person(asked: Request) -> SignedIn | None:
@@ -107,7 +105,7 @@ def load_person(asked: Request) -> SignedIn | None:
 
 
 def stand_guard() -> AnyResponse | None:
-    """Before every view, and before CSRF reads the form."""
+    """Before every view; what changes something needs a form of ours too, which is read last."""
     asked = current_request()
     if asked.endpoint is None or asked.routing_exception is not None:
         return None
@@ -118,14 +116,14 @@ def stand_guard() -> AnyResponse | None:
     _limit_body(asked, takes_files=takes_files)
     if asked.method not in SAFE:
         _require_own_page()
-    if permission == "anyone":
-        return None
-    who = find_person()
-    if who is None:
-        return to_sign_in()
-    _require_role(who, permission)
-    if takes_files:
+    if permission != "anyone":
+        who = find_person()
+        if who is None:
+            return to_sign_in()
+        _require_role(who, permission)
+    if asked.method not in SAFE:
         release_connection()  # the body may take hours to come
+        csrf.protect()
     return None
 
 
@@ -145,15 +143,16 @@ def safe_next(target: str) -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Put the guard in front; CSRF must be set up after it."""
+    """Put the guard in front, and let it call for the CSRF token of a form: what reads asks for none."""
     app.request_class = PortalRequest
     # Without its context processor: an error page would look for the person again.
     PersonManager(app, add_context_processor=False)  # type: ignore[no-untyped-call]
     app.before_request(stand_guard)
+    csrf.init_app(app)
 
 
 def _require_readable_address(asked: Request) -> None:
-    if "\0" in asked.path or any("\0" in value for value in asked.args.values()):
+    if "\0" in asked.path or (asked.query_string and any("\0" in value for value in asked.args.values())):
         raise NotFound
 
 

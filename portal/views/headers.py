@@ -1,9 +1,17 @@
 """The headers of every answer: nothing is cached by others, framed, sniffed or run that is not ours."""
 
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
 from flask import Flask, Response
+from werkzeug.datastructures import Headers
 
 from portal.extensions import settings
 from portal.views.requests import current_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -17,40 +25,69 @@ SECRET_ADDRESSES = ("/s/", "/t/", "/setup/")
 YEAR = 31_536_000
 COMMON = (
     ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", PAGE_POLICY),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", PERMISSIONS),
 )
-PLAIN = (*COMMON, ("Referrer-Policy", "same-origin"))
-# Not no-referrer: then a browser sends its forms with "Origin: null", and nobody could tell them from a stranger's.
-SECRET = (*COMMON, ("Referrer-Policy", "same-origin"), ("X-Robots-Tag", "noindex"))
+PAGE = (
+    ("Content-Security-Policy", PAGE_POLICY),
+    # Not no-referrer: then a browser sends its forms with "Origin: null", and nobody could tell them from a stranger's.
+    ("Referrer-Policy", "same-origin"),
+)
+BYTES = (
+    ("Content-Security-Policy", BYTES_POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "private, no-cache"),
+    ("Vary", ", ".join(VARY)),
+)
+
+
+class PortalResponse(Response):
+    """An answer. With ``is_final`` it has all of its headers already, and nobody has to look at them once more."""
+
+    is_final = False
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers as they leave."""
+        return self.headers if self.is_final else super().get_wsgi_headers(environ)
 
 
 def init_app(app: Flask) -> None:
     """Set the headers on everything that leaves."""
+    app.response_class = PortalResponse
     app.after_request(set_headers)
+
+
+def of_bytes() -> Sequence[tuple[str, str]]:
+    """What every answer about a document or a zip says, whichever it is."""
+    return _fixed(is_secret=_is_secret(), is_secure=settings().is_secure) + BYTES
 
 
 def set_headers(response: Response) -> Response:
     """What a view has set itself stays. One pass over the headers: every answer pays for it."""
-    asked, headers = current_request(), response.headers
+    if isinstance(response, PortalResponse) and response.is_final:
+        return response
+    headers = response.headers
     present = {name.lower() for name, _ in headers}
-    wanted = SECRET if asked.path.startswith(SECRET_ADDRESSES) else PLAIN
-    for name, value in wanted:
+    for name, value in _fixed(is_secret=_is_secret(), is_secure=settings().is_secure) + PAGE:
         if name.lower() not in present:
             headers.add(name, value)
-    if settings().is_secure and "strict-transport-security" not in present:
-        headers.add("Strict-Transport-Security", f"max-age={YEAR}; includeSubDomains")
-    if asked.endpoint != "static":
+    if current_request().endpoint != "static":
         if "cache-control" not in present:
             headers.add("Cache-Control", "private, no-store")
-        _vary(response, is_set="vary" in present)
+        response.vary.update(VARY)
     return response
 
 
-def _vary(response: Response, *, is_set: bool) -> None:
-    if is_set:
-        response.vary.update(VARY)
-    else:
-        response.headers.add("Vary", ", ".join(VARY))
+def _is_secret() -> bool:
+    return current_request().path.startswith(SECRET_ADDRESSES)
+
+
+@cache
+def _fixed(*, is_secret: bool, is_secure: bool) -> tuple[tuple[str, str], ...]:
+    headers: tuple[tuple[str, str], ...] = COMMON
+    if is_secret:
+        headers += (("X-Robots-Tag", "noindex"),)
+    if is_secure:
+        headers += (("Strict-Transport-Security", f"max-age={YEAR}; includeSubDomains"),)
+    return headers

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template, request, url_for
+from flask import Flask, Response, render_template, url_for
 from markupsafe import Markup, escape
 
 from portal import access, catalog, filenames
@@ -17,6 +17,7 @@ from portal.extensions import settings
 from portal.models import Category
 from portal.sizes import size_text
 from portal.views.guard import find_person, person
+from portal.views.requests import current_request
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 YEAR = 31_536_000
@@ -85,9 +86,10 @@ def asset(name: str) -> str:
 
 def keep_static(response: Response) -> Response:
     """What was asked for by its fingerprint never changes; anything else static is asked for again each time."""
-    if request.endpoint == "static":
-        current = _fingerprints().get((request.view_args or {})["filename"], "")
-        if current and request.args.get("v") == current:
+    asked = current_request()
+    if asked.endpoint == "static":
+        current = _fingerprints().get((asked.view_args or {})["filename"], "")
+        if current and asked.args.get("v") == current:
             response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
     return response
 

@@ -103,7 +103,7 @@ def fresh(template: tuple[Settings, World], tmp_path: Path) -> Iterator[tuple[Fl
     copy = tmp_path / "portal.db"
     shutil.copy(settings.data.parent / "portal.db", copy)
     with makers.running(replace(settings, database_url=sqlite_url(copy))) as app:
-        app.config["WTF_CSRF_ENABLED"] = False
+        app.config["WTF_CSRF_METHODS"] = []
         yield app, world
 
 
