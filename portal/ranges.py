@@ -229,7 +229,11 @@ def covers(intervals: Sequence[tuple[int, int]], size: int) -> bool:
 def without(intervals: Iterable[tuple[int, int]], gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The half-open intervals with everything in ``gaps`` cut out; sorted and disjoint."""
     left = merge(intervals)
+    if not left:
+        return []
+    first, end = left[0][0], left[-1][1]
     for start, stop in gaps:
-        pieces = [piece for low, high in left for piece in ((low, min(high, start)), (max(low, stop), high))]
-        left = [(low, high) for low, high in pieces if low < high]
+        if start < end and stop > first:  # of many gaps most are elsewhere
+            pieces = [piece for low, high in left for piece in ((low, min(high, start)), (max(low, stop), high))]
+            left = [(low, high) for low, high in pieces if low < high]
     return left

@@ -124,6 +124,11 @@ TICKET = Prepared(
 """When a ticket was given back, with a lock on it."""
 
 
+FIND_TRANSFER = Prepared(
+    select(Transfer.id).where(Transfer.download_id == bindparam("download", type_=Integer)).limit(1)
+)
+"""Any answer of a row (``download``) that is noted."""
+
 BEGIN_TRANSFER = Prepared(
     insert(Transfer)
     .values(

@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 
 from portal.downloads import statements, workers
 from portal.downloads.intervals import Intervals, offered, pairs
-from portal.extensions import transaction, write_one
+from portal.extensions import find_one, transaction, write_one
 from portal.models import Download, Transfer
 
 
@@ -28,6 +28,8 @@ def take_dead(download_id: int, gaps: Intervals, *, is_silent: bool) -> Interval
     Of several that offered a place, the one that began last before it counts, which claims least. ``is_silent``: nobody
     has heard of the download for long, so workers nobody can tell of are dead too.
     """
+    if find_one(statements.FIND_TRANSFER, download=download_id) is None:  # as a rule, and cheap to ask
+        return []
     with transaction() as session:
         these = select(Transfer.id, Transfer.worker, Transfer.spans).where(Transfer.download_id == download_id)
         rows = session.execute(these).all()
