@@ -13,6 +13,7 @@ from portal.cli.serve import THREADS
 
 PORTAL = "portal"
 BARE = "bare tutorial route"
+BARE_IN_WORKER = "the same in the portal's worker"
 STOCK = "stock send_from_directory"
 COPYPARTY = "copyparty"
 NGINX = "nginx"
@@ -72,6 +73,12 @@ def _bare(house: House, threads: int) -> Iterator[Peer]:
 
 
 @contextmanager
+def _bare_in_worker(house: House, threads: int) -> Iterator[Peer]:
+    with servers.gunicorn("benchmarks.bare:app", house.files, threads, "portal.cli.worker.Worker") as server:
+        yield Peer(BARE_IN_WORKER, server, _files("/get/"))
+
+
+@contextmanager
 def _stock(house: House, threads: int) -> Iterator[Peer]:
     with servers.gunicorn("benchmarks.stock:app", house.files, threads) as server:
         yield Peer(STOCK, server, _files("/stock/"))
@@ -96,6 +103,7 @@ def _files(prefix: str) -> dict[str, str]:
 _START: dict[str, Callable[[House, int], AbstractContextManager[Peer]]] = {
     PORTAL: _portal,
     BARE: _bare,
+    BARE_IN_WORKER: _bare_in_worker,
     STOCK: _stock,
     COPYPARTY: _copyparty,
     NGINX: _nginx,

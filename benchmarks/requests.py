@@ -4,7 +4,7 @@ from functools import partial
 
 from benchmarks.house import House
 from benchmarks.load import Target, closed_loop
-from benchmarks.peers import BARE, COPYPARTY, NGINX, PORTAL, STOCK, Peer, condition, started
+from benchmarks.peers import BARE, BARE_IN_WORKER, COPYPARTY, NGINX, PORTAL, STOCK, Peer, condition, started
 from benchmarks.rounds import Reading, interleaved
 from benchmarks.settings import SECONDS
 from benchmarks.table import PER_SECOND, Table, limit
@@ -14,7 +14,7 @@ CONNECTIONS = {"1 connection": 1, "4 connections": 4}
 
 def measure(house: House) -> None:
     """Requests per second of every server."""
-    with started(house, BARE, STOCK, COPYPARTY, NGINX) as peers:
+    with started(house, BARE, BARE_IN_WORKER, STOCK, COPYPARTY, NGINX) as peers:
         table = Table("requests", *(_limit(peers[-1], *item) for item in CONNECTIONS.items()))
         for name, connections in CONNECTIONS.items():
             _compare_whole(house, table, peers, name, connections)

@@ -16,7 +16,7 @@ from benchmarks.settings import ROOT
 from portal.cli.serve import CONNECTIONS
 from tests.offload.nginx import fronted
 
-GUNICORN = f"-k gthread -w 1 --worker-connections {CONNECTIONS} --keep-alive 30 --timeout 120 --no-control-socket"
+GUNICORN = f"-w 1 --worker-connections {CONNECTIONS} --keep-alive 30 --timeout 120 --no-control-socket"
 NGINX = """
 daemon off; worker_processes 1; error_log {work}/error.log; pid {work}/nginx.pid;
 events {{ worker_connections 4096; }}
@@ -81,10 +81,13 @@ def nginx(root: Path, work: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def gunicorn(application: str, directory: Path, threads: int) -> Iterator[Server]:
-    """A Flask application that serves a directory, under the same server with the same settings as the portal."""
+def gunicorn(application: str, directory: Path, threads: int, worker: str = "gthread") -> Iterator[Server]:
+    """A Flask application that serves a directory, under the same server with the same settings as the portal.
+
+    ``worker`` is gunicorn's own, which is what a tutorial leads to, or the class the portal derives from it.
+    """
     port = free_port()
-    options = [*GUNICORN.split(), "--threads", str(threads), "-b", f"127.0.0.1:{port}", application]
+    options = [*GUNICORN.split(), "-k", worker, "--threads", str(threads), "-b", f"127.0.0.1:{port}", application]
     with _running([sys.executable, "-m", "gunicorn", *options], port, {"BENCH_DIRECTORY": str(directory)}) as server:
         yield server
 
