@@ -9,14 +9,15 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import func, select
 
-from benchmarks.settings import GIB, KIB, MIB
+from benchmarks.settings import DATABASE, GIB, KIB, MIB
 from portal import create_app, schema, uploads
 from portal.accounts import add_group, add_members, add_user
 from portal.accounts.sessions import start_session
 from portal.catalog import Principal, add_grant, ensure_category, find_ref
-from portal.extensions import db, transaction
+from portal.extensions import close_connections, db, transaction
 from portal.models import Download
 from portal.settings import load
+from tests.databases import PostgresServer
 
 READERS = 1100
 """Enough for a thousand who read slowly and some who do not."""
@@ -74,14 +75,18 @@ def installed(work: Path) -> Iterator[House]:
         "PORTAL_DATA": str(work / "data"),
         "PORTAL_SECRET_KEY": SECRET,
     }
-    app = _prepared(work, environment)
-    with app.app_context():
-        cookies, publisher = _people()
-        uploads.import_directory(None, files, "bench/deep/er")
-    house = House(app, environment, cookies, publisher, {}, files, work)
-    for name in ("small", "large"):
-        house.adopt(name, f"bench/deep/er/{name}.bin")
-    yield house
+    with _database() as chosen:
+        app = _prepared(work, environment | chosen)
+        with app.app_context():
+            cookies, publisher = _people()
+            uploads.import_directory(None, files, "bench/deep/er")
+        house = House(app, environment | chosen, cookies, publisher, {}, files, work)
+        for name in ("small", "large"):
+            house.adopt(name, f"bench/deep/er/{name}.bin")
+        try:
+            yield house
+        finally:
+            close_connections(app)
 
 
 def make_file(path: Path, size: int) -> None:
@@ -92,6 +97,19 @@ def make_file(path: Path, size: int) -> None:
             out.write(block[: size - start])
         out.flush()
         os.fsync(out.fileno())
+
+
+@contextmanager
+def _database() -> Iterator[dict[str, str]]:
+    """What to set for the database that was chosen; a server for PostgreSQL, as durable as it comes."""
+    if DATABASE != "postgresql":
+        yield {}
+        return
+    server = PostgresServer(is_durable=True)
+    try:
+        yield {"PORTAL_DATABASE_URL": server.create("portal")}
+    finally:
+        server.stop()
 
 
 def _prepared(work: Path, environment: dict[str, str]) -> Flask:

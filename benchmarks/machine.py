@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.settings import GIB, KIB, ROUNDS, SECONDS
+from benchmarks.settings import DATABASE, GIB, KIB, ROUNDS, SECONDS
 
 PACKAGES = ("gunicorn", "Flask", "SQLAlchemy", "copyparty")
 FLUSHES = 200
@@ -23,7 +23,8 @@ def facts() -> str:
     return (
         f"{platform.python_implementation()} {platform.python_version()}, Linux {platform.release()}, "
         f"{os.cpu_count()} cores, {memory:.0f} GiB; {_nginx()}, {packages}.\n"
-        f"{ROUNDS} rounds, {SECONDS:g} s for a rate. Servers, clients and other work share the cores: read the ratios."
+        f"Ledger in {DATABASE}. {ROUNDS} rounds, {SECONDS:g} s for a rate. Servers, clients and other work share the "
+        "cores: read the ratios."
     )
 
 

@@ -11,6 +11,8 @@ FILES = int(os.environ.get("BENCH_FILES", "10000"))
 """How many files are imported."""
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 """How many documents the largest zip has; the most a zip may have."""
+DATABASE = os.environ.get("BENCH_DATABASE", "sqlite")
+"""``sqlite`` or ``postgresql``: what the portal keeps its ledger in."""
 
 ROOT = Path(__file__).resolve().parent.parent
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
