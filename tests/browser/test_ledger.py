@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from portal.extensions import transaction
 from portal.models import PUBLISH, Delegation, Document, Download, User
 from portal.settings import Settings
 from tests import makers
 from tests.attacks.oracle import session_of
+from tests.browser.looking import look_at
 from tests.servers import Server
 
 pytestmark = pytest.mark.browser
@@ -86,21 +86,9 @@ def fetch(
         return row.id
 
 
-def look_at(page: Page, path: str) -> None:
-    """What must hold for every page, however it is looked at."""
-    page.goto(path)
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{path}: {found.generate_report()}"
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0, f"{path} scrolls sideways by {overflow}"
-    assert page.locator("h1").count() == 1, path
-    assert page.locator("main .button.primary").count() <= 1, path
-
-
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "dark"), (320, "light")])
-def test_each_page_is_accessible_and_fits(ledger: Ledger, width: int, scheme: str) -> None:
-    with ledger.context(color_scheme=scheme, viewport={"width": width, "height": 800}) as context:
+def test_each_page_is_accessible_and_fits(ledger: Ledger) -> None:
+    with ledger.context() as context:
         page = context.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)

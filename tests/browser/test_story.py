@@ -3,15 +3,13 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import as_installed
+from tests.browser.looking import look_at
 from tests.databases import SqliteTemplate
 from tests.servers import Server, serving
 
@@ -142,10 +140,6 @@ PAGES += ["/admin/people", "/admin/groups", "/admin/categories", "/admin/links",
 PAGES += ["/admin/trash", "/admin/storage", "/nowhere"]
 
 
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDTHS = (1280, 375)
-
-
 @pytest.fixture(scope="module")
 def staff(
     chromium: Browser, sqlite_template: SqliteTemplate, report: Path, tmp_path_factory: pytest.TempPathFactory
@@ -166,14 +160,6 @@ def test_every_page_is_accessible_and_fits(staff: BrowserContext, path: str) -> 
     page = staff.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    for scheme, width in product(SCHEMES, WIDTHS):
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 800})
-        page.goto(path)
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{scheme}, {width}: {found.generate_report()}"
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"scrolls sideways by {overflow} at {width}, {scheme}"
-        assert page.locator("h1").count() == 1
+    look_at(page, path)
     page.close()
     assert [text for text in problems if "404" not in text] == []

@@ -1,0 +1,33 @@
+"""What must hold for every page, however it is looked at."""
+
+from typing import Any, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+ALL_ELSE = {"rules": {"color-contrast": {"enabled": False}}}
+LOOKS: tuple[tuple[Literal["light", "dark"], int, dict[str, Any]], ...] = (
+    ("light", 1280, {}),
+    ("dark", 1280, CONTRAST),
+    ("light", 375, ALL_ELSE),
+    ("dark", 320, CONTRAST),
+)
+"""Colours depend on the scheme, and what is shown at all on the width; the rest is the same in both schemes."""
+WIDTHS = (1440, 1280, 375, 320)
+
+
+def look_at(page: Page, path: str) -> None:
+    """Open a page: no rule of axe is broken in light and dark, wide and narrow, and nothing reaches beyond a screen."""
+    page.goto(path)
+    assert page.locator("h1").count() == 1, path
+    assert page.locator("main .button.primary").count() <= 1, path
+    for scheme, width, options in LOOKS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # or colours would be measured on their way
+        page.set_viewport_size({"width": width, "height": 800})
+        found = Axe().run(page, options=options)
+        assert found.violations_count == 0, f"{path}, {scheme}, {width}: {found.generate_report()}"
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{path} scrolls sideways by {overflow} at {width}"
