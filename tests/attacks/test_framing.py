@@ -157,7 +157,8 @@ def test_whoever_never_ends_their_headers_keeps_nobody_from_theirs(
 ) -> None:
     """Slow headers, on as many connections as there are threads; on one they go on and on, a little at a time."""
     settings = makers.settings_for(sqlite_template.copy(tmp_path / "portal.db"), tmp_path)
-    with serving(settings, "--threads", "2") as server, ExitStack() as stack:
+    sooner = "import portal.cli.worker\nportal.cli.worker.HEAD_SECONDS = 2.0"
+    with serving(settings, "--threads", "2", program=sooner) as server, ExitStack() as stack:
         address = ("127.0.0.1", server.port)
         slow = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(2)]
         for connection in slow:
