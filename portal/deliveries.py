@@ -1,4 +1,7 @@
-"""Who got what, and who has not: one document for everybody who may read it, and for the links that lead to it.
+"""Who got what, and who has not: one document for everybody it is for, and for the links that lead to it.
+
+It is for whoever may read it and no more. Who publishes there, administrators included, misses nothing by not having
+fetched it: they are listed only once they have some version whole.
 
 An ``Edition`` from ``get_published`` is the permit: who holds one may publish where the document is shelved.
 """
@@ -98,8 +101,8 @@ def list_deliveries(
 ) -> tuple[list[Delivery], str | None]:
     """People with what they have of the document: those without it first, by name; with the place to go on after.
 
-    Without a ``state`` everybody who may read it now. ``query`` narrows to names and addresses that contain it. Raises
-    BadRequest for an ``after`` of no page.
+    Without a ``state`` everybody it is for, and publishers who have it. ``query`` narrows to names and addresses that
+    contain it. Raises BadRequest for an ``after`` of no page.
     """
     found = _everybody(edition.document_id)
     rank = _rank(edition, found)
@@ -122,7 +125,7 @@ def list_deliveries(
 
 
 def count_deliveries(edition: Edition, *, query: str = "") -> dict[str, int]:
-    """How many people the same list has in each state, and ``all`` of those who may read it."""
+    """How many people the same list has in each state, and ``all`` of those who may read it now."""
     found = _everybody(edition.document_id)
     rank = _rank(edition, found)
     people = select(rank).join_from(found, User, User.id == found.c.user_id)
@@ -184,13 +187,16 @@ def _everybody(document_id: int) -> Subquery:
 
 
 def _rank(edition: Edition, found: Subquery) -> ColumnElement[int]:
-    """The place of a person's state in ``STATES``; NULL for who has nothing whole and may not read it."""
-    is_reader = and_(found.c.level > 0, User.disabled_at.is_(None))
+    """The place of a person's state in ``STATES``; NULL for who is no part of the list.
+
+    These have nothing whole, and either may not read it or may publish it.
+    """
+    may_read = and_(found.c.level > 0, User.disabled_at.is_(None))
     has_any = found.c.worth >= ID_ROOM
     rank = case(
-        (and_(is_reader, found.c.worth >= edition.number * ID_ROOM), STATES.index("has")),
-        (and_(is_reader, has_any), STATES.index("old")),
-        (is_reader, STATES.index("none")),
+        (and_(may_read, found.c.worth >= edition.number * ID_ROOM), STATES.index("has")),
+        (and_(may_read, has_any), STATES.index("old")),
+        (and_(may_read, found.c.level < PUBLISH), STATES.index("none")),
         (has_any, STATES.index("former")),
     )
     return rank.label("rank")

@@ -15,7 +15,7 @@ bp = Blueprint("deliveries", __name__)
 @bp.get("/documents/<ref>/deliveries")
 @allow("publisher")
 def show(ref: str) -> Response:
-    """Everybody who may read the document, narrowed by ``?state=`` and ``?q=``; then what went through its links."""
+    """Everybody the document is for, narrowed by ``?state=`` and ``?q=``; then what went through its links."""
     edition = deliveries.get_published(person(), parse_ref(ref))
     state, sought = request.args.get("state", ""), request.args.get("q", "")[: search.MOST_CHARACTERS].strip()
     state = state if state in STATES else ""
