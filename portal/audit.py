@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from portal.actors import Actor
 from portal.errors import Forbidden
 from portal.extensions import db
-from portal.models import AuditEvent, AuditPerson, User
+from portal.models import AuditEvent, AuditPerson, ShareLink, User
 
 PAGE = 50
 CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
@@ -32,6 +32,9 @@ class EventRow:
     event: AuditEvent
     who: Named | None
     whom: Named | None
+    link: str
+    """What a link is called: its label as it is now, for one may name a person and is not kept here; without one how
+    its address begins. "" for an event that is about no link."""
 
 
 def record_event(
@@ -138,7 +141,23 @@ def _with_names(events: Iterable[AuditEvent]) -> list[EventRow]:
     people = list(db.session.scalars(known))
     by_hash = {person.person_hash: Named(person.user_id, person.name) for person in people}
     by_id = {person.user_id: Named(person.user_id, person.name) for person in people}
-    return [EventRow(event, by_hash.get(event.actor_hash or ""), _whom(event, by_id, by_hash)) for event in events]
+    links = _names_of_links(event.object_id for event in events if event.object_type == "share")
+    return [
+        EventRow(event, by_hash.get(event.actor_hash or ""), _whom(event, by_id, by_hash), _link(event, links))
+        for event in events
+    ]
+
+
+def _names_of_links(ids: Iterable[int | None]) -> dict[int, str]:
+    wanted = [one for one in ids if one is not None]
+    if not wanted:
+        return {}
+    found = select(ShareLink.id, ShareLink.label, ShareLink.token_hint).where(ShareLink.id.in_(wanted))
+    return {one: label or f"{hint}…" for one, label, hint in db.session.execute(found)}
+
+
+def _link(event: AuditEvent, links: dict[int, str]) -> str:
+    return links.get(event.object_id or 0, "") if event.object_type == "share" else ""
 
 
 def _whom(event: AuditEvent, by_id: dict[int | None, Named], by_hash: dict[str, Named]) -> Named | None:

@@ -66,6 +66,8 @@ def change_group(actor: Actor | None, group_id: int, name: str) -> Group:
     name = require_group_name(name)
     with transaction():
         group = get_group(group_id)
+        if group.name == name:
+            return group
         if group.name_key != email_key(name):
             _require_free_name(name)
         group.name, group.name_key = name, email_key(name)

@@ -86,6 +86,8 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool)
     name = require_name(name)
     with transaction() as session:
         user = get_user(user_id)
+        if (user.name, user.is_admin) == (name, is_admin):
+            return user
         if user.is_admin and not is_admin:
             _require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))

@@ -107,19 +107,20 @@ def add_category(
         session.flush()
         category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
         session.execute(delete(CategoryAlias).where(CategoryAlias.path == path))
-        audit.record_event("category.added", actor=actor, thing=("category", category.id), label=path)
+        _record(actor, "category.added", category)
         if is_sealed:
-            audit.record_event("category.sealed", actor=actor, thing=("category", category.id), label=path)
+            _record(actor, "category.sealed", category)
     return category
 
 
 def change_category(actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool) -> Category:
-    """Rename, describe, seal or unseal. Old paths go on leading here."""
+    """Rename, describe, seal or unseal. Old paths go on leading here. The log hears of nothing that stays as it is."""
     name, description = require_category_name(name), require_text(description, "description")
     with transaction() as session:
         lock_on(TREE)
         _require_manage(actor, category_id)
         category = get_category(category_id)
+        path, described = category.path, category.description
         if name != category.name:
             _refuse_source(category, "renamed")
             parent = get_category(category.parent_id) if category.parent_id else None
@@ -128,12 +129,10 @@ def change_category(actor: Actor | None, category_id: int, *, name: str, descrip
         sealing = category.is_sealed != is_sealed
         category.is_sealed = is_sealed
         session.flush()
-        audit.record_event(
-            "category.changed", actor=actor, thing=("category", category_id), label=category.path, sealed=is_sealed
-        )
+        if (category.path, category.description) != (path, described):
+            _record(actor, "category.changed", category, **({"from_path": path} if path != category.path else {}))
         if sealing:
-            action = "category.sealed" if is_sealed else "category.unsealed"
-            audit.record_event(action, actor=actor, thing=("category", category_id), label=category.path)
+            _record(actor, "category.sealed" if is_sealed else "category.unsealed", category)
     return category
 
 
@@ -145,14 +144,17 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
         _require_manage(actor, parent_id)
         category = get_category(category_id)
         parent = get_category(parent_id) if parent_id is not None else None
+        if category.parent_id == parent_id:
+            return category
         _refuse_source(category, "moved")
+        path = category.path
         if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
             raise Conflict("A category cannot be moved below itself.")
         deepest = select(func.max(Category.depth)).where(within(category))
         if (parent.depth if parent else 0) + 1 + session.scalars(deepest).one() - category.depth > DEEPEST:
             raise BadInput(f"Categories go at most {DEEPEST} deep.")
         _repath(category, parent, category.name)
-        audit.record_event("category.moved", actor=actor, thing=("category", category_id), label=category.path)
+        _record(actor, "category.moved", category, from_path=path)
     return category
 
 
@@ -171,7 +173,7 @@ def remove_category(actor: Actor | None, category_id: int) -> None:
         _hand_on_purged(category)
         session.execute(delete(Grant).where(Grant.category_id == category_id))
         session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category_id))
-        audit.record_event("category.removed", actor=actor, thing=("category", category_id), label=category.path)
+        _record(actor, "category.removed", category)
         session.execute(delete(Category).where(Category.id == category_id))
 
 
@@ -288,3 +290,7 @@ def _remember_paths(subtree: ColumnElement[bool]) -> None:
         index_elements=["path"], set_={"category_id": statement.excluded.category_id}
     )
     session.execute(statement, rows)
+
+
+def _record(actor: Actor | None, action: str, category: Category, **details: str) -> None:
+    audit.record_event(action, actor=actor, thing=("category", category.id), label=category.path, **details)

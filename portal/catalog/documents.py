@@ -8,10 +8,11 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from portal import access, audit, filenames, search
+from portal import access, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
+from portal.catalog.telling import record_changes, record_document, said_of
 from portal.catalog.texts import require_text, require_title
 from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
@@ -102,21 +103,25 @@ def change_document(
     published_at: datetime | None,
     expires_at: datetime | None,
 ) -> Document:
-    """Change what is said about a document. Raises NameTaken when a neighbour has the filename."""
+    """Change what is said about a document. Raises NameTaken when a neighbour has the filename.
+
+    The log gets an event for each kind of change, and none when all stays as it is.
+    """
     title, filename = require_title(title), filenames.clean(filename)
     description = require_text(description, "description")
     if published_at and expires_at and expires_at <= published_at:
         raise BadInput("A document cannot expire before it is published.", field="expires_at")
-    with transaction():
+    with transaction() as session:
         document = _hold_live(actor, document_id)
         other = _find_live(document.category_id, filename)
         if other is not None and other.id != document_id:
             raise NameTaken(f"There is already a document called {filename} here.", field="filename")
+        before, now = said_of(document), session.scalars(select(db_now())).one()
         document.title, document.filename = title, filename
         document.description = description
         document.published_at, document.expires_at = published_at, expires_at
         document.search_text = search.text_of(title, filename)
-        _record(actor, "document.changed", document)
+        record_changes(actor, document, before, now)
     return document
 
 
@@ -124,15 +129,17 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
     """Shelve a document elsewhere; links and tickets follow it, for they know its id. Needs ``publish`` on both."""
     with transaction():
         document = _hold_live(actor, document_id, category_id)
-        _require(actor, category_id, PUBLISH)
+        target = _require(actor, category_id, PUBLISH)
         if document.category_id == category_id:
             return document
         if _find_live(category_id, document.filename) is not None:
             raise NameTaken(f"There is already a document called {document.filename} there.")
         change_count(document.category_id, -1)
         change_count(category_id, +1)
+        source = get_category(document.category_id)
         document.category_id = category_id
-        _record(actor, "document.moved", document, category=category_id)
+        way = {"from_path": source.path, "to_path": target.path}
+        record_document(actor, "document.moved", document, category=category_id, **way)
     return document
 
 
@@ -142,7 +149,7 @@ def trash_document(actor: Actor | None, document_id: int) -> None:
         document = _hold_live(actor, document_id)
         document.trashed_at = session.scalars(select(db_now())).one()
         change_count(document.category_id, -1)
-        _record(actor, "document.trashed", document)
+        record_document(actor, "document.trashed", document)
 
 
 def restore_document(actor: Actor | None, document_id: int) -> Document:
@@ -160,7 +167,7 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
             document.search_text = search.text_of(document.title, document.filename)
         document.trashed_at = None
         change_count(document.category_id, +1)
-        _record(actor, "document.restored", document)
+        record_document(actor, "document.restored", document)
     return document
 
 
@@ -254,7 +261,7 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     session.flush()
     attach(actor, document, filename, content, facts.note)
     change_count(category.id, +1)
-    _record(actor, "document.added", document, sha256=content.sha256)
+    record_document(actor, "document.added", document, sha256=content.sha256)
     return _outcome(document, "added")
 
 
@@ -265,7 +272,7 @@ def _put_version(actor: Actor | None, document: Document, filename: str, content
     document.filename = filename
     document.search_text = search.text_of(document.title, filename)
     attach(actor, document, filename, content, note)
-    _record(actor, "version.added", document, sha256=content.sha256, number=document.version_count)
+    record_document(actor, "version.added", document, sha256=content.sha256, number=document.version_count)
     return _outcome(document, "versioned")
 
 
@@ -283,7 +290,3 @@ def count_live(category_id: int) -> int:
 
 def _outcome(document: Document, kind: Kind) -> Outcome:
     return Outcome(document.id, document.uuid, document.version_count, kind, document.title, document.filename)
-
-
-def _record(actor: Actor | None, action: str, document: Document, **details: object) -> None:
-    audit.record_event(action, actor=actor, thing=("document", document.id), label=document.title, **details)

@@ -113,6 +113,7 @@ def change_link(
         link, document = _get_for_change(actor, link_id)
         if link.revoked_at is not None:
             raise Conflict("This link was revoked for good. Make a new one.")
+        before = _terms_of(link)
         if terms.expires_at != link.expires_at:
             require_future(terms.expires_at, PAST)
         session.execute(
@@ -127,7 +128,8 @@ def change_link(
             )
         )
         session.refresh(link)
-        _record(actor, "share.changed", link, document)
+        if _terms_of(link) != before:
+            _record(actor, "share.changed", link, document)
     return link
 
 
@@ -268,6 +270,10 @@ def _checked(terms: Terms) -> Terms:
             f"A limit is a number from 1 to {MOST_DOWNLOADS:,}; leave it empty for none.", field="max_downloads"
         )
     return Terms(label, require_text(terms.message, "message"), terms.expires_at, terms.max_downloads)
+
+
+def _terms_of(link: ShareLink) -> tuple[Terms, str | None]:
+    return Terms(link.label, link.message, link.expires_at, link.max_downloads), link.password_hash
 
 
 def _hash(password: str | None) -> str | None:

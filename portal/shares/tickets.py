@@ -19,7 +19,7 @@ from portal.errors import (
     ShareUsedUp,
 )
 from portal.extensions import db, release_connection, settings, transaction
-from portal.models import Download, ShareLink, Ticket, User, db_later, db_now
+from portal.models import Document, Download, ShareLink, Ticket, User, db_later, db_now
 from portal.shares.links import find_link, is_live, state_of
 from portal.tokens import is_token, make_token, token_hash
 
@@ -90,7 +90,7 @@ def reserve(token: str, password: str | None, *, network: str, agent: str) -> st
         }
         ticket_id = session.scalars(insert(Ticket).values(row).returning(Ticket.id)).one()
         who = Actor(user_id=None, kind="link", network=network)
-        details = {"ticket": ticket_id, "used": spent.used}
+        details = {"ticket": ticket_id, "used": spent.used, "document": opened.edition.document_id}
         audit.record_event("share.used", actor=who, thing=("share", link_id), label=opened.edition.title, **details)
     return ticket
 
@@ -159,7 +159,10 @@ def refund(ticket_id: int) -> bool:
         spent = (ShareLink.id == link_id, ShareLink.used > 0)
         session.execute(update(ShareLink).where(*spent).values(used=ShareLink.used - 1))
         who = Actor(user_id=None, kind="portal")
-        audit.record_event("share.refunded", actor=who, thing=("share", link_id), ticket=ticket_id)
+        led_to = select(Document.id, Document.title).join(ShareLink, ShareLink.document_id == Document.id)
+        document_id, title = session.execute(led_to.where(ShareLink.id == link_id)).one()
+        details = {"ticket": ticket_id, "document": document_id}
+        audit.record_event("share.refunded", actor=who, thing=("share", link_id), label=title, **details)
     return True
 
 

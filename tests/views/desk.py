@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 
 from flask import Flask
@@ -50,6 +51,13 @@ class Desk:
             data[field] = [(io.BytesIO(content), name) for name, content in files]
         return self.client.post(path, data=data)
 
+    def save(self, path: str) -> TestResponse:
+        """Send the form of a page that posts to the page's own address, as it stands there."""
+        reader = FormReader(path)
+        reader.feed(self.client.get(path).text)
+        assert reader.fields, path
+        return self.send(path, reader.fields)
+
     def token(self) -> str:
         """The secret of this browser's forms."""
         if not self._token:
@@ -57,6 +65,47 @@ class Desk:
             assert found is not None
             self._token = found[1]
         return self._token
+
+
+class FormReader(HTMLParser):
+    """What a browser sends when nothing in the form with this action is touched."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._action = action
+        self._is_inside = False
+        self._choice = self._area = ""
+        """The name of the choice or text area that is open."""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take the value of a field."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_inside = given.get("action") == self._action
+        if not self._is_inside:
+            return
+        if tag == "select":
+            self._choice = given["name"]
+        elif tag == "textarea":
+            self._area = given["name"]
+            self.fields[self._area] = ""
+        elif tag == "option" and ("selected" in given or self._choice not in self.fields):
+            self.fields[self._choice] = given["value"]
+        elif tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
+            self.fields[given["name"]] = given.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        """Take the text of a text area, without the line break that begins it."""
+        if self._area:
+            self.fields[self._area] += data.removeprefix("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close what is open."""
+        if tag == "form":
+            self._is_inside = False
+        self._choice = self._choice if tag != "select" else ""
+        self._area = self._area if tag != "textarea" else ""
 
 
 def sentence(answer: TestResponse) -> str:

@@ -4,17 +4,18 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from portal import accounts, audit, catalog, shares
 from portal.catalog import Principal
 from portal.errors import SignInFailed
-from portal.extensions import transaction
-from portal.models import AuditPerson
+from portal.extensions import db, transaction
+from portal.models import AuditEvent, AuditPerson, Ticket
 from portal.settings import Settings
 from portal.views.admin.sentences import CHOICES, OF_THEIR_OWN, SENTENCES
 from tests import makers
@@ -22,7 +23,7 @@ from tests.views.desk import Desk
 
 PORTAL = Path(__file__).parents[2] / "portal"
 ACTION = re.compile(r"[a-z]+\.[a-z_]+")
-RECORDERS = {"record_event", "_record"}
+RECORDERS = {"record_event", "_record", "record_document"}
 
 
 @dataclass
@@ -91,7 +92,7 @@ def test_the_log_tells_what_was_done_by_whom_to_whom(world: World) -> None:
             catalog.add_grant(me, shelf.id, principal, "publish")
         accounts.remove_group(me, group.id)
         document = makers.document(shelf, "annual.pdf")
-        link, _ = shares.add_link(me, document.id, shares.Terms())
+        link, _ = shares.add_link(me, document.id, shares.Terms(label="The bank"))
         shares.revoke_link(me, link.id)
         accounts.set_password(accounts.actor_of(user), user.id, makers.PASSWORD)
         accounts.change_user(me, user.id, name="Bo Ek", is_admin=True)
@@ -99,8 +100,8 @@ def test_the_log_tells_what_was_done_by_whom_to_whom(world: World) -> None:
     assert sentences(world.admin.read("/admin/log"))[:14] == [
         "Ada changed the account of Bo Ek, an administrator",
         "Bo Ek set a new password",
-        "Ada revoked a link to annual",
-        "Ada made a link to annual",
+        "Ada revoked the link The bank to annual",
+        "Ada made the link The bank to annual",
         "The operator added annual",
         "Ada removed the group Clients",
         "Ada took permission for reports from the group Clients",
@@ -204,3 +205,97 @@ def test_the_log_is_for_administrators(world: World) -> None:
     manager.read("/admin/log", 404)
     assert "/admin/log" not in manager.read("/admin/")
     assert "/admin/people" not in manager.read("/admin/")
+
+
+def test_a_change_of_the_dates_is_told_as_what_it_means(world: World) -> None:
+    with world.app.app_context():
+        me = accounts.actor_of(accounts.get_user(world.ada))
+        document = makers.document(makers.category("reports"), "annual.pdf")
+        for published_at, expires_at in (
+            (None, None),
+            (datetime(2999, 12, 1, 9, tzinfo=UTC), None),
+            (datetime(2020, 12, 1, 9, tzinfo=UTC), None),
+            (datetime(2020, 12, 1, 9, tzinfo=UTC), datetime(2999, 12, 2, 9, tzinfo=UTC)),
+            (datetime(2020, 12, 1, 9, tzinfo=UTC), None),
+        ):
+            said = {"title": document.title, "filename": document.filename, "description": document.description}
+            catalog.change_document(me, document.id, **said, published_at=published_at, expires_at=expires_at)
+
+    assert sentences(world.admin.read("/admin/log"))[:5] == [
+        "Ada let readers see annual without an end",
+        "Ada let readers see annual only until Monday, 2 December 2999, 09:00",
+        "Ada published annual",
+        "Ada scheduled annual for Sunday, 1 December 2999, 09:00",
+        "Ada made annual a draft: readers do not see it",
+    ]
+
+
+def test_a_move_says_from_where_to_where(world: World) -> None:
+    with world.app.app_context():
+        me = accounts.actor_of(accounts.get_user(world.ada))
+        shelf = makers.category("reports/2026")
+        document = makers.document(shelf, "annual.pdf")
+        catalog.move_document(me, document.id, makers.category("archive").id)
+        catalog.move_category(me, shelf.id, makers.category("archive").id)
+        catalog.change_category(me, shelf.id, name="2025", description="", is_sealed=False)
+
+    told = [line for line in sentences(world.admin.read("/admin/log")) if "Ada" in line]
+    assert told[:3] == [
+        "Ada changed the category archive/2025, which was archive/2026 before",
+        "Ada moved the category archive/2026, which was reports/2026 before",
+        "Ada moved annual from reports/2026 to archive",
+    ]
+
+
+def test_an_event_about_a_link_says_which_link_and_which_document(world: World) -> None:
+    with world.app.app_context():
+        me = accounts.actor_of(accounts.get_user(world.ada))
+        document = makers.document(makers.category("reports"), "annual.pdf")
+        link, token = shares.add_link(me, document.id, shares.Terms(max_downloads=3))
+        unnamed = f"{link.token_hint}…"
+        shares.reserve(token, None, network="192.0.2.0/24", agent="")
+        shares.refund(db.session.scalars(select(Ticket.id)).one())
+        before = sentences(world.admin.read("/admin/log"))[:3]
+        shares.change_link(me, link.id, shares.Terms(label="The bank", max_downloads=3))
+    page = world.admin.read("/admin/log")
+
+    assert before == [
+        f"A download of annual that never began was given back to the link {unnamed}",
+        f"Somebody with the link {unnamed} took a download of annual",
+        f"Ada made the link {unnamed} to annual",
+    ]
+    assert sentences(page)[0] == "Ada changed the link The bank to annual"
+    assert sentences(page)[3] == "Ada made the link The bank to annual"
+    assert f'href="/admin/log?thing=share-{link.id}"' in page
+    assert f'href="/admin/log?thing=document-{document.id}"' in page
+
+
+def test_the_label_of_a_link_is_no_part_of_the_log_itself(world: World) -> None:
+    with world.app.app_context():
+        document = makers.document(makers.category("reports"), "annual.pdf")
+        shares.add_link(None, document.id, shares.Terms(label="For Bo Ek"))
+        rows = db.session.execute(select(AuditEvent.object_label, AuditEvent.details)).all()
+
+    assert "Bo Ek" not in str(rows)
+
+
+def test_saving_what_is_there_already_is_no_event(world: World) -> None:
+    with world.app.app_context():
+        shelf = makers.category("reports")
+        document = makers.document(shelf, "annual.pdf")
+        link, _ = makers.link(document, label="The bank", password=makers.PASSWORD)
+        bo, group = makers.person("Bo"), makers.group("Clients")
+        seen = db.session.scalars(select(func.max(AuditEvent.id))).one()
+        addresses = [
+            f"/documents/{document.uuid}/edit",
+            f"/admin/links/{link.id}",
+            f"/admin/categories/{shelf.id}",
+            f"/admin/people/{bo.id}",
+            f"/admin/groups/{group.id}",
+        ]
+    for address in addresses:
+        assert world.admin.save(address).status_code == 303, address
+    with world.app.app_context():
+        later = db.session.scalars(select(AuditEvent.action).where(AuditEvent.id > seen)).all()
+
+    assert later == []

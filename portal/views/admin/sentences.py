@@ -1,9 +1,13 @@
 """The log in words: one sentence for each action the core writes down."""
 
+from datetime import datetime
+
 from flask import url_for
 from markupsafe import Markup
 
 from portal.audit import EventRow, Named
+from portal.models import AuditEvent
+from portal.views.pages import full_moment
 
 SENTENCES = {
     "access.denied": "{who} asked for a page that is not theirs",
@@ -11,17 +15,22 @@ SENTENCES = {
     "blob.healed": "{who} found the content of {thing} right again",
     "blob.removed": "{who} removed damaged content that no document used any more",
     "category.added": "{who} added the category {thing}",
-    "category.changed": "{who} changed the category {thing}",
-    "category.moved": "{who} moved a category; it is {thing} now",
+    "category.changed": "{who} changed the category {thing}{before}",
+    "category.moved": "{who} moved the category {thing}{before}",
     "category.removed": "{who} removed the category {thing}",
     "category.sealed": "{who} sealed {thing}: permissions from above end there",
     "category.unsealed": "{who} opened the seal of {thing}",
     "document.added": "{who} added {thing}",
     "document.changed": "{who} changed what is said about {thing}",
-    "document.moved": "{who} moved {thing} to another category",
+    "document.end_removed": "{who} let readers see {thing} without an end",
+    "document.end_set": "{who} let readers see {thing} only until {at}",
+    "document.moved": "{who} moved {thing} from {source} to {target}",
+    "document.published": "{who} published {thing}",
     "document.purged": "{who} removed the bytes of {thing} for good after its time in the trash",
     "document.restored": "{who} brought {thing} back from the trash",
+    "document.scheduled": "{who} scheduled {thing} for {at}",
     "document.trashed": "{who} put {thing} into the trash",
+    "document.withdrawn": "{who} made {thing} a draft: readers do not see it",
     "grant.added": "{who} gave {whom} permission to {permission} {thing}",
     "grant.removed": "{who} took permission for {thing} from {whom}",
     "group.added": "{who} added the group {thing}",
@@ -36,11 +45,11 @@ SENTENCES = {
     "session.others_ended": "{who} ended all other sessions of their own",
     "session.refused": "A sign-in as {whom} was refused",
     "session.started": "{who} signed in",
-    "share.added": "{who} made a link to {thing}",
-    "share.changed": "{who} changed a link to {thing}",
-    "share.refunded": "A download that never began was given back to a link",
-    "share.revoked": "{who} revoked a link to {thing}",
-    "share.used": "Somebody with a link took a download of {thing}",
+    "share.added": "{who} made {link} to {thing}",
+    "share.changed": "{who} changed {link} to {thing}",
+    "share.refunded": "A download of {thing} that never began was given back to {link}",
+    "share.revoked": "{who} revoked {link} to {thing}",
+    "share.used": "Somebody with {link} took a download of {thing}",
     "source.damaged": "{who} found the file of {thing} damaged; nobody gets it until it is right again",
     "source.healed": "{who} found the file of {thing} right again",
     "token.issued": "{who} made {address}",
@@ -66,10 +75,15 @@ CHOICES = {
     "category.unsealed": "Seal of a category opened",
     "document.added": "Document added",
     "document.changed": "Document changed",
+    "document.end_removed": "End of a document taken away",
+    "document.end_set": "End of a document set",
     "document.moved": "Document moved",
+    "document.published": "Document published",
     "document.purged": "Document gone for good",
     "document.restored": "Document back from the trash",
+    "document.scheduled": "Document scheduled",
     "document.trashed": "Document put into the trash",
+    "document.withdrawn": "Document made a draft",
     "grant.added": "Permission given",
     "grant.removed": "Permission taken back",
     "group.added": "Group added",
@@ -122,6 +136,11 @@ def sentence(row: EventRow) -> Markup:
         who=_name(row.who) if row.who else NOBODY.get(event.actor_kind, "Somebody"),
         whom=whom,
         thing=_thing(row),
+        link=_link(row),
+        at=_at(event),
+        source=_path(event, "from_path"),
+        target=_path(event, "to_path"),
+        before=Markup(", which was {} before").format(_path(event, "from_path")) if _has_moved(event) else "",
         action=words_of(event.action),
         permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
         number=event.details.get("number", ""),
@@ -160,10 +179,36 @@ def _whom(row: EventRow) -> Markup | str:
     return "an unknown address"
 
 
+def _link(row: EventRow) -> Markup | str:
+    """A link by its name, which leads to its story; one that is not there any more has none."""
+    if not row.link:
+        return "a link"
+    href = url_for("log.show", thing=f"share-{row.event.object_id}")
+    return Markup('the link <a href="{}" dir="auto">{}</a>').format(href, row.link)
+
+
+def _at(event: AuditEvent) -> Markup:
+    at = event.details.get("at")
+    return full_moment(datetime.fromisoformat(at)) if at else Markup("")
+
+
+def _path(event: AuditEvent, detail: str) -> Markup | str:
+    path = event.details.get(detail)
+    return Markup('<span dir="auto">{}</span>').format(path) if path else "another category"
+
+
+def _has_moved(event: AuditEvent) -> bool:
+    return bool(event.details.get("from_path"))
+
+
 def _thing(row: EventRow) -> Markup:
+    """What it was done to, which leads to its story; of a link the document behind it."""
     event = row.event
     label = Markup('<span class="published" dir="auto">{}</span>').format(event.object_label)
-    if event.object_type not in HISTORIES or event.object_id is None:
+    kind, thing_id = event.object_type, event.object_id
+    if kind == "share":
+        kind, thing_id = "document", event.details.get("document")
+    if kind not in HISTORIES or thing_id is None:
         return label if event.object_label else Markup("")
-    href = url_for("log.show", thing=f"{event.object_type}-{event.object_id}")
-    return Markup('<a href="{}">{}</a>').format(href, label if event.object_label else f"a {event.object_type}")
+    href = url_for("log.show", thing=f"{kind}-{thing_id}")
+    return Markup('<a href="{}">{}</a>').format(href, label if event.object_label else f"a {kind}")
