@@ -109,8 +109,7 @@ def change_document(
     """
     title, filename = require_title(title), filenames.clean(filename)
     description = require_text(description, "description")
-    if published_at and expires_at and expires_at <= published_at:
-        raise BadInput("A document cannot expire before it is published.", field="expires_at")
+    _require_order(published_at, expires_at)
     with transaction() as session:
         document = _hold_live(actor, document_id)
         other = _find_live(document.category_id, filename)
@@ -122,6 +121,18 @@ def change_document(
         document.published_at, document.expires_at = published_at, expires_at
         document.search_text = search.text_of(title, filename)
         record_changes(actor, document, before, now)
+    return document
+
+
+def publish_document(actor: Actor | None, document_id: int) -> Document:
+    """Let readers see a draft or a scheduled document from now on; what was published already keeps its date."""
+    with transaction() as session:
+        document = _hold_live(actor, document_id)
+        before, now = said_of(document), session.scalars(select(db_now())).one()
+        if document.published_at is None or document.published_at > now:
+            _require_order(now, document.expires_at)
+            document.published_at = now
+            record_changes(actor, document, before, now)
     return document
 
 
@@ -215,6 +226,11 @@ def _hold_live(actor: Actor | None, document_id: int, *shelves: int) -> Document
         raise DocumentNotFound
     require_publisher(actor, document)
     return document
+
+
+def _require_order(published_at: datetime | None, expires_at: datetime | None) -> None:
+    if published_at and expires_at and expires_at <= published_at:
+        raise BadInput("A document cannot expire before it is published.", field="expires_at")
 
 
 def _require(actor: Actor | None, category_id: int, permission: int) -> Category:

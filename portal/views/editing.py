@@ -63,6 +63,20 @@ def change(ref: str) -> AnyResponse:
     return done("document-changed", "documents.show", ref=ref)
 
 
+@bp.post("/documents/<ref>/publish")
+@allow("publisher")
+def publish(ref: str) -> AnyResponse:
+    """Let readers see it from now on; back to the list it was published from, or to its page."""
+    document = _get(ref)
+    try:
+        catalog.publish_document(person(), document.id)
+    except BadInput as problem:
+        return _edit_page(document, problem)
+    if forms.flag("from_list"):
+        return done("document-published", "overview.pending")
+    return done("document-published", "documents.show", ref=ref)
+
+
 @bp.get("/documents/<ref>/versions")
 @allow("publisher")
 def versions(ref: str) -> Response:

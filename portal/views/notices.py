@@ -15,6 +15,7 @@ SENTENCES = {
     "category-removed": "The category is removed.",
     "document-changed": "The changes are saved.",
     "document-moved": "The document is moved. Its links still lead to it.",
+    "document-published": "The document is out. Readers see it from now on.",
     "document-restored": "The document is back from the trash.",
     "document-trashed": "The document is in the trash. You can bring it back from here.",
     "grant-added": "The permission is given.",

@@ -69,6 +69,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST editing.add_version": (302, 302, 302, 404, 404, 400, 400, 400),
     "POST editing.change": (302, 302, 302, 404, 404, 422, 422, 422),
     "POST editing.move": (302, 302, 302, 404, 404, 422, 422, 422),
+    "POST editing.publish": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST editing.trash": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST groups.add": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST groups.add_members": (302, 302, 302, 404, 404, 404, 404, 422),

@@ -41,6 +41,7 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
         },
     ),
     "editing.move": ({"ref": 1}, {"category": "other"}),
+    "editing.publish": ({"ref": 1}, {"from_list": "1"}),
     "editing.trash": ({"ref": 2}, {}),
     "groups.add": ({}, {"name": "Board"}),
     "groups.add_members": ({"group_id": 1}, {"emails": "bo@example.org"}),

@@ -53,6 +53,12 @@ class World:
         return {**fields, "published_at": "", "expires_at": "", **changed}
 
 
+def moved(world: World, **columns: object) -> None:
+    """Set columns of the document past the verbs."""
+    with world.app.app_context():
+        makers.change(db.session.get_one(Document, world.document_id), **columns)
+
+
 @pytest.fixture
 def world(sqlite_settings: Settings) -> Iterator[World]:
     with makers.running(sqlite_settings) as app:
@@ -99,6 +105,52 @@ def test_a_document_becomes_a_draft_and_comes_out_again_at_once(world: World) ->
 
     world.publisher.send(f"{world.path}/edit", world.edit(visible="now"))
     world.reader.read(world.path)
+
+
+@pytest.mark.parametrize("published_at", [None, SOON])
+def test_what_is_not_out_is_published_by_one_button_and_keeps_the_rest(
+    world: World, published_at: datetime | None
+) -> None:
+    moved(world, published_at=published_at)
+    assert "Publish now" in world.publisher.read(f"{world.path}/edit")
+
+    answer = world.publisher.send(f"{world.path}/publish")
+    assert said(world.publisher, answer) == "The document is out. Readers see it from now on."
+    world.reader.read(world.path)
+    assert "Publish now" not in world.publisher.read(f"{world.path}/edit")
+
+
+def test_it_is_published_from_the_list_of_what_is_not_out_and_the_list_comes_back(world: World) -> None:
+    moved(world, published_at=None)
+    page = world.publisher.read("/admin/documents")
+    action = re.search(r'<form action="(/documents/[^"]+/publish)" method="post">', page)
+    assert action is not None
+
+    answer = world.publisher.send(action[1], from_list="1")
+    assert (answer.status_code, answer.location) == (303, "/admin/documents?done=document-published")
+    assert "Publish now" not in world.publisher.read("/admin/documents")
+
+
+def test_what_is_out_already_keeps_its_date_when_the_button_is_pressed_again(world: World) -> None:
+    before = world.document().published_at
+    world.publisher.send(f"{world.path}/publish")
+
+    assert world.document().published_at == before
+
+
+def test_what_would_be_over_at_once_is_not_published(world: World) -> None:
+    moved(world, published_at=None, expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+    answer = world.publisher.send(f"{world.path}/publish")
+
+    assert answer.status_code == 422
+    assert sentence(answer) == "A document cannot expire before it is published."
+    assert world.document().published_at is None
+
+
+def test_who_may_only_read_publishes_nothing(world: World) -> None:
+    moved(world, published_at=SOON)
+    assert world.reader.send(f"{world.path}/publish").status_code == 404
+    assert world.document().published_at == SOON
 
 
 def test_a_document_waits_for_its_moment_which_is_read_as_utc(world: World) -> None:
