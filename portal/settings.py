@@ -12,9 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.errors import SettingsProblem
 
@@ -39,6 +41,7 @@ class Settings:
     base_url: str
     trusted_proxies: tuple[Network, ...]
     name: str
+    timezone: tzinfo
     offload: str
     max_upload: int
     zip_documents: int
@@ -201,6 +204,7 @@ def _checked(raw: dict[str, Any]) -> Settings:
         "database_url": _database_url(raw["database_url"], data),
         "storage": _storage(raw["storage"]) or data,
         "base_url": _base_url(raw["base_url"]),
+        "timezone": _timezone(raw["timezone"]),
         "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
         "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
     }
@@ -259,6 +263,18 @@ def _base_url(text: str) -> str:
     if not _is_origin(text):
         raise SettingsProblem("base_url must be http:// or https:// with a host and nothing behind it.")
     return text
+
+
+def _timezone(name: str) -> tzinfo:
+    """UTC needs no database of time zones, which a small machine may not have."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
+        raise SettingsProblem(
+            f'timezone names {name!r}, and this machine knows no such zone. Write "UTC", or one like "Europe/Berlin".'
+        ) from problem
 
 
 def _is_origin(text: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,18 @@ def test_no_secret_is_repeated_when_it_is_refused(own: Path, key: str) -> None:
         load({"PORTAL_CONFIG": str(own)}, **{key: [SECRET]})
     assert key in problem.value.sentence
     assert SECRET not in problem.value.sentence
+
+
+def test_the_zone_of_the_portal_is_known_by_its_name(own: Path) -> None:
+    assert load_with(own).timezone is UTC
+    assert str(load_with(own, {"PORTAL_TIMEZONE": "Europe/Berlin"}).timezone) == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Base", "Europe", "../etc/passwd", "/etc/localtime", "a\0b", "x" * 5000])
+def test_a_zone_that_is_none_is_refused_with_its_name(own: Path, name: str) -> None:
+    with pytest.raises(SettingsProblem) as problem:
+        load_with(own, timezone=name)
+    assert f"timezone names {name!r}" in problem.value.sentence
 
 
 @pytest.mark.parametrize("key", ["dev", "changeme", "secret", "password", "x" * 31])

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import request
 
 from portal.catalog import parse_id
 from portal.errors import BadInput, NotFound
+from portal.views.clock import from_local, local
 
 FIELD = "%Y-%m-%dT%H:%M"
 """What a ``datetime-local`` field holds."""
@@ -71,16 +72,16 @@ def identifiers(name: str) -> list[int]:
 
 
 def moment(name: str, stored: datetime | None = None) -> datetime | None:
-    """A date and time of a ``datetime-local`` or ``date`` field, read as UTC; None for an empty one.
+    """A date and time of a ``datetime-local`` or ``date`` field, read in the zone of the portal;
+    None for an empty one.
 
     A field left as it was gives the ``stored`` moment, with the seconds it cannot show.
     """
     value = text(name).strip()
-    if not value or (stored is not None and value == stored.strftime(FIELD)):
+    if not value or (stored is not None and value == local(stored).strftime(FIELD)):
         return stored if value else None
     try:
-        parsed = datetime.fromisoformat(value)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return from_local(datetime.fromisoformat(value))
     except (ValueError, OverflowError) as problem:
         raise BadInput("This is not a date and time.", field=name) from problem
 

@@ -16,6 +16,7 @@ from portal.catalog import Branch
 from portal.extensions import settings
 from portal.models import Category
 from portal.sizes import size_text
+from portal.views.clock import local, zone_of, zone_words
 from portal.views.guard import find_person, person
 from portal.views.requests import current_request
 
@@ -44,11 +45,11 @@ def init_app(app: Flask) -> None:
     """Filters and values for the templates."""
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
-    env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, iso=iso)
+    env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, clock=clock, iso=iso)
     env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked)
     env.filters.update(counted=counted, plural=plural, initials=initials)
     env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
-    env.globals.update(asset=asset)
+    env.globals.update(asset=asset, zone=zone_words)
     app.context_processor(common)
     app.after_request(keep_static)
 
@@ -103,24 +104,25 @@ def day(moment: datetime | None, now: datetime | None = None) -> Markup:
     """``Today, 09:12``, ``Yesterday``, ``16 Nov``, ``16 Nov 2025``, inside a ``time`` element with the full moment."""
     if moment is None:
         return Markup("")
-    now = now or datetime.now(UTC)
-    days = (now.date() - moment.date()).days
+    here, now = local(moment), local(now or datetime.now(UTC))
+    days = (now.date() - here.date()).days
     if days == 0:
-        words = f"Today, {moment:%H:%M}"
+        words = f"Today, {here:%H:%M}"
     elif days == 1:
         words = "Yesterday"
     else:
-        words = f"{moment.day} {MONTHS[moment.month - 1]}"
-        if moment.year != now.year or moment > now + timedelta(days=300):
-            words += f" {moment.year}"
+        words = f"{here.day} {MONTHS[here.month - 1]}"
+        if here.year != now.year or here > now + timedelta(days=300):
+            words += f" {here.year}"
     return _time(moment, words)
 
 
 def full_moment(moment: datetime | None) -> Markup:
-    """``Tuesday, 17 November 2026, 14:20``, in UTC, inside a ``time`` element."""
+    """``Tuesday, 17 November 2026, 14:20 UTC``, in the zone of the portal, inside a ``time`` element."""
     if moment is None:
         return Markup("")
-    words = f"{DAYS[moment.weekday()]}, {_unbroken(moment)} {moment.year}, {moment:%H:%M}"
+    here = local(moment)
+    words = f"{DAYS[here.weekday()]}, {_unbroken(here)} {here.year}, {here:%H:%M}\u00a0{zone_of(moment)}"
     return _time(moment, words)
 
 
@@ -128,13 +130,19 @@ def date(moment: datetime | None, now: datetime | None = None) -> Markup:
     """``12 November``, with the year when it is another one; for sentences."""
     if moment is None:
         return Markup("")
-    year = "" if moment.year == (now or datetime.now(UTC)).year else f" {moment.year}"
-    return _time(moment, f"{_unbroken(moment)}{year}")
+    here = local(moment)
+    year = "" if here.year == local(now or datetime.now(UTC)).year else f" {here.year}"
+    return _time(moment, f"{_unbroken(here)}{year}")
 
 
 def weekday(moment: datetime) -> Markup:
     """``Thursday, 12 November``."""
-    return Markup("{}, {}").format(DAYS[moment.weekday()], date(moment))
+    return Markup("{}, {}").format(DAYS[local(moment).weekday()], date(moment))
+
+
+def clock(moment: datetime) -> Markup:
+    """``14:20``, where the day stands above; inside a ``time`` element with the full moment."""
+    return _time(moment, f"{local(moment):%H:%M}")
 
 
 def is_future(moment: datetime | None) -> bool:
@@ -160,7 +168,7 @@ def initials(name: str) -> str:
 
 def iso(moment: datetime | None) -> str:
     """The value of a ``datetime-local`` field."""
-    return moment.strftime("%Y-%m-%dT%H:%M") if moment else ""
+    return local(moment).strftime("%Y-%m-%dT%H:%M") if moment else ""
 
 
 def kind(filename: str) -> str:
@@ -234,5 +242,5 @@ def _unbroken(moment: datetime) -> str:
 
 
 def _time(moment: datetime, words: str) -> Markup:
-    full = moment.strftime("%Y-%m-%d %H:%M UTC")
+    full = f"{local(moment):%Y-%m-%d %H:%M} {zone_of(moment)}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), full, words)

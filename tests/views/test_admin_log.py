@@ -223,9 +223,9 @@ def test_a_change_of_the_dates_is_told_as_what_it_means(world: World) -> None:
 
     assert sentences(world.admin.read("/admin/log"))[:5] == [
         "Ada let readers see annual without an end",
-        "Ada let readers see annual only until Monday, 2 December 2999, 09:00",
+        "Ada let readers see annual only until Monday, 2 December 2999, 09:00 UTC",
         "Ada published annual",
-        "Ada scheduled annual for Sunday, 1 December 2999, 09:00",
+        "Ada scheduled annual for Sunday, 1 December 2999, 09:00 UTC",
         "Ada made annual a draft: readers do not see it",
     ]
 

@@ -60,6 +60,7 @@ def read(client: FlaskClient, path: str, status: int = 200) -> Page:
     return Page(answer.text)
 
 
+@pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize(
     ("moment", "words"),
     [
@@ -78,12 +79,14 @@ def test_a_day_is_said_from_where_one_stands(moment: datetime, words: str) -> No
     assert f'datetime="{moment.isoformat()}"' in said
 
 
-def test_a_whole_moment_says_weekday_and_time() -> None:
+@pytest.mark.usefixtures("inside")
+def test_a_whole_moment_says_weekday_time_and_zone() -> None:
     said = re.sub("<[^>]+>", "", pages.full_moment(NOON))
 
-    assert said == "Wednesday, 18\u00a0November 2026, 12:00"
+    assert said == "Wednesday, 18\u00a0November 2026, 12:00\u00a0UTC"
 
 
+@pytest.mark.usefixtures("inside")
 def test_a_date_in_a_sentence_names_the_year_only_when_it_is_another() -> None:
     assert "18\u00a0November<" in pages.date(NOON, NOON)
     assert "18\u00a0November 2025<" in pages.date(NOON.replace(year=2025), NOON)
@@ -185,6 +188,13 @@ def app(sqlite_settings: Settings) -> Iterator[Flask]:
     """The application on SQLite: what a page looks like does not depend on the database."""
     with makers.running(sqlite_settings) as app:
         yield app
+
+
+@pytest.fixture
+def inside(app: Flask) -> Iterator[None]:
+    """Within the application, which knows the zone of the portal."""
+    with app.app_context():
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from portal.catalog import parse_id
 from portal.views import forms
 from portal.views.admin import house
 from portal.views.admin.sentences import CHOICES, HISTORIES, sentence
+from portal.views.clock import local
 from portal.views.guard import allow
 
 bp = Blueprint("log", __name__, url_prefix="/admin")
@@ -26,7 +27,7 @@ def show() -> Response:
     rows, after = audit.list_events(action=action, user_id=_user_id(email), thing=thing, after=forms.query_id("after"))
     return house.show(
         "admin/log.html",
-        days=[(day, list(events)) for day, events in groupby(rows, key=lambda row: row.event.at.date())],
+        days=[(day, list(events)) for day, events in groupby(rows, key=lambda row: local(row.event.at).date())],
         after=after,
         actions=sorted(CHOICES.items(), key=lambda choice: choice[1]),
         action=action or "",
