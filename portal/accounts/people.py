@@ -63,9 +63,7 @@ def add_user(
         require_good_password(password, name, email)
         hashed = hash_password(password)
     with transaction() as session:
-        lock_on(f"user:{email_key(email)}")
-        if find_user(email) is not None:
-            raise NameTaken(f"{email} already has an account.", field="email")
+        _require_free_address(email)
         user = User(
             email=email,
             email_key=email_key(email),
@@ -81,11 +79,17 @@ def add_user(
     return user
 
 
-def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool) -> User:
-    """Change name and role. Raises LastAdministrator when nobody would be left to run the portal."""
+def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool, email: str | None = None) -> User:
+    """Change name, role and address; without an ``email`` the address stays. The log hears of nothing that stays.
+
+    Password, sessions and one-time addresses go on working. Raises like ``add_user``, and LastAdministrator when nobody
+    would be left to run the portal.
+    """
     name = require_name(name)
     with transaction() as session:
         user = get_user(user_id)
+        if email is not None and email != user.email:
+            _change_email(actor, user, require_email(email))
         if (user.name, user.is_admin) == (name, is_admin):
             return user
         if user.is_admin and not is_admin:
@@ -172,6 +176,21 @@ def require_name(name: str) -> str:
     if not name or len(name) > NAME_LENGTH or not name.isprintable():
         raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
     return name
+
+
+def _change_email(actor: Actor | None, user: User, email: str) -> None:
+    _require_free_address(email, user.id)
+    audit.record_event("user.email_changed", actor=actor, thing=("user", user.id))
+    user.email, user.email_key = email, email_key(email)
+    db.session.execute(update(AuditPerson).where(AuditPerson.user_id == user.id).values(email=email))
+
+
+def _require_free_address(email: str, user_id: int | None = None) -> None:
+    """Raise NameTaken when the address has an account other than this one; nobody takes it until the end."""
+    lock_on(f"user:{email_key(email)}")
+    found = find_user(email)
+    if found is not None and found.id != user_id:
+        raise NameTaken(f"{email} already has an account.", field="email")
 
 
 def _require_another_administrator(user_id: int) -> None:

@@ -18,7 +18,7 @@ password_stdin = click.option("--password-stdin", is_flag=True, help="Read the p
 
 @click.group
 def user() -> None:
-    """Add people, give them one-time addresses, list them."""
+    """Add people, change their addresses, give them one-time addresses, list them."""
 
 
 @user.command("add")
@@ -44,6 +44,17 @@ def reset_user(email: str) -> None:
     """Print a one-time address where a person sets a password. Until then the old one works, if there is one."""
     with opened():
         _print_address(accounts.issue_address(None, get_user(email).id))
+
+
+@user.command("readdress")
+@click.argument("email")
+@click.argument("new_email", metavar="NEW")
+def readdress_user(email: str, new_email: str) -> None:
+    """Give a person another email address. Password, sessions and one-time addresses stay as they are."""
+    with opened():
+        one = get_user(email)
+        changed = accounts.change_user(None, one.id, name=one.name, is_admin=one.is_admin, email=new_email)
+        click.echo(f"{changed.name} signs in as {changed.email} now.")
 
 
 @user.command("list")

@@ -26,11 +26,12 @@ from portal.accounts import (
     issue_token,
     list_people,
     set_password,
+    sign_in,
     state_of_person,
 )
 from portal.accounts.people import EMAIL_LENGTH, NAME_LENGTH
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, PortalError, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, User
 from tests.databases import SQLITE_ONLY
@@ -165,6 +166,62 @@ def test_a_new_name_is_also_what_the_log_shows() -> None:
     change_user(None, ada.id, name="Ada Lovelace", is_admin=False)
     assert get_user(ada.id).name == "Ada Lovelace"
     assert db.session.scalars(select(AuditPerson.name)).one() == "Ada Lovelace"
+
+
+def test_a_new_address_is_the_one_they_sign_in_with_and_the_old_one_is_free() -> None:
+    ada = person(password=PASSWORD)
+    session, invitation = start_session(ada.id, network=NETWORK, agent=""), issue_token(None, "reset", ada.id)
+    change_user(None, ada.id, name="Ada", is_admin=False, email=" Countess@example.org ")
+
+    assert sign_in("COUNTESS@example.org", PASSWORD, network=NETWORK, agent="")
+    assert find_session(session) is not None
+    assert find_token(invitation) is not None
+    assert add_user(None, "ada@example.org", "Another").id != ada.id
+    assert db.session.scalars(select(AuditPerson.email).where(AuditPerson.user_id == ada.id)).one() == (
+        "Countess@example.org"
+    )
+
+
+def test_a_change_of_address_is_in_the_log_without_the_address() -> None:
+    root, ada = person("Root", is_admin=True), person()
+    change_user(actor(root), ada.id, name="Ada", is_admin=False, email="countess@example.org")
+    event = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first()
+
+    assert event is not None
+    assert (event.action, event.object_type, event.object_id) == ("user.email_changed", "user", ada.id)
+    assert (event.object_label, event.details) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("email", "problem"), [("BOB@example.org", NameTaken), ("nobody", BadInput), ("", BadInput), ("a@b@c.d", BadInput)]
+)
+def test_an_address_that_is_taken_or_none_changes_nothing(email: str, problem: type[PortalError]) -> None:
+    ada, _ = person(), person("Bob")
+    with pytest.raises(problem):
+        change_user(None, ada.id, name="Ada Lovelace", is_admin=False, email=email)
+
+    db.session.expire_all()
+    assert (get_user(ada.id).email, get_user(ada.id).name) == ("ada@example.org", "Ada")
+
+
+def test_the_spelling_of_ones_own_address_may_change() -> None:
+    ada = person()
+    change_user(None, ada.id, name="Ada", is_admin=False, email="Ada@Example.org")
+
+    assert get_user(ada.id).email == "Ada@Example.org"
+
+
+def test_of_two_people_who_get_one_address_at_once_one_is_refused(context: Flask) -> None:
+    ids = [person("Ada").id, person("Bob").id]
+    answers = at_once(
+        context,
+        *[
+            lambda user_id=user_id: change_user(None, user_id, name="X", is_admin=False, email="one@example.org").id
+            for user_id in ids
+        ],
+    )
+
+    assert sorted(isinstance(answer, NameTaken) for answer in answers) == [False, True]
 
 
 def test_a_role_that_was_taken_away_is_gone_with_the_sessions() -> None:

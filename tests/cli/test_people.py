@@ -73,6 +73,22 @@ def test_a_password_that_cannot_be_makes_no_account(
     assert find_user("ada@example.org") is None
 
 
+def test_a_person_gets_another_address(command: Command, context: Flask) -> None:
+    person("Ada")
+    result = command("user", "readdress", "ada@example.org", "countess@example.org")
+    assert (result.exit_code, result.stdout) == (0, "Ada signs in as countess@example.org now.\n")
+    release()
+    assert find_user("ada@example.org") is None
+    assert find_user("countess@example.org") is not None
+
+
+def test_an_address_that_is_taken_is_refused(command: Command, context: Flask) -> None:
+    person("Ada")
+    person("Bob")
+    result = command("user", "readdress", "ada@example.org", "BOB@example.org")
+    assert (result.exit_code, result.stderr) == (1, "BOB@example.org already has an account.\n")
+
+
 def test_an_address_has_one_account_however_it_is_spelled(command: Command, context: Flask) -> None:
     person("Ada")
     result = command("user", "add", "ADA@example.org", "--name", "Somebody")

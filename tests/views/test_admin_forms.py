@@ -51,7 +51,7 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "links.change": ({"link_id": 1}, {**LINK, "drop_password": "1"}),
     "links.revoke": ({"link_id": 2}, {}),
     "people.add": ({}, {"name": "Zoë", "email": "zoe@example.org", "is_admin": "1", "groups": "1"}),
-    "people.change": ({"user_id": 2}, {"name": "Bo", "is_admin": "1"}),
+    "people.change": ({"user_id": 2}, {"name": "Bo", "email": "bo@example.org", "is_admin": "1"}),
     "people.disable": ({"user_id": 3}, {}),
     "people.enable": ({"user_id": 3}, {}),
     "people.end_sessions": ({"user_id": 2}, {}),

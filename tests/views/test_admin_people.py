@@ -120,6 +120,26 @@ def test_a_hostile_name_is_only_a_name(world: World) -> None:
         assert HOSTILE not in answer.text
 
 
+def test_the_address_of_a_person_is_changed_on_their_page(world: World) -> None:
+    answer = world.admin.send(world.path, name="Bo", email="bo.ek@example.org")
+
+    assert said(world.admin, answer) == "The account is changed."
+    assert world.user("bo@example.org") is None
+    changed = world.user("bo.ek@example.org")
+    assert changed is not None
+    assert changed.id == world.bo
+    assert "bo.ek@example.org" in world.admin.read(world.path).replace("<wbr>", "")
+
+
+def test_an_address_that_somebody_has_is_refused_and_stays_typed(world: World) -> None:
+    answer = world.admin.send(world.path, name="Bo", email="ADA@example.org")
+
+    assert answer.status_code == 409
+    assert sentence(answer) == "ADA@example.org already has an account."
+    assert 'value="ADA@example.org"' in answer.text
+    assert world.user("bo@example.org") is not None
+
+
 def test_people_are_found_by_words_and_counted_by_state(world: World) -> None:
     with world.app.app_context():
         makers.person("Chimamanda Eze")
@@ -152,9 +172,14 @@ def test_the_list_of_people_goes_on_where_a_page_ends(world: World) -> None:
     assert "after=" not in second
 
 
-def test_name_and_role_change_and_nothing_else(world: World) -> None:
+def test_name_address_and_role_change_and_nothing_else(world: World) -> None:
     answer = world.admin.send(
-        world.path, name="Bo Ek", is_admin="1", email="evil@example.org", password_hash="x", disabled_at="2020-01-01"
+        world.path,
+        name="Bo Ek",
+        is_admin="1",
+        email_key="evil@example.org",
+        password_hash="x",
+        disabled_at="2020-01-01",
     )
 
     assert said(world.admin, answer) == "The account is changed."

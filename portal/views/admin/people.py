@@ -74,10 +74,11 @@ def edit(user_id: str) -> Response:
 @bp.post("/<user_id>")
 @allow("administrator")
 def change(user_id: str) -> AnyResponse:
-    """Change name and role."""
+    """Change name, address and role."""
     user = _get(user_id)
     try:
-        accounts.change_user(person(), user.id, name=forms.text("name"), is_admin=forms.flag("is_admin"))
+        name, email = forms.text("name"), forms.text("email", user.email)
+        accounts.change_user(person(), user.id, name=name, email=email, is_admin=forms.flag("is_admin"))
     except (BadInput, Conflict) as problem:
         return _page(user, problem)
     return done("account-changed", "people.edit", user_id=user.id)
