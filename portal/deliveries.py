@@ -27,12 +27,12 @@ from sqlalchemy import (
 )
 
 from portal import access
-from portal.accounts import is_called
+from portal.accounts import email_key, is_called
 from portal.actors import Actor
 from portal.catalog import Edition, Ref, find_readable, parse_id
 from portal.errors import BadRequest, DocumentNotFound
 from portal.extensions import db
-from portal.models import PUBLISH, Download, ShareLink, User, Version
+from portal.models import PUBLISH, Document, Download, ShareLink, User, Version
 from portal.shares import is_live
 
 PAGE = 50
@@ -94,6 +94,22 @@ def get_published(actor: Actor, ref: Ref | None) -> Edition:
     if edition is None or access.permission_on(actor, edition.category_id) < PUBLISH:
         raise DocumentNotFound
     return edition
+
+
+def find_downloaders(actor: Actor, query: str, limit: int = PAGE) -> list[User]:
+    """People whose name or address contains this and who began a download that ``actor`` may see in the ledger.
+
+    These are downloads of documents the person may publish, and their own. By name; nobody for an empty ``query``.
+    """
+    if not email_key(query):
+        return []
+    begun = select(Download.id).join(Document, Document.id == Download.document_id).where(Download.user_id == User.id)
+    if not actor.is_admin:
+        reach = access.reachable(actor)
+        published = select(reach.c.category_id).where(reach.c.level >= PUBLISH)
+        begun = begun.where(or_(Document.category_id.in_(published), User.id == literal(actor.user_id, Integer)))
+    statement = select(User).where(is_called(query), begun.exists()).order_by(User.name_key, User.id).limit(limit)
+    return list(db.session.scalars(statement))
 
 
 def list_deliveries(

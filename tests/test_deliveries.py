@@ -224,6 +224,24 @@ def test_a_list_and_its_numbers_are_one_query_each_however_many_people(house: Ho
     assert len(statements) == 4
 
 
+def test_downloaders_are_found_by_a_part_of_name_or_address_among_those_one_may_see(house: House) -> None:
+    elsewhere = makers.edition(makers.document(makers.category("elsewhere"), "other.pdf"))
+    fetch(house.first, by=house.people["Bo"], state="aborted", stop=1)
+    fetch(house.edition, by=house.people["Ada"])
+    fetch(elsewhere, by=house.people["Cy"])
+    fetch(elsewhere, by=house.people["Pam"])
+    root = makers.actor(makers.person("Root", is_admin=True))
+
+    def found(actor: Actor, query: str) -> list[str]:
+        return [user.name for user in deliveries.find_downloaders(actor, query)]
+
+    assert found(house.publisher, "READER") == ["Ada Reader", "Bo Reader"]
+    assert found(house.publisher, "@example") == ["Ada Reader", "Bo Reader", "Pam Publisher"]
+    assert found(root, "reader") == ["Ada Reader", "Bo Reader", "Cy Reader"]
+    assert found(makers.actor(house.people["Dee"]), "reader") == []
+    assert found(root, "%") == found(root, "_o") == found(root, " ") == []
+
+
 def by_link(house: House, limit: int = 50) -> list[LinkDelivery]:
     rows, after = deliveries.list_by_link(house.edition, limit=limit)
     while after is not None:

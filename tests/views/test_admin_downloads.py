@@ -92,7 +92,12 @@ def test_what_others_publish_is_for_administrators(world: World) -> None:
         ("person={bo}", 2),
         ("link={link}", 1),
         ("email=BO@example.org", 2),
+        ("email=bo", 2),
+        ("email=O@EXAMPLE", 2),
         ("email=nobody@example.org", 0),
+        ("email=%25", 0),
+        ("email=_o", 0),
+        ("email=+", 3),
         ("state=aborted", 1),
         ("state=nonsense", 3),
         ("document={annual}&person={bo}", 1),
@@ -107,6 +112,47 @@ def test_the_list_is_narrowed_and_nonsense_narrows_nothing(world: World, query: 
     page = world.publisher.read("/admin/downloads?" + query.format(**world.ids))
 
     assert len(rows(page)) == count
+
+
+def test_of_several_people_who_are_called_alike_one_is_chosen(world: World) -> None:
+    with world.app.app_context():
+        shelf = makers.category("reports")
+        document = db.session.get_one(Document, world.ids["annual"])
+        limbo = makers.person("Limbo Bones")
+        fetch(document, 1, by=limbo)
+        fetch(makers.document(shelf, "other.pdf", b"o" * SIZE), 1, by=limbo)
+    page = world.publisher.read("/admin/downloads?email=BO&state=completed")
+
+    assert "Two people are called like that" in page
+    assert rows(page) == []
+    offered = re.findall(r'<a class="button quiet" href="([^"]+)"', page)
+    assert [len(rows(world.publisher.read(href))) for href in offered] == [1, 2]
+    assert len(rows(world.publisher.read("/admin/downloads?email=bo@example.org"))) == 2
+
+
+def test_a_publisher_is_offered_only_people_whose_downloads_they_see(world: World) -> None:
+    with world.app.app_context():
+        secret = db.session.get_one(Document, world.ids["secret"])
+        for name in ("Bob Else", "Bojan Else"):
+            fetch(secret, 1, by=makers.person(name))
+        makers.person("Boaz Never")
+
+    assert "people are called like that" not in world.publisher.read("/admin/downloads?email=bo")
+    page = world.admin.read("/admin/downloads?email=bo")
+    assert "Three people are called like that" in page
+    assert "Boaz" not in page
+
+
+def test_of_very_many_who_are_called_alike_the_first_are_offered(world: World) -> None:
+    with world.app.app_context():
+        annual = db.session.get_one(Document, world.ids["annual"])
+        for number in range(14):
+            fetch(annual, 1, by=makers.person(f"Zed n{number:02}"))
+    page = world.admin.read("/admin/downloads?email=zed")
+
+    assert "More than twelve people are called like that" in page
+    assert len(re.findall(r"Zed (?:<wbr>)?n\d\d</span>", page)) >= 12
+    assert "Type more of a name or address." in page
 
 
 def test_what_the_list_is_narrowed_to_is_named_only_to_whom_may_know_it(world: World) -> None:

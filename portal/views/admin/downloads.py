@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, request
 
-from portal import accounts, catalog, downloads, shares
+from portal import accounts, catalog, deliveries, downloads, search, shares
 from portal.downloads import DownloadRow
 from portal.errors import ShareNotFound, UserNotFound
+from portal.models import User
 from portal.views import forms
 from portal.views.account import device
 from portal.views.admin import house
@@ -25,17 +26,24 @@ STATES = {
 """State of a download to the words of its tally."""
 NARROWING = ("document", "person", "link", "email")
 NOBODY = 0
-"""The id nobody has: what an address without an account is looked for with."""
+"""The id nobody has: what the list is narrowed to while nobody, or not yet one person, is chosen."""
+OFFERED = 12
+"""Of more people than this who are called alike, the first are offered."""
 
 
 @bp.get("/downloads")
 @allow("publisher")
 def show() -> Response:
-    """Downloads, narrowed by ``?document=``, ``?person=`` or ``?email=``, ``?link=`` and ``?state=``."""
+    """Downloads, narrowed by ``?document=``, ``?person=``, ``?link=`` and ``?state=``.
+
+    ``?email=`` is a part of the name or address of a person; of several who are called so, one is to be chosen.
+    """
     state = request.args.get("state", "")
     state = state if state in STATES else ""
     document_id, link_id = forms.query_id("document"), forms.query_id("link")
-    user_id = _user_id(request.args.get("email", ""))
+    sought = request.args.get("email", "")[: search.MOST_CHARACTERS].strip()
+    people = _called(sought)
+    user_id = _user_id(sought, people)
     rows, after = downloads.list_downloads(
         person(),
         document_id=document_id,
@@ -53,7 +61,9 @@ def show() -> Response:
         states=STATES,
         counts=counts,
         most=downloads.MOST_COUNTED,
-        email=request.args.get("email", ""),
+        email=sought,
+        people=people[:OFFERED] if user_id == NOBODY else [],
+        has_more_people=len(people) > OFFERED,
         wanted={name: value for name, value in request.args.items() if name in NARROWING},
         chosen=_chosen(rows),
     )
@@ -74,11 +84,16 @@ def life(download_id: str) -> Response:
     )
 
 
-def _user_id(email: str) -> int | None:
-    if not email.strip():
+def _called(sought: str) -> list[User]:
+    """Who is called so among those whose downloads this person may see; who has this very address alone."""
+    exact = accounts.find_user(sought) if sought else None
+    return [exact] if exact is not None else deliveries.find_downloaders(person(), sought, limit=OFFERED + 1)
+
+
+def _user_id(sought: str, people: list[User]) -> int | None:
+    if not sought:
         return forms.query_id("person")
-    user = accounts.find_user(email)
-    return user.id if user is not None else NOBODY
+    return people[0].id if len(people) == 1 else NOBODY
 
 
 def _chosen(rows: list[DownloadRow]) -> dict[str, str]:
