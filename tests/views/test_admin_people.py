@@ -294,3 +294,24 @@ def test_what_a_person_may_see_says_by_way_of_what(world: World) -> None:
     assert "for all May read everyone signed in" in page
     assert "for bo May read own permission over since" in page
     assert "for others" not in page
+
+
+def test_groups_and_permissions_of_a_person_lead_to_their_pages(world: World) -> None:
+    with world.app.app_context():
+        own, shared = makers.category("for bo"), makers.category("for clients")
+        makers.grant(own, user=accounts.get_user(world.bo))
+        makers.grant(shared, group=accounts.get_group(world.clients))
+        paths = [f"/admin/categories/{own.id}", f"/admin/categories/{shared.id}", f"/admin/groups/{world.clients}"]
+    page = world.admin.read(world.path)
+
+    assert [page.count(f'href="{path}"') for path in paths] == [1, 1, 2]
+
+
+def test_what_an_administrator_was_given_is_shown_though_they_need_none_of_it(world: World) -> None:
+    with world.app.app_context():
+        makers.grant(makers.category("for clients"), group=accounts.get_group(world.clients))
+        accounts.change_user(None, world.bo, name="Bo", is_admin=True)
+    page = " ".join(re.sub(r"<[^>]+>", " ", world.admin.read(world.path).replace("<wbr>", "")).split())
+
+    assert "Everything: administrators need no permission. Without the role these would count:" in page
+    assert "for clients May read Clients" in page
