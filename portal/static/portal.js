@@ -103,6 +103,25 @@ function countSelection(form) {
   count();
 }
 
+/* A browser says “5 files”: each by its name, its size beside it. */
+function listFiles(input) {
+  const list = document.getElementById(input.dataset.lists);
+  const show = () => {
+    list.replaceChildren(...[...input.files].map(fileLine));
+    list.hidden = !input.files.length;
+  };
+  input.addEventListener("change", show);
+  addEventListener("pageshow", show);   // going back keeps what was chosen
+}
+
+function fileLine(file) {
+  const line = document.createElement("li");
+  const name = Object.assign(document.createElement("span"), { className: "who", dir: "auto", textContent: file.name });
+  const size = Object.assign(document.createElement("span"), { className: "muted small", textContent: sizeInWords(file.size) });
+  line.append(name, size);
+  return line;
+}
+
 /* A download leaves the page as it is: what was wrong with the try before must not stand there while the document comes. */
 function forgetProblem(form) {
   form.addEventListener("submit", () => {
@@ -141,6 +160,7 @@ function start() {
   document.querySelectorAll("[data-copy]").forEach(offerCopy);
   document.querySelectorAll("[data-shows]").forEach(offerToShow);
   document.querySelectorAll("[data-selection]").forEach(countSelection);
+  document.querySelectorAll("[data-lists]").forEach(listFiles);
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => closeMenus(event.target));
 }
