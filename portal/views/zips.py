@@ -7,12 +7,17 @@ from portal import access, catalog, shares
 from portal.catalog import parse_id
 from portal.downloads import claim_of, pack_category
 from portal.errors import BadInput, CategoryNotFound
+from portal.extensions import settings
 from portal.models import READ
 from portal.views import forms
 from portal.views.delivery import deliver_zip
 from portal.views.guard import agent, allow, person
+from portal.views.pages import plural
 
 bp = Blueprint("zips", __name__)
+
+PLACE_LENGTH = 100
+"""Of where the documents were chosen, so much stands in the name of the zip."""
 
 
 @bp.get("/categories/<path:path>/download")
@@ -35,5 +40,11 @@ def choose() -> AnyResponse:
     chosen = [found for found in ids if found is not None]
     if len(chosen) != len(ids):
         raise BadInput("One of the documents is none. Open the page again and choose once more.", field="document")
-    pack = shares.add_pack(who, forms.text("title") or "documents", chosen)
+    pack = shares.add_pack(who, _title(forms.text("title"), len(set(chosen))), chosen)
     return redirect(url_for("shares.ticket", token=shares.issue_ticket(who, pack)), 303)
+
+
+def _title(place: str, count: int) -> str:
+    """``reports-selection-3-documents``: no zip of a whole category is called like that."""
+    place = place.strip()[:PLACE_LENGTH].strip() or settings().name
+    return f"{place}-selection-{count}-{plural(count, 'document', 'documents')}"

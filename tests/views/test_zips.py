@@ -159,11 +159,27 @@ def test_chosen_documents_come_by_a_ticket_that_resumes(desk: Desk) -> None:
     whole = guest.get(answer.location)
     rest = guest.get(answer.location, headers={"Range": "bytes=50-", "If-Range": whole.headers["ETag"]})
     assert rest.data == whole.data[50:]
-    assert 'filename="reports.zip"' in whole.headers["Content-Disposition"]
+    assert 'filename="reports-selection-2-documents.zip"' in whole.headers["Content-Disposition"]
     with opened(whole.data) as archive:
         assert archive.namelist() == ["übersicht.pdf", "weather.csv", "MANIFEST.csv", "SHA256SUMS"]
     with desk.app.app_context():
         assert {row.actor_key for row in db.session.scalars(select(Download))} == {"u:1"}
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize(
+    ("title", "names", "filename"),
+    [
+        ("reports", ["weather.csv"], "reports-selection-1-document.zip"),
+        ("", ["weather.csv", "weather.csv"], "Portal-selection-1-document.zip"),
+        (" ", ["weather.csv", "übersicht.pdf"], "Portal-selection-2-documents.zip"),
+        ("x" * 300, ["weather.csv", "übersicht.pdf"], "x" * 100 + "-selection-2-documents.zip"),
+    ],
+)
+def test_the_zip_of_a_choice_says_that_it_is_one(desk: Desk, title: str, names: list[str], filename: str) -> None:
+    answer = desk.send("/documents/download", {"document": ids(desk.app, *names), "title": title})
+
+    assert f'filename="{filename}"' in desk.client.get(answer.location).headers["Content-Disposition"]
 
 
 @SQLITE_ONLY
