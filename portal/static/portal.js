@@ -130,6 +130,41 @@ function forgetProblem(form) {
   });
 }
 
+/* A download leaves the page, and what it says of the person's own downloads is of before. It is asked for again once, soon
+   after the click, and whenever somebody comes back to the page; only the parts that may have changed are put in. */
+const SOON = 4000;
+
+/* By the one way that makes no markup from text here: the browser reads the answer as a page by itself. */
+function refresh(parts) {
+  const asked = new XMLHttpRequest();
+  asked.open("GET", parts[0].dataset.fresh);
+  asked.responseType = "document";
+  asked.setRequestHeader("Accept", "text/html");
+  asked.addEventListener("load", () => {
+    for (const part of parts) putIn(part, asked.response?.getElementById(part.id), asked.status === 410);
+  });
+  asked.send();   // without an answer all stays as it was
+}
+
+/* A page without the part, such as that for signing in, says nothing; a link that is closed has nothing to go on with. */
+function putIn(part, found, isGone) {
+  if (found) part.replaceChildren(...found.childNodes);
+  if (found || isGone) part.hidden = !found || found.hidden;
+}
+
+function keepFresh(parts) {
+  let hasBegun = false;
+  const look = () => { if (hasBegun && document.visibilityState === "visible") refresh(parts); };
+  const begin = (event) => {
+    if (!event.target.closest("[data-begins]")) return;
+    hasBegun = true;
+    setTimeout(look, SOON);
+  };
+  document.addEventListener("click", begin);
+  document.addEventListener("visibilitychange", look);
+  addEventListener("focus", look);
+}
+
 function isTyping(target) {
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
@@ -161,6 +196,8 @@ function start() {
   document.querySelectorAll("[data-shows]").forEach(offerToShow);
   document.querySelectorAll("[data-selection]").forEach(countSelection);
   document.querySelectorAll("[data-lists]").forEach(listFiles);
+  const parts = document.querySelectorAll("[data-fresh]");
+  if (parts.length) keepFresh(parts);
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => closeMenus(event.target));
 }

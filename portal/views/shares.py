@@ -95,7 +95,7 @@ def _closed(gone: ShareGone, token: str = "") -> Response:
     """Why a link is closed; or, for the browser whose download it was that broke off, how to go on with it."""
     ticket, edition = _begun(token)
     if edition is not None:
-        return Response(render_template("shares/unfinished.html", ticket=ticket, edition=edition))
+        return Response(render_template("shares/unfinished.html", token=token, ticket=ticket, edition=edition))
     return Response(render_template("shares/closed.html", gone=gone), gone.status)
 
 

@@ -1,5 +1,6 @@
 """What pages do with scripts that they do not do without, in a real browser."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expe
 
 from portal.models import User
 from portal.settings import Settings
+from portal.shares import reserve
 from tests import makers
 from tests.attacks.oracle import session_of
 from tests.servers import Server
@@ -50,3 +52,63 @@ def test_chosen_files_are_listed_by_name_and_size(chromium: Browser, portal: Fla
 
         files.set_input_files([])
         expect(page.locator("#chosen")).to_be_hidden()
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_what_was_incomplete_is_not_called_so_any_more_once_it_was_gone_on_with(
+    chromium: Browser, portal: Flask, server: Server, limit: int | None
+) -> None:
+    with portal.app_context():
+        document = makers.document(makers.category("reports"), "annual.pdf", bytes(3_000_000))
+        _, token = makers.link(document, max_downloads=limit, label="The bank")
+        ticket = reserve(token, None, network=makers.NETWORK, agent="")
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{server.port}")
+    address = f"http://127.0.0.1:{server.port}/s/{token}"
+    context.add_cookies([{"name": "portal-ticket", "value": ticket, "url": address}])
+    with context:
+        page = context.new_page()
+        page.goto(f"/s/{token}")
+        expect(page.get_by_text("Your download is not complete")).to_be_visible()
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="Go on").click()
+        coming.value.path()
+
+        expect(page.get_by_text("Your download is not complete")).to_be_hidden(timeout=10_000)
+        expect(page.locator("h1")).to_have_text("All downloads of this link are used" if limit else "annual")
+
+
+def test_the_page_of_a_document_says_that_it_arrived(chromium: Browser, portal: Flask, server: Server) -> None:
+    with portal.app_context():
+        ada, shelf = makers.person("Ada"), makers.category("reports")
+        makers.grant(shelf, user=ada)
+        document = makers.document(shelf, "annual.pdf")
+        path = f"/documents/{document.uuid}"
+        context = signed_in(chromium, server, ada)
+    with context:
+        page = context.new_page()
+        page.goto(path)
+        expect(page.locator("#mine")).to_have_text("You do not have it yet.")
+        with page.expect_download() as coming:
+            page.get_by_role("link", name="Download", exact=False).first.click()
+        coming.value.path()
+
+        expect(page.locator("#mine")).to_contain_text("You have it", timeout=10_000)
+        expect(page.locator("#version-rows")).to_contain_text("Downloaded")
+
+
+def test_a_page_whose_session_has_ended_is_left_as_it_was(chromium: Browser, portal: Flask, server: Server) -> None:
+    with portal.app_context():
+        ada, shelf = makers.person("Ada"), makers.category("reports")
+        makers.grant(shelf, user=ada)
+        document = makers.document(shelf, "annual.pdf")
+        path, context = f"/documents/{document.uuid}", signed_in(chromium, server, ada)
+    with context:
+        page = context.new_page()
+        page.goto(path)
+        with page.expect_download():
+            page.get_by_role("link", name="Download", exact=False).first.click()
+        context.clear_cookies()
+        with page.expect_response(re.compile("/login")):
+            page.evaluate("dispatchEvent(new Event('focus'))")
+
+        expect(page.locator("#mine")).to_have_text("You do not have it yet.")
