@@ -27,12 +27,12 @@ def user() -> None:
 @click.option("--admin", is_flag=True, help="May do everything.")
 @password_stdin
 def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
-    """Add a person. Without a password, print a one-time address where they set one."""
+    """Add a person. Without a password, print a one-time address where they set one, for seven days."""
     password = read_password() if password_stdin else None
     with opened():
         if password is None:
-            _, token = accounts.invite_user(None, email, name, is_admin=admin)
-            _print_address(token)
+            invited, token = accounts.invite_user(None, email, name, is_admin=admin)
+            _print_address(token, f"{invited.name} chooses a password at this address. It works once, for seven days.")
         else:
             added = accounts.add_user(None, email, name, password, is_admin=admin)
             click.echo(f"{added.name} has an account now: {added.email}")
@@ -43,7 +43,10 @@ def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
 def reset_user(email: str) -> None:
     """Print a one-time address where a person sets a password. Until then the old one works, if there is one."""
     with opened():
-        _print_address(accounts.issue_address(None, get_user(email).id))
+        person = get_user(email)
+        time = "for a day" if person.password_hash else "for seven days"
+        token = accounts.issue_address(None, person.id)
+        _print_address(token, f"{person.name} sets a password at this address. It works once, {time}.")
 
 
 @user.command("readdress")
@@ -106,7 +109,9 @@ def list_groups(as_json: bool) -> None:
     print_columns(("Group", "Members"), [(one.name, counted(count, "person", "people")) for one, count in groups])
 
 
-def _print_address(token: str) -> None:
+def _print_address(token: str, sentence: str) -> None:
+    """The address alone on standard output, for programs; what it is beside it, for people."""
+    say(sentence)
     base_url = last_address(settings())
     click.echo(setup_address(base_url, token))
     warn_of_default(base_url)

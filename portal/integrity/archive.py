@@ -110,6 +110,8 @@ class ArchiveReader:
     def members(self) -> Iterator[Member]:
         """Every member up to the end of the archive; raises BackupUnusable where it is none of ours or ends early."""
         offset = 0
+        if self._end < RECORD or self._read_at(0, RECORD) == bytes(RECORD):
+            raise BackupUnusable  # too small to be any, or empty: nothing says that it ever was one
         while (header := self._read_at(offset, RECORD)) != bytes(RECORD):
             member = _member_of(header, offset + RECORD)
             offset = member.offset + member.size + -member.size % RECORD

@@ -37,6 +37,7 @@ def home() -> str:
         earlier=[] if has_more else [row for row in newest.rows if row.id not in new][:EARLIER],
         has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
         since=who.visited_at,
+        has_any=any(row.has_version for row in newest.rows),
     )
 
 

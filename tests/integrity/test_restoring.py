@@ -451,6 +451,15 @@ def test_what_is_no_backup_is_refused(there: Flask, elsewhere: Settings, tmp_pat
 
 
 @SQLITE_ONLY
+@pytest.mark.parametrize("content", [b"", b"a note", bytes(511), bytes(4096), b"no tar at all" * 400])
+def test_a_file_that_never_was_a_backup_is_called_none(
+    there: Flask, elsewhere: Settings, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "alien.tar").write_bytes(content)
+    require_refused(tmp_path / "alien.tar", elsewhere, BackupUnusable, "This file is not a backup of the portal")
+
+
+@SQLITE_ONLY
 def test_a_compressed_backup_is_refused(saved: Path, there: Flask, elsewhere: Settings) -> None:
     saved.write_bytes(gzip.compress(saved.read_bytes()))
     require_refused(saved, elsewhere, BackupUnusable, "Nothing was changed")

@@ -53,7 +53,7 @@ def side(page: str) -> dict[str, str]:
     """The lines at the side of a page: words to address."""
     tree = page[page.index('<div class="side">') : page.index('<main id="main">')]
     found = re.findall(r'<li><a href="([^"]+)"[^>]*><span dir="auto">([^<]+)</span>', tree)
-    return {words: href for href, words in found if words != "Reader’s view"}
+    return {words: href for href, words in found if words != "Home"}
 
 
 def text(page: str) -> str:

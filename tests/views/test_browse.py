@@ -124,6 +124,14 @@ def test_a_first_visit_calls_nothing_new(shelf: Shelf) -> None:
     assert "New" not in page.replace("Newest", "")
 
 
+def test_the_note_of_a_first_visit_goes_with_the_first_download(shelf: Shelf) -> None:
+    address = shelf.add("Tax return", days=1)
+    assert "This is your first visit." in shelf.look()
+    assert shelf.browser.get(f"{address}/download").status_code == 200
+
+    assert "This is your first visit." not in shelf.look()
+
+
 def test_what_was_downloaded_is_no_longer_new(shelf: Shelf) -> None:
     address = shelf.add("Tax return", days=1)
     shelf.visited(days=5)
