@@ -184,3 +184,14 @@ def test_a_link_to_what_is_in_the_trash_says_so(world: World) -> None:
     world.publisher.send(f"/documents/{world.document_id}/trash")
 
     assert "which is in the trash" in world.publisher.read(world.path)
+
+
+@pytest.mark.parametrize("page", ["/admin/links", "/documents/{document}/links"])
+def test_a_link_is_revoked_from_a_list_by_way_of_the_page_that_asks(world: World, page: str) -> None:
+    path = page.format(document=world.document_id)
+    found = re.search(r'<a class="button quiet" href="(/admin/links/\d+/revoke)"', world.publisher.read(path))
+    assert found is not None
+    assert "Revoke the link" in world.publisher.read(found[1])
+    world.publisher.send(found[1])
+
+    assert found[1] not in world.publisher.read(path)
