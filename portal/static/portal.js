@@ -76,6 +76,7 @@ const units = ["bytes", "KB", "MB", "GB", "TB"];
 
 /* As portal/sizes.py says it: a decimal only below ten, and only from MB on. */
 function sizeInWords(bytes) {
+  if (bytes === 1) return "1 byte";
   let unit = 0;
   while (bytes >= (unit ? 999.5 : 1000) && unit < units.length - 1) { bytes /= 1000; unit += 1; }
   return `${bytes.toFixed(unit > 1 && bytes < 9.95 ? 1 : 0)} ${units[unit]}`;

@@ -45,9 +45,13 @@ def test_chosen_files_are_listed_by_name_and_size(chromium: Browser, portal: Fla
         page.goto("/admin/upload")
         expect(page.locator("#chosen")).to_be_hidden()
         files = page.locator("#files")
-        chosen = (("annual.pdf", b"x" * 1234), (HOSTILE, b""))
+        chosen = (("annual.pdf", b"x" * 1234), (HOSTILE, b""), ("one.txt", b"x"))
         files.set_input_files([FilePayload(name=name, mimeType="", buffer=content) for name, content in chosen])
-        assert [line.split("\n") for line in lines(page)] == [["annual.pdf", "1 KB"], [HOSTILE, "0 bytes"]]
+        assert [line.split("\n") for line in lines(page)] == [
+            ["annual.pdf", "1 KB"],
+            [HOSTILE, "0 bytes"],
+            ["one.txt", "1 byte"],
+        ]
         assert page.locator("#chosen img").count() == 0
 
         files.set_input_files([])
