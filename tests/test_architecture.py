@@ -45,7 +45,7 @@ MAY_OPEN = {
     "portal/settings.py": {"open", "fdopen", "read_text"},  # its own files and the secret it makes
     "portal/downloads/looking.py": {"open"},
     "portal/downloads/sending.py": {"open_bytes"},
-    "portal/downloads/zipping.py": {"open_bytes"},  # each member by the door beside it
+    "portal/downloads/members.py": {"open_bytes"},  # each member of a zip by the door beside it
     "portal/downloads/delegations.py": {"open_bytes"},
     "portal/downloads/following.py": {"open"},  # the log of a proxy
     "portal/downloads/workers.py": {"read_text"},  # what the kernel says of processes

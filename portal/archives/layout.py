@@ -16,7 +16,7 @@ from zlib import crc32
 
 from portal.archives.records import EARLIEST, Entry, central_header, dos_stamp, end_records, local_header
 
-LITERAL = 1024 * 1024
+LITERAL = 16 * 1024
 """The most bytes in one literal piece."""
 
 FORMAT = 1
@@ -50,6 +50,10 @@ class Slice:
     index: int
     start: int
     stop: int
+
+    def __len__(self) -> int:
+        """In bytes."""
+        return self.stop - self.start
 
 
 class Layout:
@@ -112,6 +116,11 @@ class Layout:
         """
         first, last = (bisect_right(self._offsets, position) - 1 for position in (start, stop))
         return range(min(first, self._member_count), min(last, self._member_count))
+
+    def extent(self, index: int) -> range:
+        """Where in the zip the bytes of a member are."""
+        stop = self._offsets[index + 1]
+        return range(stop - self._sizes[index], stop)
 
     def pieces(self, start: int, stop: int) -> Iterator[bytes | Slice]:
         """What lies in the range from `start` up to, not including, `stop`, in order.

@@ -128,9 +128,14 @@ def take_back(entry: Entry, size: int, refused: Intervals) -> None:
     What others handed over too stays. When another row was begun meanwhile this one stays closed, as aborted.
     """
     try:
-        _take_back(entry, size, refused, {"closed_at": None})
+        reopen(entry, size, refused)
     except IntegrityError:
         _take_back(entry, size, refused, {})
+
+
+def reopen(entry: Entry, size: int, refused: Intervals) -> None:
+    """The same; raises IntegrityError when another row was begun meanwhile."""
+    _take_back(entry, size, refused, {"closed_at": None})
 
 
 def close_for_link(link_id: int) -> None:

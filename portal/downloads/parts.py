@@ -22,13 +22,15 @@ GROUP = 500
 class Part:
     """Bytes of one member: from ``start`` up to, not including, ``stop``, of its own bytes.
 
-    With ``is_ending`` no more of it follows in this answer, and it counts as handed over; otherwise it only begins.
-    ``entry`` is the row it has already, when it began in an earlier block.
+    ``ends_at`` is the place in the zip behind them. With ``is_ending`` no more of it follows in this answer, and it
+    counts as handed over; otherwise it only begins. ``entry`` is the row it has already, when it began in an earlier
+    block.
     """
 
     edition: Edition
     start: int
     stop: int
+    ends_at: int
     is_ending: bool = True
     entry: Entry | None = None
 
@@ -42,6 +44,11 @@ class Part:
         """What leaves and is to be counted."""
         return [(self.start, self.stop)] if self.is_ending else []
 
+    def beyond(self, place: int) -> Intervals:
+        """What of it is not before this place in the zip."""
+        start = max(self.start, self.stop - max(self.ends_at - place, 0))
+        return [(start, self.stop)] if start < self.stop else []
+
 
 def hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:
     """Write down what is about to leave, and confirm what has left, in one transaction; the row of each part.
@@ -54,6 +61,22 @@ def hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> lis
         with suppress(IntegrityError):
             return _hand_over(claim, parts, left)
     return _hand_over(claim, parts, left)
+
+
+def give_back(refused: Sequence[tuple[Entry, int, Intervals]]) -> None:
+    """Take back what did not leave of rows, each with the size of its edition and the bytes, in one transaction.
+
+    Of one that fails nothing is left: when another row was begun meanwhile it is done one by one.
+    """
+    if not refused:
+        return
+    try:
+        with transaction():
+            for entry, size, pieces in refused:
+                ledger.reopen(entry, size, pieces)
+    except IntegrityError:
+        for entry, size, pieces in refused:
+            ledger.take_back(entry, size, pieces)
 
 
 def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:

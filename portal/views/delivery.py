@@ -55,7 +55,7 @@ class Body:
     """The body of an answer as the server takes it: blocks, and the heads of the parts when there are several.
 
     Of one span only the first block goes through the server, which sends the headers before it; the rest goes from the
-    file to the socket, if the server lends it.
+    files to the socket, if the server lends it.
     """
 
     def __init__(self, sending: Sending | ZipSending, of: Representation, boundary: str) -> None:
@@ -68,7 +68,7 @@ class Body:
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._take_first()
-        if self._line is None or not isinstance(self._sending, Sending):
+        if self._line is None:
             yield from self._pieces
         else:
             self._pieces = iter(())

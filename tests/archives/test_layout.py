@@ -152,7 +152,7 @@ def test_a_zip_of_nothing_is_only_its_end() -> None:
         assert archive.namelist() == []
 
 
-def test_literal_bytes_come_together_and_never_more_than_a_mebibyte_at_once() -> None:
+def test_literal_bytes_come_together_and_never_more_than_so_many_at_once() -> None:
     long = Text("Ω", bytes(range(256)) * 4096 * 3 + b"end")
     layout = Layout((member(f"{number:05}.pdf") for number in range(20_000)), [long])
 
@@ -160,7 +160,7 @@ def test_literal_bytes_come_together_and_never_more_than_a_mebibyte_at_once() ->
 
     assert sum(map(len, pieces)) == layout.size > 4 * LITERAL
     assert max(map(len, pieces)) <= LITERAL
-    assert len(pieces) <= 10
+    assert len(pieces) <= layout.size / LITERAL * 1.1
     assert long.content in b"".join(pieces)
 
 
