@@ -14,7 +14,15 @@ from functools import cached_property
 from hashlib import sha256
 from zlib import crc32
 
-from portal.archives.records import EARLIEST, Entry, central_header, dos_stamp, end_records, local_header
+from portal.archives.records import (
+    EARLIEST,
+    Entry,
+    central_header,
+    dos_stamp,
+    end_records,
+    header_lengths,
+    local_header,
+)
 
 LITERAL = 16 * 1024
 """The most bytes in one literal piece."""
@@ -88,8 +96,9 @@ class Layout:
         self._sizes.append(size)
         self._crcs.append(checksum)
         self._stamps.append(stamp)
-        self._offsets.append(entry.offset + len(local_header(entry)) + size)
-        self._records.append(self._records[-1] + len(central_header(entry)))
+        local, central = header_lengths(entry)
+        self._offsets.append(entry.offset + local + size)
+        self._records.append(self._records[-1] + central)
 
     def _entry(self, index: int) -> Entry:
         name = bytes(self._names[self._name_ends[index] : self._name_ends[index + 1]])

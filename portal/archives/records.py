@@ -46,6 +46,14 @@ def dos_stamp(moment: datetime) -> int:
     return date << 16 | utc.hour << 11 | utc.minute << 5 | utc.second >> 1
 
 
+def header_lengths(entry: Entry) -> tuple[int, int]:
+    """How many bytes ``local_header`` and ``central_header`` give, without making them."""
+    name, size, _, _, offset = entry
+    if size < LARGE and offset < LARGE:
+        return _LOCAL.size + len(name), _CENTRAL.size + len(name)
+    return len(local_header(entry)), len(central_header(entry))
+
+
 def local_header(entry: Entry) -> bytes:
     """What stands before the bytes of a file (4.3.7)."""
     extra = _zip64_extra(entry.size, entry.size)  # both sizes, or none (4.5.3)

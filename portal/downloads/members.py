@@ -1,7 +1,6 @@
 """The members of a zip as they are reached: which edition each of them is, and those whose bytes are open just now."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 
 from portal import catalog
 from portal.archives import Slice
@@ -17,11 +16,10 @@ AHEAD = 200
 
 
 class Members:
-    """Those of one zip, by index. ``context`` is the way to the database; nothing of it is held in between."""
+    """Those of one zip, by index. All but ``close`` is for inside of an application context."""
 
-    def __init__(self, archive: Archive, context: Callable[[], AbstractContextManager[object]]) -> None:
+    def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._context = context
         self._editions: dict[int, Edition] = {}
         self._opened: dict[int, OpenedBytes] = {}
 
@@ -43,9 +41,7 @@ class Members:
     def opened(self, index: int) -> OpenedBytes:
         """The bytes of a member, by the one door; opened once. Raises ContentUnavailable."""
         if index not in self._opened:
-            edition = self.edition(index)
-            with self._context():
-                self._opened[index] = open_bytes(edition)
+            self._opened[index] = open_bytes(self.edition(index))
         return self._opened[index]
 
     def read(self, piece: Slice) -> bytes:
@@ -63,8 +59,7 @@ class Members:
 
     def spoilt(self, index: int) -> ContentUnavailable:
         """Something was done to the file of a member, or happened to it, while it was read: it has to be looked at."""
-        with self._context():
-            want(self.edition(index).kept)
+        want(self.edition(index).kept)
         return ContentUnavailable()
 
     def close(self) -> None:
@@ -73,6 +68,5 @@ class Members:
 
     def _found(self, first: int, stop: int) -> dict[int, Edition]:
         version_ids = self._archive.version_ids[first:stop]
-        with self._context():
-            editions = catalog.list_editions(version_ids)
+        editions = catalog.list_editions(version_ids)
         return {index: editions[found] for index, found in enumerate(version_ids, first) if found in editions}

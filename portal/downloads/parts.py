@@ -11,11 +11,29 @@ from portal.catalog import Edition
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
 from portal.downloads.intervals import Intervals
-from portal.extensions import db, lock_on, transaction
+from portal.downloads.statements import GIVEN
+from portal.extensions import db, lock_on, run, transaction
 from portal.models import Download, db_now
 
 GROUP = 500
 """How many ids one statement names."""
+
+# Built once: building them costs more than running them, and a large zip is many blocks.
+_OPEN = select(Download.version_id).where(
+    Download.actor_key == bindparam("key"),
+    Download.version_id.in_(bindparam("versions", expanding=True)),
+    Download.closed_at.is_(None),
+)
+_COMPLETE = (
+    insert(Download)
+    .values({name: bindparam(name) for name in GIVEN} | {"state": "completed", "closed_at": db_now()})
+    .returning(Download.version_id, Download.id)
+)
+_CONFIRM = (
+    update(Download)
+    .where(Download.id.in_(bindparam("downloads", expanding=True)), Download.state == "completed")
+    .values(is_confirmed=True)
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,7 @@ def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> li
         _confirm(left)
         opened = _opened(claim, [part.edition.version_id for part in parts])
         fresh = [part for part in parts if part.is_whole and part.edition.version_id not in opened]
-        ids = dict(zip((part.edition.version_id for part in fresh), _insert(claim, fresh), strict=True))
+        ids = _insert(claim, fresh)
         return [_entry(claim, part, ids.get(part.edition.version_id)) for part in parts]
 
 
@@ -108,25 +126,19 @@ def _opened(claim: Claim, version_ids: Sequence[int]) -> set[int]:
     """Those of the versions that have an open row."""
     found: set[int] = set()
     for start in range(0, len(version_ids), GROUP):
-        these = Download.version_id.in_(version_ids[start : start + GROUP])
-        mine = (Download.actor_key == claim.key, these, Download.closed_at.is_(None))
-        found |= set(db.session.scalars(select(Download.version_id).where(*mine)))
+        found |= set(run(_OPEN, key=claim.key, versions=version_ids[start : start + GROUP]).scalars())
     return found
 
 
-def _insert(claim: Claim, parts: Sequence[Part]) -> Sequence[int]:
-    """Completed rows, all at once; their ids in the order of the parts."""
+def _insert(claim: Claim, parts: Sequence[Part]) -> dict[int, int]:
+    """Completed rows, all at once; their ids by version."""
     if not parts:
-        return []
+        return {}
     rows = [ledger.values_of(claim, part.edition, part.handed) for part in parts]
-    columns: dict[str, object] = {name: bindparam(name) for name in rows[0]}
-    statement = insert(Download).values(columns | {"state": "completed", "closed_at": db_now()})
-    statement = statement.returning(Download.id, sort_by_parameter_order=True)
-    return db.session.connection().execute(statement, rows).scalars().all()
+    inserted = db.session.connection().execute(_COMPLETE, rows)
+    return dict(inserted.all())
 
 
 def _confirm(left: Sequence[Entry]) -> None:
     for start in range(0, len(left), GROUP):
-        these = Download.id.in_([entry.id for entry in left[start : start + GROUP]])
-        completed = update(Download).where(these, Download.state == "completed")
-        db.session.execute(completed.values(is_confirmed=True))
+        run(_CONFIRM, downloads=[entry.id for entry in left[start : start + GROUP]])

@@ -22,7 +22,7 @@ PIECES = 8
 """Of so many pieces is a block for a slow reader: each waits in memory, of 16 KiB at the most, or is an open file."""
 ROOM = AT_ONCE + BLOCK
 """And of so many bytes: a member that is written down at once, and what is around it."""
-FASTEST = 16
+FASTEST = 32
 """A fast reader gets so many times as much in one block, for each costs a flush."""
 QUICK_SECONDS = 0.1
 """Whoever takes a block in less gets twice as much in the next one, anybody else half as much."""
@@ -76,7 +76,7 @@ class ZipSending:
         self._layout = archive.layout
         self._claim = claim
         self._context = application_context()
-        self._members = Members(archive, self._context)
+        self._members = Members(archive)
         self._rest = list(self.spans)
         self._running: _Running | None = None
         self._offered: list[tuple[Part, Entry]] = []
@@ -88,12 +88,13 @@ class ZipSending:
 
     def next_block(self) -> tuple[Span, bytes] | None:
         """The next block and where it belongs, None at the end. Asking for it says that the one before has left."""
-        block = self._next(BLOCK, PIECES)
-        if block is None:
-            return None
-        content = b"".join(map(self._content, block.pieces))
-        self._tell(block)
-        return block.where, content
+        with self._context():
+            block = self._next(BLOCK, PIECES)
+            if block is None:
+                return None
+            content = b"".join(map(self._content, block.pieces))
+            self._tell(block)
+            return block.where, content
 
     def send_block(self, line: int) -> int:
         """Have the kernel send the next block to an open socket that waits; how many bytes, none at the end.
@@ -101,11 +102,12 @@ class ZipSending:
         Of a block that is refused it is known what the kernel took. Raises OSError when the line is broken,
         ContentUnavailable when a member is no longer what it was.
         """
-        block = self._next(self._pace * ROOM, self._pace * PIECES)
-        if block is None:
-            return 0
-        portions = self._portions(block)
-        self._tell(block)
+        with self._context():
+            block = self._next(self._pace * ROOM, self._pace * PIECES)
+            if block is None:
+                return 0
+            portions = self._portions(block)
+            self._tell(block)
         began = time.monotonic()
         for portion in portions:
             if isinstance(portion, Slice):
@@ -189,11 +191,12 @@ class ZipSending:
     def _send_member(self, line: int, piece: Slice) -> None:
         start, opened = piece.start, self._members.opened(piece.index)
         while start < piece.stop:
-            if not opened.is_unchanged():
-                raise self._members.spoilt(piece.index)
-            count = os.sendfile(line, opened.handle.fileno(), start, min(piece.stop - start, AT_ONCE))
+            is_right = opened.is_unchanged()
+            most = min(piece.stop - start, AT_ONCE)
+            count = os.sendfile(line, opened.handle.fileno(), start, most) if is_right else 0
             if not count:
-                raise self._members.spoilt(piece.index)
+                with self._context():
+                    raise self._members.spoilt(piece.index)
             start += count
             self._left_to += count
             self._say_alive()
@@ -209,8 +212,7 @@ class ZipSending:
     def _finish(self) -> None:
         self._is_done = True
         self._members.close()
-        with self._context():
-            hand_over(self._claim, [], self._left)
+        hand_over(self._claim, [], self._left)
 
     def _break_off(self) -> None:
         """What the last block said has left and did not is taken back; the rest is confirmed."""
@@ -237,8 +239,7 @@ class ZipSending:
 
     def _write(self, begun: list[Part], ended: _Running | None) -> None:
         told = [ended.part, *begun] if ended is not None else begun
-        with self._context():
-            entries = hand_over(self._claim, told, self._left)
+        entries = hand_over(self._claim, told, self._left)
         self._left, self._beat = [], time.monotonic()
         for part, entry in zip(told, entries, strict=True):
             if not part.is_ending:

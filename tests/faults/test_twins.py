@@ -76,8 +76,8 @@ TWINS = [
     Twin(
         "no member of a zip ends before its row",
         "portal/downloads/zipping.py",
-        "        self._tell(block)\n        return block.where, content\n",
-        "        return block.where, content\n",
+        "            self._tell(block)\n            return block.where, content\n",
+        "            return block.where, content\n",
         "tests/downloads/test_zipping.py -k 'no_member_ends and sqlite'",
     ),
     Twin(
