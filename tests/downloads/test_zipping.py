@@ -3,34 +3,23 @@
 import io
 import random
 import zipfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.actors import Actor
-from portal.catalog import Edition
-from portal.downloads import Archive, ZipSending, claim_of, open_for_download, open_for_zip, pack_category, zipping
+from portal.downloads import ZipSending, claim_of, open_for_download, zipping
 from portal.downloads import sending as sending_module
 from portal.errors import ContentUnavailable, TooManyTransfers
 from portal.extensions import db, storage
-from portal.models import Blob, Category, Download, Version
+from portal.models import Blob, Download, Version
 from portal.ranges import Span
 from tests import makers
 from tests.damages import DAMAGES, keeping_times
 from tests.databases import SQLITE_ONLY, connected
+from tests.downloads.packed import CONTENTS, House, finish, furnish, ledger, path_in
 
 BLOCK = 100
-CONTENTS = {
-    "a.bin": bytes(range(250)),
-    "empty.txt": b"",
-    "sub/b.txt": b"b" * 30,
-    "sub/c.txt": b"c" * 30,
-    "sub/deep/d.bin": bytes(range(256)) * 2,
-}
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -43,55 +32,9 @@ def blocks_of_a_hundred_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending_module, "AT_ONCE", BLOCK)
 
 
-@dataclass
-class House:
-    """A category with documents of every size, and a reader of it."""
-
-    app: Flask
-    shelf: Category
-    reader: Actor
-    editions: dict[str, Edition]
-
-    @property
-    def archive(self) -> Archive:
-        return pack_category(self.reader, self.shelf)
-
-    def send(self, start: int = 0, stop: int | None = None) -> ZipSending:
-        archive = self.archive
-        span = Span(start, archive.layout.size if stop is None else stop)
-        return open_for_zip(claim_of(self.reader, "tests"), archive, [span])
-
-
 @pytest.fixture
 def house(context: Flask) -> House:
-    shelf, reader = makers.category("shelf"), makers.person()
-    makers.grant(shelf, user=reader)
-    editions = {}
-    for path, content in CONTENTS.items():
-        folder, _, filename = f"shelf/{path}".rpartition("/")
-        editions[path] = makers.edition(makers.document(makers.category(folder), filename, content))
-    return House(context, shelf, makers.actor(reader), editions)
-
-
-def ledger() -> dict[str, list[tuple[Any, ...]]]:
-    """State, intervals, bytes and confirmation of every row, by the filename of its version."""
-    makers.release()
-    columns = select(Version.filename, Download.state, Download.intervals, Download.bytes_sent, Download.is_confirmed)
-    found: dict[str, list[tuple[Any, ...]]] = {}
-    rows = db.session.execute(columns.join(Version, Version.id == Download.version_id).order_by(Download.id))
-    for filename, *rest in rows:
-        found.setdefault(filename, []).append(tuple(rest))
-    makers.release()
-    return found
-
-
-def finish(sending: ZipSending) -> bytes:
-    """Send everything that is left and let go."""
-    blocks = []
-    while (got := sending.next_block()) is not None:
-        blocks.append(got[1])
-    sending.close()
-    return b"".join(blocks)
+    return furnish(context)
 
 
 def give_up(sending: ZipSending, after: int) -> bytes:
@@ -274,12 +217,6 @@ def test_members_that_are_as_they_were_cost_no_statement_to_open(house: House, s
     finish(sending)
 
     assert [statement for statement in statements if "blobs" in statement] == []
-
-
-def path_in(house: House, member: str) -> Path:
-    """Where the bytes of a member lie."""
-    place = storage().place(house.editions[member].sha256)
-    return place.directory / place.name
 
 
 @SQLITE_ONLY

@@ -5,6 +5,7 @@ import io
 import random
 import re
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,12 +19,13 @@ from sqlalchemy import select
 from portal import accounts, catalog
 from portal.accounts.sessions import start_session
 from portal.extensions import db
-from portal.models import PUBLISH, Document, Download, Ticket
+from portal.models import PUBLISH, Document, Download, Ticket, Version
 from portal.settings import Settings
 from tests import makers
 from tests.databases import SQLITE_ONLY
 from tests.parts import program
-from tests.servers import Server, serving
+from tests.servers import Caller, Server, serving
+from tests.slow import reading
 from tests.views.desk import Desk
 
 FILES = {"2018/feb/weather.csv": b"a,b\n1,2\n", "2018/jan/weather.csv": b"a,b\n", "übersicht.pdf": b"%PDF-1.7\n%x\n"}
@@ -105,6 +107,18 @@ def test_head_tells_the_length_and_writes_nothing(desk: Desk) -> None:
 
     assert answer.status_code == 200
     assert int(answer.headers["Content-Length"]) > 500
+    with desk.app.app_context():
+        assert db.session.scalars(select(Download)).all() == []
+
+
+@SQLITE_ONLY
+def test_whoever_has_the_zip_already_gets_nothing_and_is_not_written_down(desk: Desk) -> None:
+    path = "/categories/reports/download"
+    etag = desk.client.head(path).headers["ETag"]
+
+    answer = desk.client.get(path, headers={"If-None-Match": etag})
+
+    assert (answer.status_code, answer.data) == (304, b"")
     with desk.app.app_context():
         assert db.session.scalars(select(Download)).all() == []
 
@@ -306,3 +320,65 @@ def test_programs_resume_a_zip_that_was_cut_at_random_bytes(
         subprocess.run(commands[client], check=True, cwd=tmp_path)
         assert target.read_bytes() == whole
     assert zipfile.ZipFile(target).testzip() is None
+
+
+def test_the_server_sends_the_same_bytes_as_the_application_in_ranges_and_parts_too(
+    server: tuple[Server, str, bytes], sqlite_settings: Settings
+) -> None:
+    """The kernel sends one range, the server several; without a server there is no socket."""
+    running, token, whole = server
+    caller, path, chance = Caller(running.port, {"portal": token}), "/categories/reports/download", random.Random(3)
+    with makers.running(sqlite_settings) as app:
+        client = app.test_client()
+        client.set_cookie("portal", token)
+        assert client.get(path).data == whole
+    for _ in range(10):
+        start = chance.randrange(len(whole))
+        stop = chance.randrange(start, len(whole)) + 1
+        answer = caller.get(path, Range=f"bytes={start}-{stop - 1}")
+        assert (answer.status, answer.body) == (206, whole[start:stop])
+    parts = caller.get(path, Range="bytes=100-199,2000000-4999999,-50")
+    assert int(parts.headers["Content-Length"]) == len(parts.body)
+    assert all(piece in parts.body for piece in (whole[100:200], whole[2_000_000:5_000_000], whole[-50:]))
+
+
+@pytest.mark.parametrize("wanted", [1000, 2_000_000, 7_000_000])
+def test_of_a_zip_whose_reader_hangs_up_the_ledger_says_how_far_it_came(
+    server: tuple[Server, str, bytes], sqlite_settings: Settings, wanted: int
+) -> None:
+    """What the kernel took is more than was read, and it lies side by side: whole members, then a part of one."""
+    running, _, whole = server
+    with makers.running(sqlite_settings) as app, app.app_context():
+        eve = makers.person("Eve")
+        makers.grant(makers.category("reports"), user=eve)
+        token = start_session(eve.id, network="127.0.0.0/24", agent="tests")
+    with reading(running.port, "/categories/reports/download", token) as slow:
+        assert slow.read(wanted) == wanted
+        slow.response.close()
+
+    with makers.running(sqlite_settings) as app, app.app_context():
+        rows = settled(eve.id)
+    with opened(whole) as archive:
+        members = [
+            (info.header_offset + 30 + len(info.filename), info.file_size, *rows.get(info.filename, ("", 0)))
+            for info in archive.infolist()
+            if info.filename not in ("MANIFEST.csv", "SHA256SUMS")
+        ]
+    broken = next(number for number, (_, size, _, has) in enumerate(members) if has < size)
+    assert {state for _, _, state, _ in members[:broken]} <= {"completed"}
+    assert members[broken][0] + members[broken][3] >= wanted
+    assert {state for _, _, state, _ in members[broken:]} <= {"aborted", ""}
+    assert {has for _, _, _, has in members[broken + 1 :]} <= {0}
+
+
+def settled(user_id: int) -> dict[str, tuple[str, int]]:
+    """State and bytes of the rows of one person by filename, once nothing is on its way."""
+    columns = select(Version.filename, Download.state, Download.bytes_sent)
+    of = columns.join(Version, Version.id == Download.version_id).where(Download.user_id == user_id)
+    for _ in range(200):
+        rows = {filename: (state, sent) for filename, state, sent in db.session.execute(of)}
+        makers.release()
+        if "aborted" in {state for state, _ in rows.values()}:
+            return rows
+        time.sleep(0.05)
+    raise AssertionError(f"the line is still open: {rows}")
