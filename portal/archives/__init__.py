@@ -5,7 +5,7 @@ Pure: computes names, texts and the layout; the bytes of the documents are read 
 
 from portal.archives.layout import LITERAL, Layout, Member, Slice, Text
 from portal.archives.names import CHECKSUMS, MANIFEST, unique_names
-from portal.archives.texts import Row, checksums, manifest
+from portal.archives.texts import Row, lists
 
 __all__ = [
     "CHECKSUMS",
@@ -16,7 +16,6 @@ __all__ = [
     "Row",
     "Slice",
     "Text",
-    "checksums",
-    "manifest",
+    "lists",
     "unique_names",
 ]

@@ -67,8 +67,8 @@ class Slice:
 class Layout:
     """Every byte of the zip of these members, in this order, followed by these texts.
 
-    `size` is exact. Names must be safe and unique; ``unique_names`` makes them so. Raises ValueError for a name of more
-    than 65,535 bytes of UTF-8.
+    `size` is exact. The texts are asked for when there are no more members. Names must be safe and unique;
+    ``unique_names`` makes them so. Raises ValueError for a name of more than 65,535 bytes of UTF-8.
     """
 
     def __init__(self, members: Iterable[Member], texts: Iterable[Text] = ()) -> None:

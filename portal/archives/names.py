@@ -22,8 +22,15 @@ def unique_names(paths: Iterable[str]) -> list[str]:
     folders = {folder: _folder(folder) for folder in {path.rpartition("/")[0] for path in paths}}
     taken = {_key(MANIFEST), _key(CHECKSUMS), *(_key(above) for folder in folders.values() for above in _above(folder))}
     numbers: dict[str, int] = {}
-    places = (path.rpartition("/") for path in paths)
-    return [_take(folders[folder], archive_name(filename), taken, numbers) for folder, _, filename in places]
+    return [_take(folders[folder], archive_name(filename), taken, numbers) for folder, filename in _places(paths)]
+
+
+def _places(paths: list[str]) -> Iterator[tuple[str, str]]:
+    """Folder and filename of each, in order. Paths can be very many: they are gone when their names are there."""
+    paths.reverse()
+    while paths:
+        folder, _, filename = paths.pop().rpartition("/")
+        yield folder, filename
 
 
 def _folder(path: str) -> str:
@@ -51,4 +58,5 @@ def _take(folder: str, filename: str, taken: set[str], numbers: dict[str, int]) 
 
 def _key(name: str) -> str:
     """The same for names that some file system takes for one."""
-    return normal(name.casefold())
+    key = normal(name.casefold())
+    return name if key == name else key  # one string where two would be kept

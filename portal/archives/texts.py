@@ -34,15 +34,21 @@ class Row:
     published: datetime | None
 
 
-def manifest(rows: Iterable[Row]) -> bytes:
-    """MANIFEST.csv: a line of names, then one of each document (RFC 4180, UTF-8), moments in UTC as in RFC 3339.
+def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
+    """MANIFEST.csv and SHA256SUMS of the same documents, which are gone through once.
 
-    A cell that a spreadsheet could take for a formula gets an apostrophe in front.
+    The first is a line of names, then one of each document (RFC 4180, UTF-8), moments in UTC as in RFC 3339; a cell
+    that a spreadsheet could take for a formula gets an apostrophe in front. The second is for ``sha256sum -c`` in the
+    unpacked folder: all documents, then the manifest.
     """
-    text = BytesIO()
-    text.write((",".join(_COLUMNS) + "\r\n").encode())
-    text.writelines(map(_line, rows))
-    return text.getvalue()
+    manifest, sums = BytesIO(), BytesIO()
+    manifest.write((",".join(_COLUMNS) + "\r\n").encode())
+    for row in rows:
+        manifest.write(_line(row))
+        sums.write(_sum(row.sha256, row.path))
+    listed = manifest.getvalue()
+    sums.write(_sum(sha256(listed).hexdigest(), MANIFEST))
+    return listed, sums.getvalue()
 
 
 def _line(row: Row) -> bytes:
@@ -63,14 +69,6 @@ def _cell(text: str) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
-
-
-def checksums(rows: Iterable[Row], manifest: bytes) -> bytes:
-    """SHA256SUMS, for ``sha256sum -c`` in the unpacked folder: all documents, then the manifest."""
-    text = BytesIO()
-    text.writelines(_sum(row.sha256, row.path) for row in rows)
-    text.write(_sum(sha256(manifest).hexdigest(), MANIFEST))
-    return text.getvalue()
 
 
 def _sum(digest: str, path: str) -> bytes:

@@ -15,6 +15,8 @@ from portal.models import Category, Document, Version
 
 GROUP = 500
 """How many ids one statement names."""
+FETCHED = 1000
+"""So many rows at once are held as the driver gives them, beside those that were made of them."""
 
 
 class Packed(NamedTuple):
@@ -84,5 +86,8 @@ def _packed(actor: Actor, which: ColumnElement[bool]) -> Select[*tuple[Any, ...]
 
 def _in_order(statement: Select[*tuple[Any, ...]]) -> list[Packed]:
     """Sorted here: databases disagree about the order of names, and the same catalog must give the same zip."""
-    rows = [Packed(*row) for row in db.session.execute(statement)]
-    return sorted(rows, key=lambda row: (row.category_path, row.filename))
+    paths: dict[str, str] = {}  # many share one, and are many
+    found = db.session.execute(statement.execution_options(yield_per=FETCHED))
+    rows = [Packed._make((*row[:4], paths.setdefault(row[4], row[4]), *row[5:])) for row in found]
+    rows.sort(key=lambda row: (row.category_path, row.filename))
+    return rows

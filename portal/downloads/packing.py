@@ -1,12 +1,12 @@
 """Zips: a choice of documents as one download whose every byte is known before the first one leaves."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from portal import catalog
 from portal.actors import Actor
-from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, checksums, manifest, unique_names
+from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, lists, unique_names
 from portal.catalog import Packed
 from portal.errors import ArchiveTooLarge, ChoiceGone, NothingToPack
 from portal.extensions import release_connection, settings
@@ -36,7 +36,7 @@ def pack_category(actor: Actor, category: Category) -> Archive:
     """
     rows = catalog.list_packed_below(actor, category, settings().zip_documents + 1)
     shelf = len(category.path) + 1
-    return _archive(category.name, rows, [f"{row.category_path}/{row.filename}"[shelf:] for row in rows])
+    return _archive(category.name, rows, (f"{row.category_path}/{row.filename}"[shelf:] for row in rows))
 
 
 def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Archive:
@@ -47,24 +47,32 @@ def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Arc
     rows = catalog.list_packed(actor, document_ids)
     if len(rows) != len(set(document_ids)):
         raise ChoiceGone
-    return _archive(title, rows, [row.filename for row in rows])
+    return _archive(title, rows, (row.filename for row in rows))
 
 
-def _archive(title: str, rows: Sequence[Packed], paths: Iterable[str]) -> Archive:
+def _archive(title: str, rows: list[Packed], paths: Iterable[str]) -> Archive:
+    """The rows, which can be very many, are gone when it is made: each is let go of once it is written in the lists."""
     _require_size(rows)
     release_connection()
     names = unique_names(paths)
-    listed = manifest(_rows(names, rows))
+    version_ids = array("q", (row.version_id for row in rows))
     members = (Member(name, row.size, row.crc32, row.created_at) for name, row in zip(names, rows, strict=True))
-    texts = [Text(MANIFEST, listed), Text(CHECKSUMS, checksums(_rows(names, rows), listed))]
-    return Archive(f"{title}.zip", Layout(members, texts), array("q", (row.version_id for row in rows)))
+    return Archive(f"{title}.zip", Layout(members, _texts(names, rows)), version_ids)
 
 
-def _rows(names: Sequence[str], rows: Sequence[Packed]) -> Iterable[Row]:
-    return (
-        Row(name, row.uuid, row.number, row.title, row.size, row.sha256, row.published_at)
-        for name, row in zip(names, rows, strict=True)
-    )
+def _texts(names: list[str], rows: list[Packed]) -> Iterator[Text]:
+    listed, sums = lists(_listed(names, rows))
+    yield Text(MANIFEST, listed)
+    yield Text(CHECKSUMS, sums)
+
+
+def _listed(names: list[str], rows: list[Packed]) -> Iterator[Row]:
+    """What the lists say of each; both are empty afterwards."""
+    names.reverse()
+    rows.reverse()
+    while rows:
+        row = rows.pop()
+        yield Row(names.pop(), row.uuid, row.number, row.title, row.size, row.sha256, row.published_at)
 
 
 def _require_size(rows: Sequence[Packed]) -> None:

@@ -9,7 +9,7 @@ from zipfile import ZipFile, ZipInfo
 
 import pytest
 
-from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, checksums, manifest, unique_names
+from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, lists, unique_names
 from portal.archives.records import end_records
 from tests.archives.zips import MODIFIED, member, write_sparse, zip_of
 from tests.parts import program
@@ -165,8 +165,7 @@ def test_unpacked_documents_pass_the_check_of_sha256sum(tmp_path: Path) -> None:
         Row(name, UUID(int=1), 1, "A title", len(content), sha256(content).hexdigest(), MODIFIED)
         for name, content in contents.items()
     ]
-    listed = manifest(rows)
-    texts = [Text(MANIFEST, listed), Text(CHECKSUMS, checksums(rows, listed))]
+    texts = [Text(name, content) for name, content in zip((MANIFEST, CHECKSUMS), lists(rows), strict=True)]
     (tmp_path / "whole.zip").write_bytes(zip_of(contents, texts))
 
     run("unzip", "unzip", "-q", "whole.zip", "-d", "out", where=tmp_path)
@@ -183,8 +182,8 @@ def test_sha256sum_understands_the_escapes_of_any_name(tmp_path: Path) -> None:
     rows = [Row(name, UUID(int=1), 1, "", 1, sha256(name.encode()).hexdigest(), None) for name in names]
     for name in names:
         (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / MANIFEST).write_bytes(b"listed")
-    (tmp_path / CHECKSUMS).write_bytes(checksums(rows, b"listed"))
+    for name, content in zip((MANIFEST, CHECKSUMS), lists(rows), strict=True):
+        (tmp_path / name).write_bytes(content)
 
     told = run("sha256sum", "coreutils", "--strict", "-c", CHECKSUMS, where=tmp_path)
 
