@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.faults, SQLITE_ONLY]
 CONTENT = bytes(8 * 1024 * 1024)
 """More than the buffers of a line take: whoever reads slowly is still reading at the end."""
 SMALL = b"small" * 200
+ZIP = "/categories/reports/download"
 RATE = 20 * 1024
 """Bytes per second of each reader."""
 ROUNDS = 25
@@ -50,6 +51,24 @@ def test_others_are_answered_while_slow_readers_sit_and_nobody_is_dropped(settin
         assert visit(somebody, small) == {200}
     print(f"{count} slow readers: {before:.0f} MiB before, {growth:.0f} MiB more at the most")
     assert growth < ALLOWED[count]
+
+
+@pytest.mark.timeout(600)
+def test_slow_readers_of_zips_hold_no_more_memory_than_those_of_documents(settings: Settings) -> None:
+    _, small, cookies = furnish(settings, FEW)
+    with serving(settings, "--threads", str(THREADS)) as server:
+        worker, somebody = measured(server), Caller(server.port, {"portal": cookies.pop()})
+        assert visit(somebody, small) == {200}
+        assert somebody.get(ZIP).status == 200
+        before = worker.forget_peak()
+        targets = [Target(server.port, ZIP, f"Cookie: portal={cookie}\r\n") for cookie in cookies]
+
+        with crowd(targets, RATE) as (_, readers):
+            assert visit(somebody, small) == {200}
+            assert readers() == FEW, "nobody is dropped"
+            growth = worker.peak() - before
+    print(f"{FEW} slow readers of a zip: {before:.0f} MiB before, {growth:.0f} MiB more at the most")
+    assert growth < ALLOWED[FEW]
 
 
 def furnish(settings: Settings, count: int) -> tuple[str, str, list[str]]:
