@@ -39,6 +39,10 @@ class Lines:
         """Send on so many at once, all in all, so that threads are left for everything else."""
         self._most = most
 
+    def __len__(self) -> int:
+        """How many there are now."""
+        return len(self._all)
+
     def take(self, key: str) -> Line:
         """A line for this actor. Raises Busy when there is none, TooManyTransfers when what is left is for others."""
         line = Line(self, key)

@@ -24,6 +24,9 @@ ROOM = AT_ONCE + BLOCK
 """And of so many bytes: a member that is written down at once, and what is around it."""
 FASTEST = 32
 """A fast reader gets so many times as much in one block, for each costs a flush."""
+SHARED = 2048
+"""Whoever is one of n gets an n-th of so many pieces, if that is more: every second may be an open file, and 2,000
+readers who were quick and then stand still keep 13,000 open at the most, of the 16,384 of a process."""
 QUICK_SECONDS = 0.1
 """Whoever takes a block in less gets twice as much in the next one, anybody else half as much."""
 
@@ -103,7 +106,7 @@ class ZipSending:
         ContentUnavailable when a member is no longer what it was.
         """
         with self._context():
-            block = self._next(self._pace * ROOM, self._pace * PIECES)
+            block = self._next(self._pace * ROOM, min(self._pace * PIECES, max(SHARED // len(lines), PIECES)))
             if block is None:
                 return 0
             portions = self._portions(block)

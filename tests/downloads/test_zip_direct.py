@@ -241,6 +241,23 @@ def test_of_a_slow_line_it_is_said_how_far_it_is_within_a_block(
     }
 
 
+@pytest.mark.parametrize("case", [(1000, 3), (0, 2)])
+def test_with_many_answers_on_their_way_each_has_few_files_open(
+    house: House, kernel: Kernel, line: Lines, monkeypatch: pytest.MonkeyPatch, case: tuple[int, int]
+) -> None:
+    """Of at most three pieces one or two are members, however quick the reader is."""
+    shared, most = case
+    monkeypatch.setattr(zipping, "SHARED", shared)
+    monkeypatch.setattr(zipping, "PIECES", 3)
+    monkeypatch.setattr(zipping, "LITERAL", 10)
+    seen: list[int] = []
+    kernel.watch = lambda _: seen.append(sum("/blobs/" in os.readlink(entry) for entry in descriptors()))
+
+    fetch(house.send(), line)
+
+    assert max(seen) == most
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_member_ends_what_the_kernel_sends_before_it(house: House, line: Lines, damage: str) -> None:
     DAMAGES[damage](path_in(house, "sub/deep/d.bin"), random.Random(7))
@@ -276,6 +293,13 @@ def test_nothing_of_the_end_of_a_member_leaves_when_its_file_was_touched_meanwhi
     require_truth(house, len(got))
     wanted = db.session.scalars(select(Blob.sha256).where(Blob.wanted_at.is_not(None))).all()
     assert wanted == [house.editions[member].sha256]
+
+
+def descriptors() -> list[str]:
+    """What this process has open."""
+    return [
+        f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{number}")
+    ]
 
 
 def path_of(member: str) -> str:
