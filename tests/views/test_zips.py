@@ -378,7 +378,8 @@ def settled(user_id: int) -> dict[str, tuple[str, int]]:
     for _ in range(200):
         rows = {filename: (state, sent) for filename, state, sent in db.session.execute(of)}
         makers.release()
-        if "aborted" in {state for state, _ in rows.values()}:
+        states = {state for state, _ in rows.values()}
+        if "aborted" in states and "started" not in states:
             return rows
         time.sleep(0.05)
     raise AssertionError(f"the line is still open: {rows}")
