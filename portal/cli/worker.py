@@ -3,6 +3,7 @@
 import select
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ HEAD_SECONDS = 10.0
 LINGER_MILLISECONDS = 20
 """How long a thread waits for the next request of its connection: programs ask at once, pages within a few moments."""
 CLOSING_SECONDS = 10.0
-SILENT_SECONDS = 2.0
+SILENT_SECONDS = 1.0
 """How long at most a connection that is over goes on being read, and how long while nothing comes."""
 UNREAD = 64 * 1024
 MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
@@ -92,7 +93,7 @@ class Worker(ThreadWorker):
             if not is_kept or not _is_asked_again(conn):
                 break
         if outcome is False:
-            _close(conn.sock)
+            _close(conn.sock, lambda: self.alive and self.nr_conns <= self.cfg.threads)
         return outcome
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
@@ -176,17 +177,18 @@ def _is_asked_again(conn: TConn) -> bool:
     return bool(waiting.poll(LINGER_MILLISECONDS))
 
 
-def _close(line: socket.socket) -> None:
+def _close(line: socket.socket, has_room: Callable[[], bool]) -> None:
     """Say that nothing more comes, and read what the client is still sending until it has closed its side too.
 
     Closed at once, the kernel would answer what it sends with a reset, which takes the last answer from a client that
     has not read it yet (RFC 9112, 9.6): whoever sends a body that is too large would never learn why it was refused.
+    It goes on while there is room: a thread for every connection, and a worker that is not to end.
     """
     stop = time.monotonic() + CLOSING_SECONDS
     with line, suppress(OSError):
         line.shutdown(socket.SHUT_WR)
         line.settimeout(SILENT_SECONDS)
-        while time.monotonic() < stop and line.recv(UNREAD):
+        while line.recv(UNREAD) and has_room() and time.monotonic() < stop:
             pass
 
 

@@ -24,11 +24,11 @@ SENT_DIRECTLY = "portal.sent_directly"
 """Where in the environment of a request the access log finds how many bytes the server itself did not see."""
 DIRECT_BLOCK = 256 * 1024
 """What the kernel is told to send at once: at 20 KiB/s it takes 13 seconds, and between two it is said that we live."""
-LARGEST_BLOCK = 8 * 1024 * 1024
+LARGEST_BLOCK = 4 * 1024 * 1024
 QUICK_SECONDS = 0.1
 """The same while each block takes less than that: then what is done between two of them is what holds a fast reader up.
-One who stops in the middle of such a block is heard of less often, which costs no more than its place among those that
-run."""
+One who falls to 20 KiB/s within such a block is not heard of for 200 seconds: it does not count among those that run
+meanwhile, but no other host takes it for dead."""
 AT_ONCE = 1024 * 1024
 """So much is written down in one statement before it leaves, and taken back if it does not."""
 

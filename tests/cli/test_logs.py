@@ -1,15 +1,19 @@
 """The lines a server writes: nothing secret readable, nothing forged."""
 
 import logging
+import subprocess
+import sys
 from datetime import timedelta
+from select import PIPE_BUF
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.cli.logs import Messages, access_line, masked, one_line
+from portal.cli.logs import Messages, access_line, at_once, masked, one_line
 from portal.tokens import make_token
+from tests.forking import ROOT
 
 TOKEN = "AbCdEf-_0123456789abcdefghijklmnopqrstuvwxy"
 TOOK = timedelta(milliseconds=12.4)
@@ -106,6 +110,23 @@ def test_masking_twice_is_masking_once() -> None:
 )
 def test_what_cannot_be_seen_is_escaped(given_text: str, written: str) -> None:
     assert one_line(given_text) == written
+
+
+def test_a_line_is_never_longer_than_what_a_pipe_keeps_together() -> None:
+    assert at_once("é" * 100) == "é".encode() * 100 + b"\n"
+    longest = at_once("é" * 5000 + '"')
+    assert PIPE_BUF - 1 <= len(longest) <= PIPE_BUF
+    assert longest.endswith(b'..."\n')
+    assert longest.count(b"\n") == 1
+
+
+def test_with_stdout_closed_nothing_is_said_and_no_other_file_gets_its_number() -> None:
+    look = (
+        "import os, portal.cli as cli; cli._open_missing(); print('x');"
+        "os._exit(os.readlink('/proc/self/fd/1') != os.devnull)"
+    )
+    done = subprocess.run(["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, look], cwd=ROOT, check=False)
+    assert done.returncode == 0
 
 
 def test_an_agent_cannot_end_its_quotes() -> None:

@@ -1,8 +1,9 @@
 """The thread of a connection stays for requests that follow at once, closes it, and keeps nobody else from theirs."""
 
 import socket
+import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from http.client import HTTPConnection
 
 from portal.cli.worker import LINGER_MILLISECONDS
@@ -66,3 +67,26 @@ def test_whoever_sends_a_body_to_the_end_that_was_refused_at_once_learns_why(sql
         for _ in range(length // 1_000_000):
             line.sendall(b"a" * 1_000_000)
         assert line.recv(65536).startswith(b"HTTP/1.1 4")
+
+
+def test_whoever_dribbles_into_lines_that_are_over_keeps_no_thread_from_the_others(sqlite_settings: Settings) -> None:
+    patience = "import portal.cli.worker\nportal.cli.worker.CLOSING_SECONDS = 600.0"
+    with serving(sqlite_settings, "--threads", "2", program=patience) as server, ExitStack() as stack:
+        address, done = ("127.0.0.1", server.port), threading.Event()
+        over = [stack.enter_context(socket.create_connection(address, 20)) for _ in range(4)]
+
+        def dribble() -> None:
+            while not done.wait(0.2):
+                for line in over:
+                    with suppress(OSError):
+                        line.sendall(b"x")
+
+        for line in over:
+            line.sendall(ASKING.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        dribbling = threading.Thread(target=dribble)
+        dribbling.start()
+        try:
+            assert ask(stack.enter_context(closing(connected(server)))) == 200
+        finally:
+            done.set()
+            dribbling.join()
