@@ -15,6 +15,9 @@ LOOKS: tuple[tuple[Literal["light", "dark"], int, dict[str, Any]], ...] = (
 )
 """Colours depend on the scheme, and what is shown at all on the width; the rest is the same in both schemes."""
 WIDTHS = (1440, 1280, 375, 320)
+WIDER = """width => [...document.querySelectorAll("main *")]
+    .filter(element => element.getBoundingClientRect().right > width)
+    .map(element => element.outerHTML.slice(0, 160))"""
 
 
 def look_at(page: Page, path: str) -> None:
@@ -30,4 +33,5 @@ def look_at(page: Page, path: str) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"{path} scrolls sideways by {overflow} at {width}"
+        wide = page.evaluate(WIDER, width)
+        assert overflow <= 0, f"{path} scrolls sideways by {overflow} at {width}: {wide}"

@@ -115,7 +115,8 @@ def test_from_setup_to_a_download_by_a_reader_and_by_a_recipient(
 
 
 def find_address(page: Page, part: str) -> str:
-    """A one-time or share address shown on the page."""
+    """A one-time or share address shown on the page, or on the one that is just coming."""
+    expect(page.locator("main")).to_contain_text(part)
     found = re.search(rf"http://[^\s\"'<]*{part}[A-Za-z0-9_-]{{43}}", page.content().replace("<wbr>", ""))
     assert found is not None, page.content()
     return found[0]
