@@ -36,20 +36,10 @@ for command in (
     cli.add_command(command)
 
 
-def _open_missing() -> None:
-    """Whoever closed stdout or stderr wants to hear nothing; but their numbers must not go to other files."""
-    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
-        if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
-            if opened != number:
-                os.dup2(opened, number)
-                os.close(opened)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-
-
 def main() -> None:
     """What `.venv/bin/portal` runs. Names in any script are printed on any terminal, escaped where it must be."""
-    _open_missing()
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # its number would go to some other file, and what is said into that
+            sys.exit("stdout and stderr must be open: send them to /dev/null instead of closing them.")
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # both are TextIOWrapper here
     cli.main(prog_name="portal")

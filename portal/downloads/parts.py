@@ -1,7 +1,6 @@
 """The ledger of a zip: many members in one block, each with a row of its own, written in one transaction."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, insert, select, update
@@ -14,6 +13,7 @@ from portal.downloads.intervals import Intervals
 from portal.downloads.statements import GIVEN
 from portal.extensions import db, lock_on, run, transaction
 from portal.models import Download, db_now
+from portal.prepared import Prepared
 
 GROUP = 500
 """How many ids one statement names."""
@@ -75,10 +75,7 @@ def hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> lis
     """
     if not parts and not left:
         return []
-    for _ in range(ledger.RACES):
-        with suppress(IntegrityError):
-            return _hand_over(claim, parts, left)
-    return _hand_over(claim, parts, left)
+    return ledger.racing(lambda find: _hand_over(claim, parts, left, find))
 
 
 def give_back(refused: Sequence[tuple[Entry, int, Intervals]]) -> None:
@@ -97,24 +94,24 @@ def give_back(refused: Sequence[tuple[Entry, int, Intervals]]) -> None:
             ledger.take_back(entry, size, pieces)
 
 
-def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry]) -> list[Entry]:
+def _hand_over(claim: Claim, parts: Sequence[Part], left: Sequence[Entry], find: Prepared) -> list[Entry]:
     with transaction():
         lock_on(f"zip:{claim.key}")
         _confirm(left)
         opened = _opened(claim, [part.edition.version_id for part in parts])
         fresh = [part for part in parts if part.is_whole and part.edition.version_id not in opened]
         ids = _insert(claim, fresh)
-        return [_entry(claim, part, ids.get(part.edition.version_id)) for part in parts]
+        return [_entry(claim, part, ids.get(part.edition.version_id), find) for part in parts]
 
 
-def _entry(claim: Claim, part: Part, inserted: int | None) -> Entry:
+def _entry(claim: Claim, part: Part, inserted: int | None, find: Prepared) -> Entry:
     if inserted is not None:
         return Entry(inserted)
     wanted, size = [(part.start, part.stop)], part.edition.size
     if part.entry is None:
         offers = () if part.is_ending else [(part.start, size)]
-        entry = ledger.join(claim, part.edition, wanted, part.handed, offers=offers)
-        if not (entry.is_late and part.handed):
+        entry = ledger.join(claim, part.edition, wanted, part.handed, find, offers=offers)
+        if not (part.handed and (entry.is_late or entry.is_scattered)):  # those two are only found, not written to
             return entry
     else:
         entry = part.entry

@@ -7,7 +7,7 @@ from portal import shares
 from portal.actors import Actor
 from portal.catalog import Edition
 from portal.downloads import Claim, claim_of, pack_documents
-from portal.errors import ContentUnavailable, ShareGone, ShareNotFound, SharePasswordWrong
+from portal.errors import ContentUnavailable, ContentUnverified, ShareGone, ShareNotFound, SharePasswordWrong
 from portal.extensions import settings
 from portal.models import Pack
 from portal.shares import Opened
@@ -69,8 +69,9 @@ def ticket(token: str) -> Response:
 def _deliver(edition: Edition, claim: Claim) -> Response:
     try:
         return deliver(edition, claim)
-    except ContentUnavailable:
-        if claim.ticket_id is not None:
+    except ContentUnavailable as problem:
+        # Whoever is asked to come back in a moment still needs the ticket then.
+        if claim.ticket_id is not None and not isinstance(problem, ContentUnverified):
             shares.refund(claim.ticket_id)
         raise
 

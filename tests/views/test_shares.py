@@ -1,5 +1,6 @@
 """A link in the browser of somebody without an account: one button, one download, and the way back to it."""
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from portal.extensions import db
+from portal import shares
+from portal.downloads import opening
+from portal.extensions import db, storage
 from portal.models import Download, ShareLink, Ticket
 from tests import makers
 from tests.databases import SQLITE_ONLY
@@ -158,6 +161,23 @@ def test_a_ticket_is_one_download_and_complete_after_it(recipient: Recipient) ->
 
 
 @SQLITE_ONLY
+def test_a_ticket_outlasts_that_its_document_has_to_be_read_again_first(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        document = makers.document(makers.category(), "a.bin", b"x" * 100)
+        _, token = makers.link(document, max_downloads=1)
+        ticket = shares.reserve(token, None, network=makers.NETWORK, agent="tests")
+        place = storage().place(makers.edition(document).sha256)
+        makers.release()
+    os.utime(place.directory / place.name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "INLINE", 0)
+        assert app.test_client().get(f"/t/{ticket}").status_code == 503
+    assert app.test_client().get(f"/t/{ticket}", headers={"User-Agent": "tests"}).status_code == 200
+
+
 def test_a_completed_ticket_is_over_after_ten_minutes(recipient: Recipient) -> None:
     address = recipient.press()
     recipient.client.get(address)
