@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.faults, SQLITE_ONLY]
 
 @pytest.fixture
 def house(settings: Settings) -> Iterator[House]:
-    found = furnish(settings)
+    found = furnish(settings, House)
     with closing(found):
         found.start()
         yield found

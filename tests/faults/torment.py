@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import select
 
@@ -176,6 +177,9 @@ class House:
         self.stack.close()
 
 
+Built = TypeVar("Built", bound=House)
+
+
 @dataclass(frozen=True)
 class Account:
     """A row of the ledger beside the answers that were written to it; ``waiting``: what no log has told of yet."""
@@ -202,7 +206,7 @@ class Account:
         return merge((answer.start, min(answer.stop + BUFFERS, self.size)) for answer in self.answers)
 
 
-def furnish(settings: Settings, kind: type[House] = House) -> House:
+def furnish(settings: Settings, kind: type[Built]) -> Built:
     """A house that is not started yet, with a document of each size and readers who may have them all."""
     with makers.running(settings) as app, app.app_context():
         shelf = makers.category()
