@@ -12,6 +12,7 @@ from portal import access, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
+from portal.catalog.neighbours import find_live, fit_extension, free_filename
 from portal.catalog.telling import record_changes, record_document, said_of
 from portal.catalog.texts import require_text, require_title
 from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
@@ -64,14 +65,14 @@ def put_document(
     with transaction():
         lock_shelves(category_id)
         category = _require(actor, category_id, PUBLISH)
-        existing = _find_live(category_id, filename)
+        existing = find_live(category_id, filename)
         if existing is None:
             return _put_new(actor, category, filename, content, facts)
         if on_conflict == "version" or has(existing, content):
             return _put_version(actor, existing, filename, content, facts.note)
         if on_conflict == "refuse":
             raise NameTaken(f"There is already a document called {filename} here.")
-        return _put_new(actor, category, _free_filename(category_id, filename), content, facts)
+        return _put_new(actor, category, free_filename(category_id, filename), content, facts)
 
 
 def stand_in_line(category_ids: Iterable[int], contents: Iterable[Content]) -> None:
@@ -87,7 +88,7 @@ def add_version(actor: Actor | None, document_id: int, filename: str, content: C
     with transaction():
         document = _hold_live(actor, document_id)
         if filenames.extension(filename) != filenames.extension(document.filename):
-            filename = _fit_extension(document, filename)
+            filename = fit_extension(document, filename)
         else:
             filename = document.filename
         return _put_version(actor, document, filename, content, note)
@@ -112,7 +113,7 @@ def change_document(
     _require_order(published_at, expires_at)
     with transaction() as session:
         document = _hold_live(actor, document_id)
-        other = _find_live(document.category_id, filename)
+        other = find_live(document.category_id, filename)
         if other is not None and other.id != document_id:
             raise NameTaken(f"There is already a document called {filename} here.", field="filename")
         before, now = said_of(document), session.scalars(select(db_now())).one()
@@ -143,7 +144,7 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
         target = _require(actor, category_id, PUBLISH)
         if document.category_id == category_id:
             return document
-        if _find_live(category_id, document.filename) is not None:
+        if find_live(category_id, document.filename) is not None:
             raise NameTaken(f"There is already a document called {document.filename} there.")
         change_count(document.category_id, -1)
         change_count(category_id, +1)
@@ -173,8 +174,8 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
             raise DocumentNotFound
         if document.current_version_id is None or get_version(document.current_version_id).purged_at is not None:
             raise Conflict("The bytes of this document were removed; it cannot come back.")
-        if _find_live(document.category_id, document.filename) is not None:
-            document.filename = _free_filename(document.category_id, document.filename)
+        if find_live(document.category_id, document.filename) is not None:
+            document.filename = free_filename(document.category_id, document.filename)
             document.search_text = search.text_of(document.title, document.filename)
         document.trashed_at = None
         change_count(document.category_id, +1)
@@ -237,27 +238,6 @@ def _require(actor: Actor | None, category_id: int, permission: int) -> Category
     if actor is not None:
         access.require_permission(actor, category_id, permission)
     return get_category(category_id)
-
-
-def _find_live(category_id: int, filename: str) -> Document | None:
-    here = (Document.category_id == category_id, Document.filename == filename, Document.trashed_at.is_(None))
-    return db.session.scalar(select(Document).where(*here))
-
-
-def _free_filename(category_id: int, filename: str) -> str:
-    number = 2
-    while _find_live(category_id, filenames.numbered(filename, number)) is not None:
-        number += 1
-    return filenames.numbered(filename, number)
-
-
-def _fit_extension(document: Document, filename: str) -> str:
-    """A version of another type gets the document's name with its own ending, if that is free."""
-    ending = filenames.extension(document.filename)
-    stem = document.filename[: len(document.filename) - len(ending)]
-    renamed = filenames.clean(stem + filenames.extension(filename))
-    other = _find_live(document.category_id, renamed)
-    return _free_filename(document.category_id, renamed) if other and other.id != document.id else renamed
 
 
 def _put_new(actor: Actor | None, category: Category, filename: str, content: Content, facts: Facts) -> Outcome:

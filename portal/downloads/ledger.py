@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import case, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from portal.catalog import Edition
-from portal.downloads import statements, transfers
+from portal.downloads import belief, closing, statements, transfers
 from portal.downloads.claims import Claim, Entry, Told
-from portal.downloads.intervals import Intervals, common, gone_on, length_of, near, pairs, taken_back, unknown
+from portal.downloads.intervals import Intervals, common, gone_on, length_of, pairs, taken_back
 from portal.errors import Busy, ShareExpired, TooManyTransfers
-from portal.extensions import db, find_one, settings, transaction, write_one
-from portal.models import Download, db_later, db_now
+from portal.extensions import find_one, settings, transaction, write_one
+from portal.models import Download, db_now
 from portal.prepared import Prepared
 from portal.ranges import covers, merge, without
 
@@ -29,9 +29,6 @@ TICKET_BUDGET = 2
 """How many times its size a ticket sends at most: enough for what a client lost, too little to hand the ticket on."""
 
 Result = TypeVar("Result")
-
-_ENDED = case((Download.state.in_(("started", "delegated")), "interrupted"), else_=Download.state)
-"""What a download is whose end nobody told."""
 
 
 class _Last(NamedTuple):
@@ -57,8 +54,7 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
         at_once = write_one(statements.complete_at_once(), **_new_row(claim, edition, handed, "completed"))
         if at_once is not None:
             return Entry(at_once[0])
-    offers = () if handed else wanted
-    return racing(lambda find: join(claim, edition, wanted, handed, find, offers=offers))
+    return racing(lambda find: _begin(claim, edition, wanted, handed, find))
 
 
 def racing(write: Callable[[Prepared], Result]) -> Result:
@@ -88,16 +84,15 @@ def advance(
 
     ``sent`` is in bytes, repeated ones counted. ``state`` is what the row is otherwise: ``started``, ``aborted``. A
     row that was closed as unfinished meanwhile can still be completed, for whoever sent so slowly has it all now.
-    ``before`` is what is believed of what went before; unless given, what a refused block may have brought, of another
-    answer, or of this one, refused at ``broke_off_at``: somebody may have gone on from within it already. With
-    ``is_ending`` the answer has nothing more to tell.
+    ``before`` is what is believed of what went before, see ``belief``; unless given it follows from the row, and from
+    the place of a block of this answer that was refused, ``broke_off_at``. With ``is_ending`` the answer has nothing
+    more to tell.
     """
     with transaction():
         intervals, repeated, present, closed_at = _found(find_one(statements.STANDING, download=entry.id))
         had = pairs(intervals)
         if before is None:
-            earlier = unknown(handed, had) if present == "aborted" else []
-            before = [*near(earlier), *gone_on(broke_off_at, had)]
+            before = belief.on_telling(present, had, handed, broke_off_at)
         merged = merge([*had, *handed, *before])
         is_complete = covers(merged, size)
         is_closing = is_complete and present != "completed"
@@ -138,34 +133,6 @@ def reopen(entry: Entry, size: int, refused: Intervals) -> None:
     _take_back(entry, size, refused, {"closed_at": None})
 
 
-def close_for_link(link_id: int) -> None:
-    """Close what is open by a link that was revoked; its next request gets nothing, so nothing goes on."""
-    with transaction() as session:
-        these = (Download.link_id == link_id, Download.closed_at.is_(None))
-        session.execute(update(Download).where(*these).values(state=_ENDED, closed_at=db_now()))
-
-
-def sweep(idle_seconds: int) -> int:
-    """Mark transfers nobody has heard of for so long as ``interrupted``; how many that were.
-
-    They stay open for a day, so that whoever comes back resumes the same download. A proxy has that day to report what
-    became of its transfers.
-    """
-    with transaction() as session:
-        silent = (
-            Download.state == "started",
-            Download.closed_at.is_(None),
-            Download.active_at < db_later(-idle_seconds),
-        )
-        marked = session.execute(
-            update(Download).where(*silent).values(state="interrupted").returning(Download.id)
-        ).all()
-        over = (Download.closed_at.is_(None), Download.active_at < db_later(-statements.JOIN_SECONDS))
-        session.execute(update(Download).where(*over).values(state=_ENDED, closed_at=db_now()))
-        transfers.forget_closed()
-    return len(marked)
-
-
 def join(
     claim: Claim,
     edition: Edition,
@@ -174,20 +141,19 @@ def join(
     find: Prepared = statements.FIND_LAST,
     *,
     state: str = "started",
-    offers: Intervals = (),
 ) -> Entry:
     """The row of this actor and version that is open, or was completed just now, or else a new one.
 
-    ``state`` is what an unfinished one is from now on; ``offers`` is what will be sent and told of only when it ends.
-    For inside a transaction that ``racing`` runs: raises like ``begin``, and IntegrityError when somebody else began
-    one in the same instant.
+    ``state`` is what an unfinished one is from now on. To one that is late or scattered nothing of what was ``handed``
+    is added: whoever sends it all the same tells of it. For inside a transaction that ``racing`` runs: raises like
+    ``begin``, and IntegrityError when somebody else began one in the same instant.
     """
     is_part = not covers(wanted, edition.size)
     with transaction():
         _require_ticket(claim)
         last = _find(find, claim, edition)
         if last is not None and last.is_open and not last.is_alive:
-            _close(last.id)
+            closing.close(last.id)
             last = None
         if claim.ticket_id is not None:
             _require_budget(last, edition.size)
@@ -195,36 +161,30 @@ def join(
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
                 require_capacity(claim)
-            return _offering(_insert(claim, edition, handed, state), offers)
+            return _insert(claim, edition, handed, state)
         is_scattered = is_part and len(last.intervals) >= MOST_INTERVALS
         entry = Entry(last.id, is_late=not last.is_open, is_scattered=is_scattered)
         if not last.is_open:
             return entry
-        before = _believed(last, wanted)
+        before = belief.on_going_on(last.id, last.state, pairs(last.intervals), wanted)
         if handed and not is_scattered:
             advance(entry, edition.size, handed, length_of(handed), before=before)
             return entry
         _rejoin(entry, claim, last, before, state=state)
-        entry = replace(entry, is_believed=bool(before))
-        return _offering(entry, [(0, edition.size)] if is_scattered else offers)
+        return replace(entry, is_believed=bool(before))
 
 
-def _believed(last: _Last, wanted: Intervals) -> Intervals:
-    """What a client that goes on after its line broke must have got, though nobody wrote it down.
-
-    Of a block that was refused an unknown part has left; of an answer whose worker died, an unknown number of blocks.
-    Nobody may hold a whole document without a completed row, so whoever goes on from there is believed; such a row is
-    not confirmed.
-    """
-    gaps = unknown(wanted, pairs(last.intervals))
-    if not gaps:
-        return []
-    refused = near(gaps) if last.state == "aborted" else []
-    return [*refused, *transfers.take_dead(last.id, gaps, is_silent=last.state == "interrupted")]
+def offering(entry: Entry, spans: Intervals) -> Entry:
+    """Note that we send these spans and tell of them only when that ends; for inside the transaction of ``join``."""
+    return replace(entry, transfer=transfers.note(entry.id, spans))
 
 
-def _offering(entry: Entry, offers: Intervals) -> Entry:
-    return replace(entry, transfer=transfers.note(entry.id, offers)) if offers else entry
+def _begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Prepared) -> Entry:
+    with transaction():
+        entry = join(claim, edition, wanted, handed, find)
+        if entry.is_late or (handed and not entry.is_scattered):
+            return entry
+        return offering(entry, [(0, edition.size)] if entry.is_scattered else wanted)
 
 
 def _find(statement: Prepared, claim: Claim, edition: Edition) -> _Last | None:
@@ -304,11 +264,6 @@ def _rejoin(entry: Entry, claim: Claim, last: _Last, before: Intervals, *, state
         state=state,
         agent=claim.agent[:AGENT_LENGTH],
     )
-
-
-def _close(download_id: int) -> None:
-    values = {"state": _ENDED, "closed_at": db_now()}
-    db.session.execute(update(Download).where(Download.id == download_id).values(values))
 
 
 def require_capacity(claim: Claim) -> None:

@@ -109,8 +109,9 @@ def _entry(claim: Claim, part: Part, inserted: int | None, find: Prepared) -> En
         return Entry(inserted)
     wanted, size = [(part.start, part.stop)], part.edition.size
     if part.entry is None:
-        offers = () if part.is_ending else [(part.start, size)]
-        entry = ledger.join(claim, part.edition, wanted, part.handed, find, offers=offers)
+        entry = ledger.join(claim, part.edition, wanted, part.handed, find)
+        if not part.is_ending:
+            return entry if entry.is_late else ledger.offering(entry, [(part.start, size)])
         if not (part.handed and (entry.is_late or entry.is_scattered)):  # those two are only found, not written to
             return entry
     else:

@@ -9,7 +9,7 @@ from portal.catalog import Edition
 from portal.catalog.soundness import want
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
-from portal.downloads.intervals import Intervals, length_of
+from portal.downloads.intervals import NEAR, Intervals, length_of
 from portal.downloads.lines import Line, lines
 from portal.downloads.opening import open_bytes
 from portal.errors import ContentUnavailable
@@ -18,8 +18,8 @@ from portal.ranges import Span, merge, without
 from portal.storage import OpenedBytes, Place
 
 HEARTBEAT_SECONDS = 60.0
-BLOCK = 64 * 1024
-"""What waits in memory for each slow reader when we send ourselves."""
+BLOCK = NEAR
+"""What waits in memory for each slow reader when we send ourselves, and what may leave in part with nobody knowing."""
 SENT_DIRECTLY = "portal.sent_directly"
 """Where in the environment of a request the access log finds how many bytes the server itself did not see."""
 DIRECT_BLOCK = 256 * 1024

@@ -14,9 +14,10 @@ from portal.actors import Actor
 from portal.catalog import Edition, find_edition
 from portal.downloads import Claim, Delegated, claim_of, count_late_reports, delegate, open_for_download, sweep
 from portal.downloads.delegations import Report, settle
+from portal.downloads.ledger import MOST_INTERVALS
 from portal.errors import ContentUnavailable, ShareExpired, TooManyTransfers
 from portal.extensions import db
-from portal.models import Delegation, Document, Download
+from portal.models import Delegation, Document, Download, Transfer
 from portal.ranges import Span
 from portal.settings import Settings
 from portal.shares import find_ticket, reserve, revoke_link
@@ -63,6 +64,16 @@ def rows() -> list[Download]:
     found = list(db.session.scalars(select(Download).order_by(Download.id).execution_options(populate_existing=True)))
     makers.release()
     return found
+
+
+def test_what_a_proxy_sends_of_a_row_with_too_many_pieces_is_not_noted_as_sent_by_us(house: House) -> None:
+    house.delegate(0, 10)
+    pieces = [[at * 3, at * 3 + 1] for at in range(MOST_INTERVALS + 1)]
+    makers.change(rows()[0], intervals=pieces)
+    makers.release()
+
+    assert house.delegate(900, 910).span == Span(0, SIZE)
+    assert not db.session.scalars(select(Transfer.id)).all()
 
 
 def row() -> Download:
