@@ -60,6 +60,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "audit_events": [{"seal_seq": None}, {"seal_seq": 1}, {"seal_seq": 2}],
     "blobs": [{"sha256": digest} for digest in DIGESTS],
     "categories": [{"parent_id": None, "depth": 1}, {"parent_id": 1, "depth": 2}, {"parent_id": 2, "depth": 3}],
+    "challenges": [{"purpose": "add"}, {"purpose": "enter", "user_id": None}, {"purpose": "prove"}],
     "delegations": [{"start": 0, "stop": 1}, {"start": 1, "stop": 2}, {"start": 2, "stop": 3}],
     "documents": [{"trashed_at": None}, {"published_at": None}, {"expires_at": None}],
     "downloads": [
@@ -68,6 +69,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
         {"state": "aborted", "is_confirmed": False},
     ],
     "grants": [NOBODY | {"group_id": 1}, NOBODY | {"user_id": 2}, NOBODY | {"is_everyone": True}],
+    "mails": [{"state": "waiting"}, {"state": "sent", "text": None, "html": None}, {"state": "parked"}],
     "one_time_tokens": [{"purpose": "setup", "user_id": None}, {"purpose": "invitation"}, {"purpose": "reset"}],
     "share_links": [
         NO_TARGET | {"document_id": 1, "version_id": 1},

@@ -26,6 +26,7 @@ AGENT_LENGTH = 300
 
 _FIND_SESSION = Prepared(
     select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
+    .add_columns(Session.fresh_at, User.timezone)
     .join(User, User.id == Session.user_id)
     .where(Session.token_hash == bindparam("token_hash"), User.disabled_at.is_(None))
     .where(Session.expires_at > db_now(), Session.seen_at > db_later(bindparam("idle", type_=Integer)))
@@ -42,6 +43,9 @@ class SignedIn(Actor):
     seen_at: datetime | None = None
     visited_at: datetime | None = None
     checked_at: datetime | None = None
+    fresh_at: datetime | None = None
+    """When they last proved who they are in this session."""
+    timezone: str | None = None
 
     is_authenticated = True
     is_active = True
@@ -60,7 +64,7 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
     row = find_one(_FIND_SESSION, token_hash=token_hash(PURPOSE, token), idle=idle)
     if row is None:
         return None
-    session_id, user_id, is_admin, name, email, seen_at, visited_at, now = row
+    session_id, user_id, is_admin, name, email, seen_at, visited_at, now, fresh_at, timezone = row
     return SignedIn(
         user_id=user_id,
         is_admin=is_admin,
@@ -71,6 +75,8 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
         seen_at=seen_at,
         visited_at=visited_at,
         checked_at=now,
+        fresh_at=fresh_at,
+        timezone=timezone,
     )
 
 
@@ -120,8 +126,13 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
     return token
 
 
-def start_session(user_id: int, *, network: str, agent: str) -> str:
-    """A new session for a person who has just proved who they are; the oldest beyond twenty ends."""
+def start_session(
+    user_id: int, *, network: str, agent: str, method: str | None = None, is_two_factor: bool = False
+) -> str:
+    """A new session for a person who has just proved who they are; the oldest beyond twenty ends.
+
+    ``method`` is what they proved it with, see ``Session``.
+    """
     token = make_token()
     with transaction() as session:
         user = session.get_one(User, user_id, with_for_update=True)  # or several at once would count to twenty each
@@ -130,6 +141,8 @@ def start_session(user_id: int, *, network: str, agent: str) -> str:
             user_id=user_id,
             network=network,
             agent=agent[:AGENT_LENGTH],
+            method=method,
+            second_factor_at=session.scalar(select(db_now())) if is_two_factor else None,
             expires_at=session.scalars(select(db_later(settings().session_days * 86400))).one(),
         )
         session.add(row)
@@ -202,7 +215,7 @@ def _start_proven_session(user_id: int, stored: str, *, network: str, agent: str
         standing = select(User.id).where(User.id == user_id, User.password_hash == stored, User.disabled_at.is_(None))
         if session.scalar(standing.with_for_update()) is None:
             raise SignInFailed
-        return start_session(user_id, network=network, agent=agent)
+        return start_session(user_id, network=network, agent=agent, method="password")
 
 
 def _record_failure(user_id: int | None, network: str) -> None:

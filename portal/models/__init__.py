@@ -14,7 +14,10 @@ from portal.models.catalog import (
     Verified,
     Version,
 )
+from portal.models.factors import AuthenticatorApp, Challenge, KnownDevice, Passkey, PendingSignIn, RecoveryCode
+from portal.models.keys import ApiToken, Identity, ProviderRequest
 from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog, Transfer
+from portal.models.mail import HouseRule, Mail
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
 from portal.models.upkeep import ScrubPass
@@ -24,24 +27,35 @@ __all__ = [
     "PUBLISH",
     "READ",
     "STATES",
+    "ApiToken",
     "AuditEvent",
     "AuditPerson",
+    "AuthenticatorApp",
     "Base",
     "Blob",
     "Category",
     "CategoryAlias",
+    "Challenge",
     "Delegation",
     "Document",
     "Download",
     "FollowedLog",
     "Grant",
     "Group",
+    "HouseRule",
+    "Identity",
+    "KnownDevice",
+    "Mail",
     "Membership",
     "Moment",
     "OneTimeToken",
     "Pack",
     "PackItem",
+    "Passkey",
+    "PendingSignIn",
+    "ProviderRequest",
     "PublicId",
+    "RecoveryCode",
     "ScrubPass",
     "Session",
     "ShareLink",

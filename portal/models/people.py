@@ -13,7 +13,10 @@ class User(Base):
     """A person with an account. Never deleted: disabled, later erased, because ledger and log name them."""
 
     __tablename__ = "users"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index("ix_users_passkey_handle", "passkey_handle", unique=True),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
@@ -32,6 +35,12 @@ class User(Base):
     """The last request, written at most every five minutes."""
     visited_at: Mapped[datetime | None]
     """When the visit before the present one ended; what came after it is new for the person."""
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    """The zone the person reads moments in, by its name in the database of time zones; None is that of the portal."""
+    erased_at: Mapped[datetime | None]
+    """When name and address were made unreadable, for good. The account is disabled then."""
+    passkey_handle: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """What passkeys know the person by: random, so that it tells nobody anything (WebAuthn, 14.6.1)."""
 
 
 class Group(Base):
@@ -44,6 +53,8 @@ class Group(Base):
     name: Mapped[str] = mapped_column(String(100))
     name_key: Mapped[str] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+    second_factor_since: Mapped[datetime | None]
+    """Since when its people need a second factor; None when the group asks for none."""
 
 
 class Membership(Base):
@@ -76,14 +87,20 @@ class Session(Base):
     expires_at: Mapped[datetime]
     network: Mapped[str] = mapped_column(String(64))
     agent: Mapped[str] = mapped_column(String(300))
+    method: Mapped[str | None] = mapped_column(String(20))
+    """How they came in: ``password``, ``passkey``, ``provider``, ``address`` (one-time). None: not written down."""
+    second_factor_at: Mapped[datetime | None]
+    """When a second factor was passed in this session; a passkey that verified the person is both factors at once."""
+    viewing_as_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """Whose portal an administrator looks at in this session, changing nothing."""
 
 
 class OneTimeToken(Base):
-    """A one-time address: first setup, invitation, new password. Spent by one conditional UPDATE."""
+    """A one-time address: first setup, invitation, new password, new email. Spent by one conditional UPDATE."""
 
     __tablename__ = "one_time_tokens"
     __table_args__ = (
-        CheckConstraint("purpose IN ('setup', 'invitation', 'reset')", name="purpose"),
+        CheckConstraint("purpose IN ('setup', 'invitation', 'reset', 'email')", name="purpose"),
         CheckConstraint("(purpose = 'setup') = (user_id IS NULL)", name="setup_has_no_user"),
         Index("ix_one_time_tokens_user_id", "user_id"),
         {"sqlite_autoincrement": True},
@@ -97,6 +114,8 @@ class OneTimeToken(Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    email: Mapped[str | None] = mapped_column(String(254))
+    """The address that is to be confirmed, for the purpose ``email``."""
 
 
 class SignInAttempt(Base):

@@ -68,7 +68,7 @@ def finish_setup(token: str) -> AnyResponse:
             user = accounts.spend_token(token, password)
     except BadInput as problem:
         return _setup_page(token, found, problem)
-    return _entered("/", start_session(user.id, network=network(), agent=agent()))
+    return _entered("/", start_session(user.id, network=network(), agent=agent(), method="address"))
 
 
 def _entered(target: str, session_token: str) -> AnyResponse:
