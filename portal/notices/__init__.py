@@ -1,0 +1,7 @@
+"""Mails to people: written in the transaction of the change they tell of, sent later by whoever looks at the outbox."""
+
+from portal.notices.kinds import KINDS
+from portal.notices.outbox import add_mail
+from portal.notices.texts import Letter
+
+__all__ = ["KINDS", "Letter", "add_mail"]

@@ -1,0 +1,21 @@
+"""What mails are about. Each kind has two templates, ``mail/<kind>.txt``, whose first line is the subject, and
+``mail/<kind>.html``. Beside the values named here a template knows the name of the ``portal`` and its ``base_url``.
+"""
+
+KINDS: dict[str, frozenset[str]] = {
+    "invitation": frozenset({"name", "address", "until"}),  # the one-time address, whole, and when it stops working
+    "reset": frozenset({"name", "address", "until"}),
+    "email_confirm": frozenset({"name", "address", "until"}),  # goes to the new address
+    "email_changed": frozenset({"name", "new_email_masked"}),  # goes to the old address
+    "password_changed": frozenset(),
+    "second_factor_changed": frozenset({"what"}),  # a whole sentence, such as "Your recovery codes were made anew."
+    "passkey_changed": frozenset({"what"}),
+    "session_new_device": frozenset({"program", "network", "moment"}),
+    "account_disabled": frozenset(),
+    "account_enabled": frozenset(),
+    "account_erased": frozenset(),
+    "role_changed": frozenset({"what"}),
+    "api_token_added": frozenset({"token_name", "scopes"}),  # scopes in words, such as "read, publish"
+    "identity_linked": frozenset({"provider"}),
+}
+"""The values each kind is given, by name; texts are shown as they are, moments in the zone of the person."""

@@ -1,0 +1,65 @@
+"""The outbox: what is to be sent is a row, committed together with the change it tells of, or not at all."""
+
+import secrets
+from datetime import tzinfo
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import select
+
+from portal.addresses import default_base_url
+from portal.extensions import db, settings, transaction
+from portal.models import Mail, User
+from portal.notices.kinds import KINDS
+from portal.notices.texts import one_line, write_letter
+from portal.settings import last_address
+
+HOST_LENGTH = 60
+"""A Message-ID has 100 characters: 32 before the host, and three that hold it together."""
+NO_HOST = "portal.invalid"
+
+
+def add_mail(kind: str, *, user_id: int | None, email: str, **values: object) -> None:
+    """Put a mail of this kind into the outbox, inside the transaction of the change it tells of.
+
+    ``values`` are those that ``KINDS`` names for the kind: texts, or moments with a zone. ``email`` is the address of
+    an account, or one that waits to become it. Addresses in a mail begin with that of the portal, never with what a
+    request says. Raises KeyError for an unknown kind and ValueError for values that do not fit it.
+    """
+    if values.keys() != KINDS[kind]:
+        raise ValueError(f"a mail of the kind {kind} takes {sorted(KINDS[kind])}, not {sorted(values)}")
+    base_url = last_address(settings()) or default_base_url()
+    with transaction() as session:
+        common = {"portal": settings().name, "base_url": base_url}
+        letter = write_letter(kind, _zone_of(user_id), common | values)
+        session.add(
+            Mail(
+                message_id=_make_message_id(base_url),
+                kind=kind,
+                user_id=user_id,
+                email=one_line(email),
+                subject=letter.subject,
+                text=letter.text,
+                html=letter.html,
+            )
+        )
+
+
+def _make_message_id(base_url: str) -> str:
+    """A Message-ID (RFC 5322, 3.6.4) that nobody can guess, below the host people know the portal by."""
+    host = urlsplit(base_url).hostname or NO_HOST
+    try:
+        named = host.encode("idna").decode()
+    except UnicodeError:
+        named = NO_HOST
+    fits = len(named) <= HOST_LENGTH and ":" not in named
+    return f"<{secrets.token_hex(16)}@{named if fits else NO_HOST}>"
+
+
+def _zone_of(user_id: int | None) -> tzinfo:
+    """The zone the person reads moments in; that of the portal for whoever chose none that is known here."""
+    name = db.session.scalar(select(User.timezone).where(User.id == user_id))
+    try:
+        return ZoneInfo(name) if name else settings().timezone
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return settings().timezone
