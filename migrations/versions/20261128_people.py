@@ -49,6 +49,7 @@ def downgrade() -> None:
         for name in ("viewing_as_id", "second_factor_at", "method"):
             sessions.drop_column(name)
     op.drop_column("groups", "second_factor_since")
+    op.drop_column("downloads", "believed_at")
     op.drop_index("ix_users_passkey_handle", "users")
     for name in ("passkey_handle", "erased_at", "timezone"):
         op.drop_column("users", name)
@@ -59,6 +60,7 @@ def _extend() -> None:
     op.add_column("users", sa.Column("erased_at", MOMENT, nullable=True))
     op.add_column("users", sa.Column("passkey_handle", sa.LargeBinary(length=32), nullable=True))
     op.create_index("ix_users_passkey_handle", "users", ["passkey_handle"], unique=True)
+    op.add_column("downloads", sa.Column("believed_at", MOMENT, nullable=True))
     op.add_column("groups", sa.Column("second_factor_since", MOMENT, nullable=True))
     with op.batch_alter_table("sessions", table_kwargs=KEPT) as sessions:
         sessions.add_column(sa.Column("method", sa.String(length=20), nullable=True))

@@ -26,27 +26,22 @@ class Entry:
     """The row a transfer writes to.
 
     ``is_late``: it was complete already, and these are pieces asked for once more. ``is_scattered``: it holds so many
-    pieces that the whole is to be sent. ``is_believed``: some of what it holds is only what the client must have got.
-    ``transfer`` is the row of the answer itself while nothing of it is written down.
+    pieces that the whole is to be sent. ``transfer`` is the row of the answer itself while nothing of it is written
+    down.
     """
 
     id: int
     is_late: bool = False
     is_scattered: bool = False
-    is_believed: bool = False
     transfer: int | None = None
 
 
 @dataclass(frozen=True)
 class Told:
-    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before.
-
-    ``is_believed``: that a client has what is before the place it went on from was taken on trust.
-    """
+    """What telling the ledger came to: whether the download is complete, and which bytes it did not have before."""
 
     is_complete: bool
     fresh: Intervals
-    is_believed: bool = False
 
 
 def claim_of(actor: Actor, agent: str) -> Claim:

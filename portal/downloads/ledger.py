@@ -106,10 +106,11 @@ def advance(
             more=sent + length_of(before),
             state="completed" if is_closing else state,
             is_closing=is_closing,
+            is_believed=bool(before),
         )
         if is_ending and entry.transfer is not None:
             transfers.end(entry.transfer)
-    return Told(is_complete, without(handed, had), is_believed=bool(before))
+    return Told(is_complete, without(handed, had))
 
 
 def confirm(entry: Entry) -> None:
@@ -171,7 +172,7 @@ def join(
             advance(entry, edition.size, handed, length_of(handed), before=before)
             return entry
         _rejoin(entry, claim, last, before, state=state)
-        return replace(entry, is_believed=bool(before))
+        return entry
 
 
 def offering(entry: Entry, spans: Intervals) -> Entry:
@@ -216,7 +217,8 @@ def _take_back(entry: Entry, size: int, refused: Intervals, reopened: dict[str, 
         this = Download.id == entry.id
         intervals, repeated, _, _ = _found(find_one(statements.STANDING, download=entry.id))
         left, repeated = taken_back(pairs(intervals), pairs(repeated), refused)
-        left = merge([*left, *gone_on(min(start for start, _ in refused), left)])
+        before = gone_on(min(start for start, _ in refused), left)
+        left = merge([*left, *before])
         values: dict[str, object] = {
             "intervals": left,
             "repeated": repeated,
@@ -224,6 +226,8 @@ def _take_back(entry: Entry, size: int, refused: Intervals, reopened: dict[str, 
             "active_at": db_now(),
             "is_confirmed": False,
         }
+        if before:
+            values["believed_at"] = db_now()
         if not covers(left, size):
             values |= {"state": "aborted"} | reopened
         session.execute(update(Download).where(this).values(values))
@@ -263,6 +267,7 @@ def _rejoin(entry: Entry, claim: Claim, last: _Last, before: Intervals, *, state
         more=length_of(before),
         state=state,
         agent=claim.agent[:AGENT_LENGTH],
+        is_believed=bool(before),
     )
 
 

@@ -10,7 +10,7 @@ from portal.catalog import Edition
 from portal.downloads import ledger
 from portal.downloads.claims import Claim, Entry
 from portal.downloads.intervals import Intervals
-from portal.downloads.statements import GIVEN
+from portal.downloads.statements import GIVEN, MAY_BE_CONFIRMED
 from portal.extensions import db, lock_on, run, transaction
 from portal.models import Download, db_now
 from portal.prepared import Prepared
@@ -31,7 +31,7 @@ _COMPLETE = (
 )
 _CONFIRM = (
     update(Download)
-    .where(Download.id.in_(bindparam("downloads", expanding=True)), Download.state == "completed")
+    .where(Download.id.in_(bindparam("downloads", expanding=True)), *MAY_BE_CONFIRMED)
     .values(is_confirmed=True)
 )
 

@@ -52,7 +52,6 @@ class Sending:
         is_counted = self.length <= AT_ONCE and not entry.is_scattered
         self._is_claimed = is_counted or entry.is_late
         self._is_complete = False
-        self._is_believed = entry.is_believed
         self._is_done = False
         self._taken: list[tuple[int, int]] = []
         self._told: list[tuple[int, int]] = []
@@ -163,7 +162,6 @@ class Sending:
             with self._context():
                 told = ledger.advance(self._entry, self.edition.size, rest, length_of(rest), is_ending=True)
             self._is_complete = told.is_complete
-            self._is_believed |= told.is_believed
             self._is_claimed = True
         else:
             self._say_alive()
@@ -181,7 +179,7 @@ class Sending:
         if self._entry.is_late:
             with self._context():
                 ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
-        elif self._is_complete and not self._is_believed:
+        elif self._is_complete:
             with self._context():
                 ledger.confirm(self._entry)
 

@@ -54,6 +54,8 @@ GIVEN = (
 _THIS = Download.id == bindparam("download", type_=Integer)
 _KEY, _VERSION = bindparam("key", type_=String), bindparam("version", type_=Integer)
 _IS_CLOSING = bindparam("is_closing", type_=Boolean) == true()
+_IS_BELIEVED = bindparam("is_believed", type_=Boolean) == true()
+_BELIEVED_AT = case((_IS_BELIEVED, db_now()), else_=Download.believed_at)
 
 
 def _given(name: str, column: str = "") -> BindParameter[Any]:
@@ -94,10 +96,14 @@ ADVANCE = Prepared(
         active_at=db_now(),
         state=_given("state"),
         closed_at=case((_IS_CLOSING, db_now()), else_=Download.closed_at),
+        believed_at=_BELIEVED_AT,
     )
     .returning(Download.id)
 )
-"""Replace what a row holds and its state, add ``more`` bytes sent, and close it if ``is_closing``."""
+"""Replace what a row holds and its state, and add ``more`` bytes sent.
+
+It is closed if ``is_closing``; if ``is_believed``, some of it was taken on trust.
+"""
 
 REJOIN = Prepared(
     update(Download)
@@ -108,15 +114,15 @@ REJOIN = Prepared(
         active_at=db_now(),
         state=_given("state"),
         agent=_given("agent"),
+        believed_at=_BELIEVED_AT,
     )
     .returning(Download.id)
 )
 """The same for somebody who goes on with it."""
 
-CONFIRM = Prepared(
-    update(Download).where(_THIS, Download.state == "completed").values(is_confirmed=true()).returning(Download.id)
-)
-"""Confirm a row (``download``) if it is completed."""
+MAY_BE_CONFIRMED = (Download.state == "completed", Download.believed_at.is_(None))
+CONFIRM = Prepared(update(Download).where(_THIS, *MAY_BE_CONFIRMED).values(is_confirmed=true()).returning(Download.id))
+"""Confirm a row (``download``) if it is completed and holds nothing that was only believed."""
 
 TICKET = Prepared(
     select(Ticket.refunded_at).where(Ticket.id == bindparam("ticket", type_=Integer)).with_for_update(read=True)

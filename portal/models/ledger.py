@@ -49,6 +49,9 @@ class Download(Base):
     """Everything handed over, repeated bytes counted each time."""
     is_confirmed: Mapped[bool] = mapped_column(default=False)
     """The kernel accepted every byte; a completed but unconfirmed row over-claims at most its last block."""
+    believed_at: Mapped[datetime | None]
+    """When bytes were last added that somebody who went on must have got, see ``downloads.belief``: from then on the
+    row is never confirmed."""
     network: Mapped[str] = mapped_column(String(64), default="")
     agent: Mapped[str] = mapped_column(String(300), default="")
     started_at: Mapped[datetime] = mapped_column(insert_default=db_now())

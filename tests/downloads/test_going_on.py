@@ -144,6 +144,15 @@ def test_after_its_worker_died_whoever_goes_on_at_once_is_believed_and_not_confi
     assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
 
 
+def test_a_row_somebody_was_once_believed_for_is_not_confirmed_when_another_answer_completes_it(house: House) -> None:
+    house.die()
+    house.break_off(537, SIZE, 2)
+
+    house.fetch((737, SIZE))
+
+    assert (row().state, row().intervals, row().is_confirmed) == ("completed", [[0, SIZE]], False)
+
+
 def test_a_small_piece_is_believed_about_what_is_before_too(house: House) -> None:
     house.die()
 
