@@ -9,8 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 SUBJECT_LENGTH = 300
-MONTHS = ("January", "February", "March", "April", "May", "June", "July")
-MONTHS += ("August", "September", "October", "November", "December")
+MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
 
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
