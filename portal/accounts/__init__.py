@@ -36,6 +36,7 @@ from portal.accounts.people import (
     has_users,
     set_password,
 )
+from portal.accounts.profiles import change_profile
 from portal.accounts.sessions import (
     SignedIn,
     end_all_sessions,
@@ -49,6 +50,7 @@ from portal.accounts.sessions import (
 )
 from portal.accounts.throttle import clear_try, record_try
 from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
+from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
     "PeoplePage",
@@ -58,6 +60,7 @@ __all__ = [
     "add_members",
     "add_user",
     "change_group",
+    "change_profile",
     "change_user",
     "check_password",
     "clear_try",
@@ -72,6 +75,7 @@ __all__ = [
     "find_session",
     "find_token",
     "find_user",
+    "find_zone",
     "get_group",
     "get_user",
     "groups_of_each",
@@ -88,6 +92,7 @@ __all__ = [
     "list_members",
     "list_people",
     "list_sessions",
+    "list_zones",
     "note_visit",
     "open_addresses",
     "record_try",

@@ -17,6 +17,7 @@ from portal.views import (
     health,
     notices,
     pages,
+    profile,
     shares,
     zips,
 )
@@ -25,6 +26,7 @@ from portal.views.cookies import PortalSessions
 BLUEPRINTS = (
     auth.bp,
     account.bp,
+    profile.bp,
     browse.bp,
     documents.bp,
     deliveries.bp,

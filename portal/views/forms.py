@@ -72,7 +72,7 @@ def identifiers(name: str) -> list[int]:
 
 
 def moment(name: str, stored: datetime | None = None) -> datetime | None:
-    """A date and time of a ``datetime-local`` or ``date`` field, read in the zone of the portal;
+    """A date and time of a ``datetime-local`` or ``date`` field, read in the zone of whoever asks;
     None for an empty one.
 
     A field left as it was gives the ``stored`` moment, with the seconds it cannot show.

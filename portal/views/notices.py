@@ -30,6 +30,7 @@ SENTENCES = {
     "nobody-new": "They were in the group already; nothing changed.",
     "others-ended": "Every other browser is signed out.",
     "password-changed": "Your password is changed. You stay signed in here; everywhere else you were signed out.",
+    "profile-changed": "Your name and time zone are saved.",
     "session-ended": "That browser is signed out.",
     "sessions-ended": "All sessions of this person have ended.",
     "version-added": "The new version is out. People download it from now on.",

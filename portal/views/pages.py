@@ -118,7 +118,7 @@ def day(moment: datetime | None, now: datetime | None = None) -> Markup:
 
 
 def full_moment(moment: datetime | None) -> Markup:
-    """``Tuesday, 17 November 2026, 14:20 UTC``, in the zone of the portal, inside a ``time`` element."""
+    """``Tuesday, 17 November 2026, 14:20 UTC``, in the zone of whoever asks, inside a ``time`` element."""
     if moment is None:
         return Markup("")
     here = local(moment)

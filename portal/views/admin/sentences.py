@@ -59,6 +59,7 @@ SENTENCES = {
     "user.email_changed": "{who} changed the address of {whom}",
     "user.enabled": "{who} opened the account of {whom} again",
     "user.password_changed": "{who} set the password of {whom}",
+    "user.profile_changed": "{who} changed their own name or time zone",
     "version.added": "{who} published version {number} of {thing}",
 }
 """``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
@@ -113,6 +114,7 @@ CHOICES = {
     "user.email_changed": "Address of an account changed",
     "user.enabled": "Account enabled",
     "user.password_changed": "Password set",
+    "user.profile_changed": "Own name or time zone changed",
     "version.added": "Version published",
 }
 """What the choice on the page of the log calls each action."""
