@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
 HTTP_PORT = 80
+USUAL_PORTS = {"http": HTTP_PORT, "https": 443}
 
 
 def default_base_url(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> str:
@@ -28,6 +29,36 @@ def share_address(base_url: str, token: str) -> str:
     return absolute(base_url, f"/s/{token}")
 
 
+def origin(base_url: str) -> str:
+    """The origin as browsers write it (RFC 6454, 6.2): in small letters, a usual port left out, a name in ASCII."""
+    parts = urlsplit(base_url)
+    host = _ascii(parts.hostname or "")
+    name = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, USUAL_PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{name}{port}"
+
+
+def passkey_host(base_url: str) -> str:
+    """The host that passkeys of the portal belong to; "" where browsers allow none.
+
+    They need a name, not an address, and a connection nobody reads: https, or http to localhost (WebAuthn, 5.1.3).
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if not host or is_address(host) or not is_private(base_url):
+        return ""
+    return _ascii(host)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_private(base_url: str) -> bool:
     """Whether nobody on the way can read along: https, or http that does not leave this machine."""
     parts = urlsplit(base_url)
@@ -40,3 +71,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host

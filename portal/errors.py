@@ -124,6 +124,19 @@ class SignInFailed(PortalError):
     sentence = "This address and password do not belong together. Check both, or ask for a new password."
 
 
+class PasskeyRefused(PortalError):
+    """Unknown passkey, wrong signature or disabled account, and whatever else is wrong with an answer: one sentence."""
+
+    status = 400
+    sentence = "This passkey does not open anything here. Try another one, or sign in with your password."
+
+
+class ChallengeGone(PasskeyRefused):
+    """What the passkey signed was never asked for, was asked of somebody else, was answered already, or is too old."""
+
+    sentence = "This took too long, or was answered already. Press the button once more."
+
+
 class Conflict(PortalError):
     """The state of things does not allow it now."""
 

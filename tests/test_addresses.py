@@ -2,7 +2,15 @@
 
 import pytest
 
-from portal.addresses import absolute, default_base_url, is_private, setup_address, share_address
+from portal.addresses import (
+    absolute,
+    default_base_url,
+    is_private,
+    origin,
+    passkey_host,
+    setup_address,
+    share_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +62,36 @@ def test_tokens_stand_at_the_end_of_their_addresses() -> None:
 )
 def test_only_https_and_loopback_are_private(base_url: str, is_so: bool) -> None:
     assert is_private(base_url) is is_so
+
+
+@pytest.mark.parametrize(
+    ("base_url", "written"),
+    [
+        ("https://docs.example.org", "https://docs.example.org"),
+        ("https://Docs.Example.ORG:443", "https://docs.example.org"),
+        ("http://localhost:80", "http://localhost"),
+        ("https://docs.example.org:80", "https://docs.example.org:80"),
+        ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(base_url: str, written: str) -> None:
+    assert origin(base_url) == written
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("https://Docs.example.org:8443", "docs.example.org"),
+        ("https://b\u00fccher.example", "xn--bcher-kva.example"),
+        ("http://localhost:8000", "localhost"),
+        ("http://portal.localhost", "portal.localhost"),
+        ("http://docs.example.org", ""),
+        ("http://127.0.0.1:8000", ""),
+        ("https://192.0.2.1", ""),
+        ("https://[2001:db8::1]", ""),
+        ("", ""),
+    ],
+)
+def test_passkeys_belong_to_a_name_that_is_reached_privately(base_url: str, host: str) -> None:
+    assert passkey_host(base_url) == host

@@ -1,0 +1,268 @@
+"""Passkeys (WebAuthn level 3): added, proved with, renamed, removed.
+
+Each is one that a device finds without being told whose, and that makes sure of the person by PIN, finger or face: both
+factors at once. Nothing is asked about the make of the device.
+"""
+
+import secrets
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import (
+    options_to_json_dict,
+    parse_authentication_credential_json,
+    parse_registration_credential_json,
+)
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from portal import audit
+from portal.accounts.challenges import (
+    SECONDS,
+    Purpose,
+    fields,
+    host,
+    issue_challenge,
+    origin,
+    spend_challenge,
+    understood,
+)
+from portal.actors import PORTAL, Actor
+from portal.errors import BadInput, Conflict, NotFound, PasskeyRefused
+from portal.extensions import db, settings, transaction
+from portal.models import Passkey, User, db_now
+
+MOST = 20
+"""Passkeys of one person."""
+NAME_LENGTH = 100
+ID_LENGTH = 1023
+HANDLE_LENGTH = 32
+
+NOT_ADDED = "The browser gave no passkey that can be used here. Try again, or take another device."
+KNOWN = "This passkey is here already."
+TOO_MANY = f"You have {MOST} passkeys, the most one person may have. Remove one first."
+
+
+def list_passkeys(user_id: int) -> list[Passkey]:
+    """The passkeys of a person, in the order they were added."""
+    return list(db.session.scalars(select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id)))
+
+
+def get_passkey(who: Actor, passkey_id: int) -> Passkey:
+    """One of the person's own passkeys. Raises NotFound."""
+    found = db.session.get(Passkey, passkey_id)
+    if found is None or found.user_id != who.user_id:
+        raise NotFound
+    return found
+
+
+def options_to_add(who: Actor) -> dict[str, Any]:
+    """What a browser needs to make a passkey for this person, as JSON; devices that hold one of theirs make no second.
+
+    Raises BadInput where none is possible, and Conflict when they have the most there may be.
+    """
+    at = host()
+    with transaction() as session:
+        user = session.get_one(User, who.user_id, with_for_update=True)
+        _require_room(user.id)
+        user.passkey_handle = user.passkey_handle or secrets.token_bytes(HANDLE_LENGTH)
+        challenge = issue_challenge("add", user.id)
+        described = _descriptions(user.id)
+    options = generate_registration_options(
+        rp_id=at,
+        rp_name=settings().name or at,
+        user_id=user.passkey_handle,
+        user_name=user.email,
+        user_display_name=user.name,
+        challenge=challenge,
+        timeout=SECONDS * 1000,
+        exclude_credentials=described,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        ),
+    )
+    return options_to_json_dict(options)
+
+
+def add_passkey(who: Actor, answer: object, name: str, device: str) -> Passkey:
+    """Keep the passkey a browser has made for this person; without a name it is called after its kind or ``device``.
+
+    Raises PasskeyRefused, BadInput for a name that cannot be, and Conflict when they have the most there may be.
+    """
+    name = require_name(name) if name.strip() else ""
+    user_id = who.user_id or 0
+    given = understood(lambda: parse_registration_credential_json(fields(answer)), NOT_ADDED)
+    challenge = spend_challenge(given.response.client_data_json, "add", user_id)
+    verified = understood(
+        lambda: verify_registration_response(
+            credential=given,
+            expected_challenge=challenge,
+            expected_rp_id=host(),
+            expected_origin=origin(),
+            require_user_verification=True,
+        ),
+        NOT_ADDED,
+    )
+    if len(verified.credential_id) > ID_LENGTH:
+        raise PasskeyRefused(NOT_ADDED)
+    transports = {transport.value for transport in given.response.transports or []}
+    with transaction() as session:
+        session.get_one(User, user_id, with_for_update=True)
+        _require_room(user_id)
+        if _find(verified.credential_id) is not None:
+            raise PasskeyRefused(KNOWN)
+        passkey = Passkey(
+            user_id=user_id,
+            name=name or _unused_name(user_id, _kind(transports) or device),
+            credential_id=verified.credential_id,
+            public_key=verified.credential_public_key,
+            sign_count=verified.sign_count,
+            transports=sorted(transports),
+            is_backed_up=verified.credential_backed_up,
+        )
+        session.add(passkey)
+        audit.record_event("passkey.added", actor=who, thing=("user", user_id))
+    return passkey
+
+
+def options_to_enter() -> dict[str, Any]:
+    """What a browser needs to look for a passkey of whoever sits before it, as JSON. It names nobody.
+
+    Raises BadInput where none is possible.
+    """
+    return _options_to_sign("enter", None)
+
+
+def options_to_prove(user_id: int) -> dict[str, Any]:
+    """The same for somebody known: it must be one of their passkeys."""
+    return _options_to_sign("prove", user_id)
+
+
+def check_passkey(answer: object, user_id: int | None = None) -> int:
+    """Whose passkey a browser has signed with; with a ``user_id`` it must be theirs, asked for by ``options_to_prove``.
+
+    Raises PasskeyRefused, the same for an unknown passkey, a wrong signature and a disabled account. Whoever calls this
+    has counted the try before.
+    """
+    given = understood(lambda: parse_authentication_credential_json(fields(answer)))
+    challenge = spend_challenge(given.response.client_data_json, "enter" if user_id is None else "prove", user_id)
+    found = _find(given.raw_id)
+    if found is None:
+        raise PasskeyRefused
+    passkey_id, owner_id, public_key, handle, disabled_at = found
+    if disabled_at is not None or user_id not in (None, owner_id):
+        raise PasskeyRefused
+    # One that was found without being asked for by its id has to say whose it is (WebAuthn, 7.2, 6).
+    if given.response.user_handle != handle and (user_id is None or given.response.user_handle is not None):
+        raise PasskeyRefused
+    verified = understood(
+        lambda: verify_authentication_response(
+            credential=given,
+            expected_challenge=challenge,
+            expected_rp_id=host(),
+            expected_origin=origin(),
+            credential_public_key=public_key,
+            credential_current_sign_count=0,  # ours is compared below, once the signature is known to be right
+            require_user_verification=True,
+        )
+    )
+    _note_use(passkey_id, owner_id, verified.new_sign_count, is_backed_up=verified.credential_backed_up)
+    return owner_id
+
+
+def rename_passkey(who: Actor, passkey_id: int, name: str) -> None:
+    """Call one of the person's own passkeys something else. Raises NotFound, and BadInput for a name that cannot be."""
+    name = require_name(name)
+    with transaction():
+        passkey = get_passkey(who, passkey_id)
+        if passkey.name != name:
+            passkey.name = name
+            audit.record_event("passkey.renamed", actor=who, thing=("user", passkey.user_id))
+
+
+def remove_passkey(who: Actor, passkey_id: int) -> None:
+    """Let one of the person's own passkeys open nothing any more. Raises NotFound."""
+    with transaction() as session:
+        passkey = get_passkey(who, passkey_id)
+        session.execute(delete(Passkey).where(Passkey.id == passkey.id))
+        audit.record_event("passkey.removed", actor=who, thing=("user", passkey.user_id))
+
+
+def require_name(name: str) -> str:
+    """What a passkey is called. Raises BadInput when it is empty, too long or has control characters."""
+    name = " ".join(unicodedata.normalize("NFC", name[: NAME_LENGTH * 10]).split())
+    if not name or len(name) > NAME_LENGTH or not name.isprintable():
+        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
+    return name
+
+
+def _options_to_sign(purpose: Purpose, user_id: int | None) -> dict[str, Any]:
+    options = generate_authentication_options(
+        rp_id=host(),
+        challenge=issue_challenge(purpose, user_id),
+        timeout=SECONDS * 1000,
+        allow_credentials=_descriptions(user_id) if user_id is not None else None,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def _descriptions(user_id: int) -> list[PublicKeyCredentialDescriptor]:
+    return [
+        PublicKeyCredentialDescriptor(
+            id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]
+        )
+        for passkey in list_passkeys(user_id)
+    ]
+
+
+def _find(credential_id: bytes) -> Row[int, int, bytes, bytes | None, datetime | None] | None:
+    """A passkey by what devices know it by, and what counts of the person it belongs to."""
+    columns = (Passkey.id, Passkey.user_id, Passkey.public_key, User.passkey_handle, User.disabled_at)
+    statement = select(*columns).join(User, User.id == Passkey.user_id)
+    return db.session.execute(statement.where(Passkey.credential_id == credential_id)).first()
+
+
+def _note_use(passkey_id: int, user_id: int, count: int, *, is_backed_up: bool) -> None:
+    """Raise the counter of a passkey. One that does not rise is that of a copy, unless the device never counts."""
+    rises = Passkey.sign_count < count if count else Passkey.sign_count == 0
+    values = {"sign_count": count, "used_at": db_now(), "is_backed_up": is_backed_up}
+    with transaction() as session:
+        noted = update(Passkey).where(Passkey.id == passkey_id, rises).values(values).returning(Passkey.id)
+        is_noted = session.execute(noted).first() is not None
+        if not is_noted:
+            audit.record_event("passkey.copied", actor=PORTAL, thing=("user", user_id))
+    if not is_noted:
+        raise PasskeyRefused
+
+
+def _require_room(user_id: int) -> None:
+    count = select(func.count()).where(Passkey.user_id == user_id)
+    if db.session.scalars(count).one() >= MOST:
+        raise Conflict(TOO_MANY)
+
+
+def _kind(transports: set[str]) -> str:
+    """What people call a thing that is reached in these ways; "" for the device the browser runs on."""
+    if "internal" in transports or not transports:
+        return ""
+    return "Phone or tablet" if transports <= {"hybrid", "cable"} else "Security key"
+
+
+def _unused_name(user_id: int, name: str) -> str:
+    taken = {passkey.name for passkey in list_passkeys(user_id)}
+    others = (f"{name} {number}" for number in range(2, MOST + 2))
+    return next(one for one in (name, *others) if one not in taken)
