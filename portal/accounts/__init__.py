@@ -1,5 +1,8 @@
 """People: accounts, groups, sessions, one-time addresses, passwords and the throttle on guessing."""
 
+from portal.accounts.confirming import confirm_by_password, make_fresh
+from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
+from portal.accounts.factors import has_second_factor, must_have_second_factor
 from portal.accounts.groups import (
     add_group,
     add_members,
@@ -45,15 +48,16 @@ from portal.accounts.sessions import (
     find_session,
     list_sessions,
     note_visit,
-    sign_in,
     sign_out,
 )
-from portal.accounts.throttle import clear_try, record_try
+from portal.accounts.throttle import clear_try, record_guess, record_try
 from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
 from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
+    "Entered",
     "PeoplePage",
+    "SecondFactorDue",
     "SignedIn",
     "actor_of",
     "add_group",
@@ -64,6 +68,7 @@ __all__ = [
     "change_user",
     "check_password",
     "clear_try",
+    "confirm_by_password",
     "count_people",
     "disable_user",
     "email_key",
@@ -71,7 +76,9 @@ __all__ = [
     "end_all_sessions",
     "end_other_sessions",
     "end_session",
+    "enter",
     "find_group",
+    "find_pending",
     "find_session",
     "find_token",
     "find_user",
@@ -79,6 +86,7 @@ __all__ = [
     "get_group",
     "get_user",
     "groups_of_each",
+    "has_second_factor",
     "has_users",
     "hash_password",
     "invite_user",
@@ -93,8 +101,11 @@ __all__ = [
     "list_people",
     "list_sessions",
     "list_zones",
+    "make_fresh",
+    "must_have_second_factor",
     "note_visit",
     "open_addresses",
+    "record_guess",
     "record_try",
     "remove_group",
     "require_good_password",

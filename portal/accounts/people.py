@@ -149,14 +149,18 @@ def spend_open_tokens(user_id: int) -> None:
     db.session.execute(update(OneTimeToken).where(*unused).values(used_at=db_now()))
 
 
-def refresh_hash(user_id: int, stored: str, password: str) -> None:
-    """Hash again with the parameters in force, at a sign-in that has just shown the password is right."""
+def refresh_hash(user_id: int, stored: str, password: str) -> str:
+    """Hash again with the parameters in force, at a sign-in that has just shown the password is right.
+
+    Gives the hash the password has from now on; that of a password which was changed meanwhile is left alone.
+    """
     if not needs_rehash(stored):
-        return
+        return stored
     hashed = hash_password(password)
     with transaction() as session:
         unchanged = (User.id == user_id, User.password_hash == stored)
         session.execute(update(User).where(*unchanged).values(password_hash=hashed))
+    return hashed
 
 
 def require_email(email: str) -> str:

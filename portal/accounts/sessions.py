@@ -6,23 +6,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Integer, bindparam, case, delete, select, update
 
 from portal import audit
-from portal.accounts.passwords import check_password
-from portal.accounts.people import email_key, refresh_hash
-from portal.accounts.throttle import clear_try, record_try
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
-from portal.errors import Busy, SignInFailed
 from portal.extensions import db, find_one, settings, transaction
 from portal.models import Session, User, db_later, db_now
 from portal.prepared import Prepared
 from portal.tokens import is_token, make_token, token_hash
 
 PURPOSE = "session"
-QUARTER = 15 * 60
 SEEN_EVERY = timedelta(minutes=5)
 NEW_VISIT_AFTER_SECONDS = 30 * 60
 SESSIONS_EACH = 20
 AGENT_LENGTH = 300
+FRESH_FOR = timedelta(minutes=10)
+"""How long after proving who they are somebody may do what is dangerous."""
 
 _FIND_SESSION = Prepared(
     select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
@@ -46,6 +43,13 @@ class SignedIn(Actor):
     fresh_at: datetime | None = None
     """When they last proved who they are in this session."""
     timezone: str | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether they proved it within the last ten minutes, by the clock of the database."""
+        if self.checked_at is None or self.fresh_at is None:
+            return False
+        return self.checked_at - self.fresh_at < FRESH_FOR
 
     is_authenticated = True
     is_active = True
@@ -95,35 +99,6 @@ def note_visit(person: SignedIn) -> SignedIn:
         session.execute(update(Session).where(Session.id == person.session_id).values(seen_at=db_now()))
         noted = update(User).where(User.id == person.user_id).values(_here_now()).returning(User.visited_at)
         return replace(person, visited_at=session.scalars(noted).one())
-
-
-def sign_in(email: str, password: str, *, network: str, agent: str) -> str:
-    """Sign a person in and give the token of the new session.
-
-    Tries are counted before any hashing. Raises SignInFailed, the same for an unknown address, a wrong password and a
-    disabled account, and TooManyTries.
-    """
-    limits = settings()
-    account = token_hash("account", email_key(email)).hex()
-    tries = record_try(
-        (f"login:{account}:{network}", limits.login_tries, QUARTER),
-        (f"login-network:{network}", limits.network_tries, QUARTER),
-    )
-    columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
-    user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
-    stored = password_hash if disabled_at is None else None
-    try:
-        is_right = check_password(stored, password)
-    except Busy:
-        clear_try(tries)  # nothing was guessed
-        raise
-    if not is_right or user_id is None or stored is None:
-        _record_failure(user_id, network)
-        raise SignInFailed
-    clear_try(tries)
-    token = _start_proven_session(user_id, stored, network=network, agent=agent)
-    refresh_hash(user_id, stored, password)
-    return token
 
 
 def start_session(
@@ -207,19 +182,3 @@ def _here_now() -> dict[str, object]:
 def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     idle = db_later(-settings().session_idle_hours * 3600)
     return Session.expires_at > db_now(), Session.seen_at > idle
-
-
-def _start_proven_session(user_id: int, stored: str, *, network: str, agent: str) -> str:
-    """A session for the password just checked, unless it was changed or the account disabled while it was hashed."""
-    with transaction() as session:
-        standing = select(User.id).where(User.id == user_id, User.password_hash == stored, User.disabled_at.is_(None))
-        if session.scalar(standing.with_for_update()) is None:
-            raise SignInFailed
-        return start_session(user_id, network=network, agent=agent, method="password")
-
-
-def _record_failure(user_id: int | None, network: str) -> None:
-    with transaction():
-        who = Actor(user_id=None, kind="portal", network=network)
-        thing = ("user", user_id) if user_id is not None else None
-        audit.record_event("session.refused", actor=who, thing=thing)

@@ -2,11 +2,14 @@
 
 from sqlalchemy import delete, func, insert, select
 
+from portal.accounts.people import email_key
 from portal.errors import TooManyTries
-from portal.extensions import lock_on, transaction
+from portal.extensions import lock_on, settings, transaction
 from portal.models import SignInAttempt, db_later
+from portal.tokens import token_hash
 
 KEEP_SECONDS = 24 * 3600
+QUARTER = 15 * 60
 
 Limit = tuple[str, int, int]
 """What is counted, how many are allowed, within how many seconds."""
@@ -26,6 +29,18 @@ def record_try(*limits: Limit) -> list[int]:
         session.execute(delete(SignInAttempt).where(SignInAttempt.at < db_later(-KEEP_SECONDS)))
         rows = [{"key": key} for key, _, _ in limits]
         return list(session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows))
+
+
+def record_guess(email: str, network: str) -> list[int]:
+    """Count one try to prove to be the person of this address, whatever the means, or raise TooManyTries.
+
+    Passwords and codes count together: by account and network, and by network alone.
+    """
+    limits, account = settings(), token_hash("account", email_key(email)).hex()
+    return record_try(
+        (f"login:{account}:{network}", limits.login_tries, QUARTER),
+        (f"login-network:{network}", limits.network_tries, QUARTER),
+    )
 
 
 def clear_try(ids: list[int]) -> None:

@@ -10,7 +10,7 @@ from portal.models.base import Base, db_now
 
 
 class AuthenticatorApp(Base):
-    """An app that shows codes (RFC 6238): one for each person; it counts once a code of it was typed back."""
+    """An app that shows codes (RFC 6238): one for each person, there once a code of it was typed back."""
 
     __tablename__ = "authenticator_apps"
     __table_args__ = (
@@ -25,7 +25,6 @@ class AuthenticatorApp(Base):
     last_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     """The time step of the last code that was taken: none is taken twice."""
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
-    confirmed_at: Mapped[datetime | None]
 
 
 class RecoveryCode(Base):
@@ -102,6 +101,8 @@ class PendingSignIn(Base):
     """That of the account when it was checked: a password changed meanwhile ends the sign-in."""
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     expires_at: Mapped[datetime]
+    passed_at: Mapped[datetime | None]
+    """When a second factor was set up in it; what is left is to keep the recovery codes, which are shown once."""
 
 
 class KnownDevice(Base):

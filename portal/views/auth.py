@@ -4,12 +4,12 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
-from portal.accounts.sessions import start_session
 from portal.errors import BadInput, PortalError, SignInFailed, TooManyTries
 from portal.extensions import settings
 from portal.models import OneTimeToken
 from portal.views import forms
-from portal.views.cookies import give_session, take_session
+from portal.views.cookies import take_session
+from portal.views.entering import entered
 from portal.views.guard import agent, allow, find_person, network, person, safe_next
 
 bp = Blueprint("auth", __name__)
@@ -32,10 +32,10 @@ def sign_in() -> AnyResponse:
     target = safe_next(request.form.get("next", "/"))
     email = request.form.get("email", "")
     try:
-        token = accounts.sign_in(email, request.form.get("password", ""), network=network(), agent=agent())
+        outcome = accounts.sign_in(email, request.form.get("password", ""), network=network(), agent=agent())
     except (SignInFailed, TooManyTries) as problem:
         return _login_page(target, email, problem)
-    return _entered(target, token)
+    return entered(outcome, target)
 
 
 @bp.post("/logout")
@@ -68,13 +68,7 @@ def finish_setup(token: str) -> AnyResponse:
             user = accounts.spend_token(token, password)
     except BadInput as problem:
         return _setup_page(token, found, problem)
-    return _entered("/", start_session(user.id, network=network(), agent=agent(), method="address"))
-
-
-def _entered(target: str, session_token: str) -> AnyResponse:
-    response = redirect(target, 303)
-    give_session(response, settings(), session_token)
-    return response
+    return entered(accounts.enter(user.id, "address", network=network(), agent=agent()), "/")
 
 
 def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:

@@ -78,6 +78,23 @@ def take_session(response: AnyResponse, settings: Settings) -> None:
     response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
+def pending_cookie(settings: Settings) -> str:
+    """The name of the cookie of a sign-in that waits for its second factor; it opens nothing but the page for that."""
+    return "__Host-portal-pending" if settings.is_secure else "portal-pending"
+
+
+def give_pending(response: AnyResponse, settings: Settings, token: str, seconds: int) -> None:
+    """Let the browser that gave the first factor give the second."""
+    name, secure = pending_cookie(settings), settings.is_secure
+    response.set_cookie(name, token, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def take_pending(response: AnyResponse, settings: Settings) -> None:
+    """Take it out of the browser: the sign-in is over, either way."""
+    name, secure = pending_cookie(settings), settings.is_secure
+    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
 def ticket_cookie(settings: Settings) -> str:
     """The name of the cookie by which a browser goes on with the download of a link it began."""
     return "__Secure-portal-ticket" if settings.is_secure else "portal-ticket"

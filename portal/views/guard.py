@@ -31,6 +31,7 @@ FORM_ROOM = 1024 * 1024
 
 _DECLARED = "portal_permission"
 _FILES = "portal_takes_files"
+_FRESH = "portal_wants_fresh"
 
 
 class PersonManager(flask_login.LoginManager):
@@ -47,12 +48,19 @@ class PersonManager(flask_login.LoginManager):
         return response
 
 
-def allow(permission: Permission, *, files: bool = False) -> Callable[[View], View]:
-    """Declare who may call a view, and whether its form brings documents."""
+def allow(
+    permission: Permission, *, files: bool = False, fresh: bool = False, page: str = ""
+) -> Callable[[View], View]:
+    """Declare who may call a view, and whether its form brings documents.
+
+    ``fresh`` asks for somebody who proved who they are within ten minutes; whoever did longer ago is asked to do so and
+    led back: to ``page``, the endpoint of the page the form is on, when the address of the view itself is no page.
+    """
 
     def declare(view: View) -> View:
         setattr(view, _DECLARED, permission)
         setattr(view, _FILES, files)
+        setattr(view, _FRESH, (fresh, page))
         return view
 
     return declare
@@ -64,6 +72,11 @@ def permission_of(app: Flask, endpoint: str) -> Permission:
     if declared is None:
         raise LookupError(f"the view {endpoint} does not say who may call it")
     return declared
+
+
+def wants_fresh(app: Flask, endpoint: str) -> bool:
+    """Whether an endpoint asks for somebody who has just proved who they are."""
+    return bool(getattr(app.view_functions[endpoint], _FRESH, (False, ""))[0])
 
 
 def require_declared(app: Flask) -> None:
@@ -121,6 +134,9 @@ def stand_guard() -> AnyResponse | None:
         if who is None:
             return to_sign_in()
         _require_role(who, permission)
+        fresh, page = getattr(view, _FRESH, (False, ""))
+        if fresh and not who.is_fresh:
+            return _to_confirm(asked, page)
     if asked.method not in SAFE:
         release_connection()  # the body may take hours to come
         csrf.protect()
@@ -131,6 +147,16 @@ def to_sign_in() -> AnyResponse:
     """Send somebody to the sign-in page, and back here afterwards when that is safe to repeat."""
     wanted = request.full_path.rstrip("?") if request.method in SAFE else "/"
     return redirect(f"{url_for('auth.login')}?next={quote(wanted, safe='/')}")
+
+
+def _to_confirm(asked: Request, page: str) -> AnyResponse:
+    """Ask who they are once more. A form that was sent is not: its page is where they come back to."""
+    wanted = request.full_path.rstrip("?") if asked.method in SAFE else asked.path
+    if page:
+        rule = next(current_app.url_map.iter_rules(page))
+        known = asked.view_args or {}
+        wanted = url_for(page, **{name: known[name] for name in rule.arguments})
+    return redirect(f"{url_for('confirm.show')}?next={quote(wanted, safe='/')}", 303)
 
 
 def safe_next(target: str) -> str:

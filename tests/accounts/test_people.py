@@ -173,7 +173,7 @@ def test_a_new_address_is_the_one_they_sign_in_with_and_the_old_one_is_free() ->
     session, invitation = start_session(ada.id, network=NETWORK, agent=""), issue_token(None, "reset", ada.id)
     change_user(None, ada.id, name="Ada", is_admin=False, email=" Countess@example.org ")
 
-    assert sign_in("COUNTESS@example.org", PASSWORD, network=NETWORK, agent="")
+    assert sign_in("COUNTESS@example.org", PASSWORD, network=NETWORK, agent="").token
     assert find_session(session) is not None
     assert find_token(invitation) is not None
     assert add_user(None, "ada@example.org", "Another").id != ada.id

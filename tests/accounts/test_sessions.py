@@ -56,7 +56,7 @@ def move_all(**columns: object) -> None:
 
 def test_the_right_password_starts_a_session() -> None:
     ada = person("Ada Byron", is_admin=True, password=PASSWORD)
-    token = sign_in(" ADA.byron@example.org ", PASSWORD, network=NETWORK, agent="tests")
+    token = sign_in(" ADA.byron@example.org ", PASSWORD, network=NETWORK, agent="tests").token
     signed_in = find_session(token, network="192.0.2.0/24")
     assert signed_in is not None
     assert (signed_in.user_id, signed_in.is_admin, signed_in.name) == (ada.id, True, "Ada Byron")

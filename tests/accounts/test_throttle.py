@@ -129,7 +129,7 @@ def test_a_stranger_cannot_lock_somebody_out_from_elsewhere() -> None:
     person(password=PASSWORD)
     for _ in range(10):
         fail(network=ELSEWHERE)
-    assert sign_in("ada@example.org", PASSWORD, network=NETWORK, agent="")
+    assert sign_in("ada@example.org", PASSWORD, network=NETWORK, agent="").token
 
 
 def test_thirty_failures_of_any_accounts_close_a_network() -> None:

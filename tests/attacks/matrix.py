@@ -17,6 +17,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET categories.ask_remove": (302, 302, 302, 404, 404, 404, 200, 200),
     "GET categories.edit": (302, 302, 302, 404, 404, 404, 200, 200),
     "GET categories.show": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET confirm.show": (302, 302, 302, 302, 302, 302, 302, 302),
     "GET deliveries.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET documents.show": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET download.document": (302, 302, 302, 404, 200, 200, 200, 200),
@@ -46,6 +47,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET people.new": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET profile.edit": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET second.show": (302, 302, 302, 302, 302, 302, 302, 302),
     "GET shares.landing": (200, 200, 200, 200, 200, 200, 200, 200),
     "GET shares.ticket": (200, 200, 200, 200, 200, 200, 200, 200),
     "GET storage.show": (302, 302, 302, 404, 404, 404, 404, 200),
@@ -66,6 +68,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST categories.move": (302, 302, 302, 404, 404, 404, 422, 422),
     "POST categories.remove": (302, 302, 302, 404, 404, 404, 303, 303),
     "POST categories.revoke": (302, 302, 302, 404, 404, 404, 303, 303),
+    "POST confirm.prove": (302, 302, 302, 403, 403, 403, 403, 403),
     "POST editing.add_link": (302, 302, 302, 404, 404, 200, 200, 200),
     "POST editing.add_version": (302, 302, 302, 404, 404, 400, 400, 400),
     "POST editing.change": (302, 302, 302, 404, 404, 422, 422, 422),
@@ -93,3 +96,6 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST upload.store": (302, 302, 302, 404, 404, 422, 422, 422),
     "POST zips.choose": (302, 302, 302, 422, 422, 422, 422, 422),
 }
+
+FRESH: set[str] = set()
+"""The routes that ask whoever may call them to have proved within ten minutes who they are."""

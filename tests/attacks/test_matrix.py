@@ -10,20 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
+from werkzeug.test import TestResponse
 
 from portal import accounts, shares
 from portal.catalog import trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
-from portal.models import MANAGE, PUBLISH, READ
+from portal.extensions import transaction
+from portal.models import MANAGE, PUBLISH, READ, Session
 from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
-from tests.attacks.matrix import EXPECTED, ROLES
+from tests.attacks.matrix import EXPECTED, FRESH, ROLES
 from tests.databases import SqliteTemplate, sqlite_url
 
 
@@ -125,8 +129,30 @@ def test_everybody_gets_the_answer_of_the_table(fresh: tuple[Flask, World], rout
     assert answers == dict(zip(ROLES, EXPECTED[route], strict=True))
 
 
+@pytest.mark.parametrize("route", sorted(EXPECTED))
+def test_whoever_signed_in_long_ago_proves_it_again_where_the_table_says(
+    fresh: tuple[Flask, World], route: str
+) -> None:
+    """They come back to a page that answers, and whoever may not call the route is not even asked."""
+    app, world = fresh
+    with app.app_context(), transaction() as session:
+        session.execute(update(Session).values(fresh_at=makers.now(minutes=-11)))
+    for role, status in zip(ROLES, EXPECTED[route], strict=True):
+        answer = ask(app, world, route, role)
+        is_asked = answer.status_code == 303 and answer.location.startswith("/account/confirm?next=/")
+        assert is_asked == (route in FRESH and status not in (302, 404)), role
+        if is_asked:
+            back = parse_qs(urlsplit(answer.location).query)["next"][0]
+            assert app.test_client().get(back).status_code == 302, "a page for people who are signed in"
+
+
 def status_for(app: Flask, world: World, route: str, role: str) -> int:
     """The status of a bare request of this role to its own thing of the kind the route is about."""
+    return ask(app, world, route, role).status_code
+
+
+def ask(app: Flask, world: World, route: str, role: str) -> TestResponse:
+    """The answer to it."""
     method, endpoint = route.split(" ")
     things = dict(world.things[role])
     if endpoint == "shares.ticket":
@@ -143,4 +169,4 @@ def status_for(app: Flask, world: World, route: str, role: str) -> int:
     if role == "link holder":
         client.get(f"/s/{things['token']}")
     data = {"nothing": (io.BytesIO(b""), "")} if method == "POST" and endpoint in ("upload.store",) else None
-    return client.open(path, method=method, data=data).status_code
+    return client.open(path, method=method, data=data)

@@ -81,7 +81,7 @@ def test_it_is_made_once_and_shows_the_same_at_every_start(
         assert db.session.scalars(select(func.count()).select_from(User)).one() == 0, "the real portal is untouched"
     with running(load({"PORTAL_CONFIG": str(own / "portal.toml")}, data=str(own))) as app, app.app_context():
         for email, password in first.passwords.items():
-            assert sign_in(email, password, network=NETWORK, agent="tests")
+            assert sign_in(email, password, network=NETWORK, agent="tests").token
         require_what_is_promised()
         assert integrity.verify().is_clean
 

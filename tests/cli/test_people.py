@@ -23,7 +23,7 @@ ADA = ("user", "add", "ada@example.org", "--name", "Ada Byron")
 
 
 def enter(email: str, password: str) -> str:
-    return sign_in(email, password, network=NETWORK, agent="tests")
+    return sign_in(email, password, network=NETWORK, agent="tests").token
 
 
 def token_in(output: str) -> str:

@@ -23,6 +23,7 @@ PUBLIC = {
     "health.alive",
     "health.ready",
     "health.metrics",
+    "second.show",
     "shares.landing",
     "shares.spend",
     "shares.ticket",

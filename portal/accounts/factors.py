@@ -1,0 +1,29 @@
+"""Second factors: who has one, and of whom the house asks one."""
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+
+from portal.extensions import db
+from portal.models import AuthenticatorApp, Group, HouseRule, Membership, Passkey, User
+
+RULE = "second_factor"
+"""The name of the rule among those of the house."""
+
+
+def has_second_factor(user_id: int) -> bool:
+    """Whether the person has an app that shows codes, or a passkey."""
+    app = exists().where(AuthenticatorApp.user_id == user_id)
+    key = exists().where(Passkey.user_id == user_id)
+    return bool(db.session.scalar(select(or_(app, key))))
+
+
+def must_have_second_factor(user_id: int) -> bool:
+    """Whether the rule of the house, or a group they are in, asks the person for a second factor."""
+    return db.session.scalar(select(User.id).where(User.id == user_id, is_asked())) is not None
+
+
+def is_asked() -> ColumnElement[bool]:
+    """Whether a second factor is asked of the ``User`` of the statement."""
+    rule = select(func.max(HouseRule.value)).where(HouseRule.name == RULE).scalar_subquery()
+    asking = select(Membership.user_id).join(Group, Group.id == Membership.group_id)
+    asking = asking.where(Membership.user_id == User.id, Group.second_factor_since.is_not(None)).correlate(User)
+    return or_(rule == "everybody", and_(rule == "administrators", User.is_admin), asking.exists())
