@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from portal.accounts.groups import join_group
+from portal.accounts.letters import send_address
 from portal.accounts.people import add_user, get_user
-from portal.accounts.tokens import issue_token
+from portal.accounts.tokens import expiry_of, issue_token
 from portal.actors import Actor
 from portal.errors import Conflict
 from portal.extensions import transaction
@@ -14,7 +15,7 @@ from portal.models import User
 def invite_user(
     actor: Actor | None, email: str, name: str, *, is_admin: bool = False, group_ids: Iterable[int] = ()
 ) -> tuple[User, str]:
-    """Add an account in these groups, and the token of its invitation, which nobody can see again.
+    """Add an account in these groups, and the token of its invitation, which goes out by mail, too.
 
     Raises like ``add_user``, and GroupNotFound.
     """
@@ -22,17 +23,24 @@ def invite_user(
         user = add_user(actor, email, name, is_admin=is_admin)
         for group_id in group_ids:
             join_group(actor, group_id, user.id)
-        token = issue_token(actor, "invitation", user.id)
+        token = _issue(actor, "invitation", user)
     return user, token
 
 
 def issue_address(actor: Actor | None, user_id: int) -> str:
     """The token of a new one-time address: an invitation for who never set a password, else one to set a new one.
 
-    Older ones stop working. Raises Conflict for a disabled account, where it would open nothing.
+    It goes out by mail, too. Older ones stop working. Raises Conflict for a disabled account, where it would open
+    nothing.
     """
     with transaction():
         user = get_user(user_id)
         if user.disabled_at is not None:
             raise Conflict("This account is disabled. Enable it first, then make an address.")
-        return issue_token(actor, "reset" if user.password_hash else "invitation", user_id)
+        return _issue(actor, "reset" if user.password_hash else "invitation", user)
+
+
+def _issue(actor: Actor | None, purpose: str, user: User) -> str:
+    token = issue_token(actor, purpose, user.id)
+    send_address(user, purpose, token, expiry_of(purpose, token))
+    return token

@@ -5,15 +5,19 @@ import unicodedata
 from sqlalchemy import delete, literal, select, update
 
 from portal import audit
+from portal.accounts.entrances import close_entrances, spend_open_tokens
+from portal.accounts.letters import masked, tell
 from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
-from portal.models import AuditPerson, OneTimeToken, Session, User, db_now
+from portal.models import AuditPerson, Session, User, db_now
 
 EMAIL_LENGTH, NAME_LENGTH = 254, 200
 LONGEST = 1000
+ROLE_GIVEN = "You are an administrator now: you may see and change everything."
+ROLE_TAKEN = "You are no administrator any more. Your sessions have ended; sign in again."
 
 
 def email_key(email: str) -> str:
@@ -82,14 +86,15 @@ def add_user(
 def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool, email: str | None = None) -> User:
     """Change name, role and address; without an ``email`` the address stays. The log hears of nothing that stays.
 
-    Password, sessions and one-time addresses go on working. Raises like ``add_user``, and LastAdministrator when nobody
-    would be left to run the portal.
+    The person is told by mail of a new role, and of a new address at the old one. Password, sessions and one-time
+    addresses go on working. Raises like ``add_user``, and LastAdministrator when nobody would be left to run the
+    portal.
     """
     name = require_name(name)
     with transaction() as session:
         user = get_user(user_id)
         if email is not None and email != user.email:
-            _change_email(actor, user, require_email(email))
+            store_email(actor, user, require_email(email))
         if (user.name, user.is_admin) == (name, is_admin):
             return user
         if user.is_admin and not is_admin:
@@ -97,13 +102,16 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
             session.execute(delete(Session).where(Session.user_id == user_id))
         # Before the change: whoever gives up their own role still has it.
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
+        if user.is_admin != is_admin:
+            tell(user, "role_changed", what=ROLE_GIVEN if is_admin else ROLE_TAKEN)
         user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
         session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
     return user
 
 
 def disable_user(actor: Actor | None, user_id: int) -> None:
-    """Close an account: its sessions end, its links and grants count for nothing until it is enabled again.
+    """Close an account: its sessions end and what was about to become one; until it is enabled again its links and
+    grants count for nothing.
 
     Raises Conflict for one's own, and LastAdministrator when nobody would be left to run the portal.
     """
@@ -114,20 +122,25 @@ def disable_user(actor: Actor | None, user_id: int) -> None:
         if user.is_admin:
             _require_another_administrator(user_id)
         user.disabled_at = session.scalar(select(db_now()))
-        session.execute(delete(Session).where(Session.user_id == user_id))
-        spend_open_tokens(user_id)
+        close_entrances(user_id)
         audit.record_event("user.disabled", actor=actor, thing=("user", user_id))
+        tell(user, "account_disabled")
 
 
 def enable_user(actor: Actor | None, user_id: int) -> None:
     """Open a disabled account again; the password is the old one."""
     with transaction():
-        get_user(user_id).disabled_at = None
+        user = get_user(user_id)
+        user.disabled_at = None
         audit.record_event("user.enabled", actor=actor, thing=("user", user_id))
+        tell(user, "account_enabled")
 
 
 def set_password(actor: Actor | None, user_id: int, password: str, *, keep_session: int | None = None) -> None:
-    """Set a password. Every session but ``keep_session`` ends and every one-time address of the person is used up."""
+    """Set a password. Every session but ``keep_session`` ends and every one-time address of the person is used up.
+
+    Whoever had one before is told by mail.
+    """
     user = get_user(user_id)
     require_good_password(password, user.name, user.email)
     store_password(actor, user_id, hash_password(password), keep_session=keep_session)
@@ -136,17 +149,14 @@ def set_password(actor: Actor | None, user_id: int, password: str, *, keep_sessi
 def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_session: int | None = None) -> None:
     """The same with a hash already made, so that no transaction is open while it is computed."""
     with transaction() as session:
-        get_user(user_id).password_hash = hashed
+        user = get_user(user_id)
+        if user.password_hash is not None:
+            tell(user, "password_changed")
+        user.password_hash = hashed
         session.execute(delete(Session).where(Session.user_id == user_id, Session.id != (keep_session or 0)))
         end_tickets(user_id)
         spend_open_tokens(user_id)
         audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))
-
-
-def spend_open_tokens(user_id: int) -> None:
-    """Make every one-time address of this person useless; inside the transaction that changes their standing."""
-    unused = (OneTimeToken.user_id == user_id, OneTimeToken.used_at.is_(None))
-    db.session.execute(update(OneTimeToken).where(*unused).values(used_at=db_now()))
 
 
 def refresh_hash(user_id: int, stored: str, password: str) -> str:
@@ -182,9 +192,11 @@ def require_name(name: str) -> str:
     return name
 
 
-def _change_email(actor: Actor | None, user: User, email: str) -> None:
+def store_email(actor: Actor | None, user: User, email: str) -> None:
+    """Give a person another address, and tell the old one; inside the transaction. Raises NameTaken."""
     _require_free_address(email, user.id)
     audit.record_event("user.email_changed", actor=actor, thing=("user", user.id))
+    tell(user, "email_changed", name=user.name, new_email_masked=masked(email))
     user.email, user.email_key = email, email_key(email)
     db.session.execute(update(AuditPerson).where(AuditPerson.user_id == user.id).values(email=email))
 

@@ -1,5 +1,7 @@
 """One-time addresses: the first setup, an invitation, a new password. Each works once."""
 
+from datetime import datetime
+
 from sqlalchemy import select, update
 
 from portal import audit
@@ -37,6 +39,13 @@ def issue_token(actor: Actor | None, purpose: str, user_id: int | None = None) -
         thing = ("user", user_id) if user_id else None
         audit.record_event("token.issued", actor=actor, thing=thing, purpose=purpose)
     return token
+
+
+def expiry_of(purpose: str, token: str) -> datetime:
+    """Until when a token that was just issued works."""
+    return db.session.scalars(
+        select(OneTimeToken.expires_at).where(OneTimeToken.token_hash == token_hash(purpose, token))
+    ).one()
 
 
 def find_token(token: str) -> OneTimeToken | None:

@@ -191,7 +191,7 @@ def test_a_form_gives_nobody_what_it_does_not_offer(target: Target) -> None:
         person_id = makers.person("Mass", password=makers.PASSWORD).id
         target.admit("mass", person_id)
     extra = {"is_admin": "1", "role": "admin", "id": "1", "email": "root@example.org", "name": "Root", "quota": "-1"}
-    writes = {"users", "sessions", "audit_events", "sign_in_attempts", "one_time_tokens"}
+    writes = {"users", "sessions", "audit_events", "sign_in_attempts", "one_time_tokens", "mails"}
 
     fields = {"current": makers.PASSWORD, "password": NEW_PASSWORD} | extra
     target.post("/account/password", 303, fields, who="mass", writes=writes)
