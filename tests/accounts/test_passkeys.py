@@ -3,37 +3,42 @@
 import json
 from copy import deepcopy
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import cbor2
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-from portal.accounts import disable_user
-from portal.accounts.challenges import SECONDS, is_possible
+from portal import accounts
+from portal.accounts import Entered, SecondFactorDue, SignedIn, disable_user, find_session
 from portal.accounts.passkeys import (
-    ID_LENGTH,
-    MOST,
-    NOT_ADDED,
     add_passkey,
     check_passkey,
+    confirm_by_passkey,
     get_passkey,
+    is_possible,
     list_passkeys,
     options_to_add,
     options_to_enter,
     options_to_prove,
     remove_passkey,
     rename_passkey,
+    sign_in_by_passkey,
 )
-from portal.errors import BadInput, ChallengeGone, Conflict, NotFound, PasskeyRefused
+from portal.accounts.passkeys.challenges import SECONDS
+from portal.accounts.passkeys.keeping import ID_LENGTH, MOST, NOT_ADDED
+from portal.accounts.passkeys.signing import OPTIONS_A_MINUTE
+from portal.accounts.sessions import start_session
+from portal.errors import BadInput, ChallengeGone, Conflict, NotFound, PasskeyRefused, SignInFailed, TooManyTries
 from portal.extensions import db, transaction
-from portal.models import AuditEvent, Challenge, Passkey, User
+from portal.models import AuditEvent, Challenge, HouseRule, Mail, Passkey, Session, SignInAttempt, User
 from portal.settings import Settings
 from tests.authenticators import BACKED_UP, PRESENT, VERIFIED, Authenticator
-from tests.makers import actor, at_once, change, core, person, release
+from tests.makers import NETWORK, PASSWORD, actor, at_once, change, core, now, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -45,7 +50,7 @@ def added(user: User, device: Authenticator, name: str = "") -> Passkey:
 
 def entered(device: Authenticator) -> int:
     """Whose passkey the device signed with, for whoever comes."""
-    return check_passkey(device.get(options_to_enter()))
+    return check_passkey(device.get(options_to_enter(NETWORK)))
 
 
 def refusal(answer: object, user_id: int | None = None) -> str:
@@ -95,7 +100,7 @@ def test_two_first_passkeys_at_once_have_the_same_handle(context: Flask) -> None
 
 def test_options_for_whoever_comes_name_no_passkey() -> None:
     added(person("Ada"), Authenticator())
-    options = options_to_enter()
+    options = options_to_enter(NETWORK)
     assert options["allowCredentials"] == []
     assert (options["rpId"], options["userVerification"]) == ("localhost", "required")
 
@@ -123,7 +128,7 @@ def test_a_device_asked_by_the_id_of_its_passkey_need_not_say_whose_it_is() -> N
     added(ada, device)
     device.handle = None
     assert check_passkey(device.get(options_to_prove(ada.id)), ada.id) == ada.id
-    assert refusal(device.get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(device.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
 
 
 def test_a_passkey_that_says_it_is_somebody_elses_is_refused() -> None:
@@ -131,14 +136,14 @@ def test_a_passkey_that_says_it_is_somebody_elses_is_refused() -> None:
     added(ada, device)
     added(bob, other)
     device.handle = other.handle
-    assert refusal(device.get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(device.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
     assert refusal(device.get(options_to_prove(ada.id)), ada.id) == PasskeyRefused.sentence
 
 
 def test_a_challenge_is_answered_once() -> None:
     device = Authenticator(counts=False)
     added(person("Ada"), device)
-    answer = device.get(options_to_enter())
+    answer = device.get(options_to_enter(NETWORK))
     check_passkey(answer)
     assert refusal(answer) == ChallengeGone.sentence
 
@@ -146,7 +151,7 @@ def test_a_challenge_is_answered_once() -> None:
 def test_of_many_answers_at_once_one_passes(context: Flask) -> None:
     ada, device = person("Ada"), Authenticator(counts=False)
     added(ada, device)
-    answer = device.get(options_to_enter())
+    answer = device.get(options_to_enter(NETWORK))
     results = at_once(context, *[lambda: check_passkey(answer)] * 8)
     assert [result for result in results if not isinstance(result, ChallengeGone)] == [ada.id]
 
@@ -154,7 +159,7 @@ def test_of_many_answers_at_once_one_passes(context: Flask) -> None:
 def test_a_wrong_answer_uses_the_challenge_up() -> None:
     device = Authenticator(counts=False)
     added(person("Ada"), device)
-    answer = device.get(options_to_enter())
+    answer = device.get(options_to_enter(NETWORK))
     wrong = deepcopy(answer)
     wrong["response"]["signature"] = answer["response"]["signature"][:-4] + "AAAA"
     assert refusal(wrong) == PasskeyRefused.sentence
@@ -174,7 +179,7 @@ def test_a_challenge_of_one_person_is_nobody_elses_and_stays_theirs() -> None:
 def test_a_challenge_for_signing_in_proves_nothing_of_somebody_known() -> None:
     ada, device = person("Ada"), Authenticator()
     added(ada, device)
-    assert refusal(device.get(options_to_enter()), ada.id) == ChallengeGone.sentence
+    assert refusal(device.get(options_to_enter(NETWORK)), ada.id) == ChallengeGone.sentence
     assert refusal(device.get(options_to_add(actor(ada)))) == ChallengeGone.sentence
 
 
@@ -187,11 +192,11 @@ def test_a_challenge_that_nobody_gave_is_refused() -> None:
 def test_a_challenge_is_good_for_five_minutes() -> None:
     device = Authenticator()
     added(person("Ada"), device)
-    options = options_to_enter()
+    options = options_to_enter(NETWORK)
     with transaction() as session:
         session.scalars(select(Challenge)).one().expires_at -= timedelta(seconds=SECONDS)
     assert refusal(device.get(options)) == ChallengeGone.sentence
-    options_to_enter()
+    options_to_enter(NETWORK)
     assert db.session.scalar(select(func.count()).select_from(Challenge)) == 1
 
 
@@ -200,14 +205,14 @@ def test_what_was_signed_on_another_site_is_refused_with_the_right_address(origi
     device = Authenticator()
     added(person("Ada"), device)
     device.origin = origin
-    assert "http://localhost and nowhere else" in refusal(device.get(options_to_enter()))
+    assert "http://localhost and nowhere else" in refusal(device.get(options_to_enter(NETWORK)))
 
 
 def test_what_was_signed_inside_a_page_of_another_site_is_refused() -> None:
     device = Authenticator()
     added(person("Ada"), device)
     device.client = {"crossOrigin": True}
-    refusal(device.get(options_to_enter()))
+    refusal(device.get(options_to_enter(NETWORK)))
 
 
 WRONG: dict[str, dict[str, Any]] = {
@@ -224,15 +229,15 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_what_is_signed_wrongly_gets_the_answer_of_an_unknown_passkey(what: str) -> None:
     device = Authenticator()
     added(person("Ada"), device)
-    assert refusal(replace(device, **WRONG[what]).get(options_to_enter())) == PasskeyRefused.sentence
-    assert refusal(Authenticator(handle=device.handle).get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(replace(device, **WRONG[what]).get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
+    assert refusal(Authenticator(handle=device.handle).get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
 
 
 def test_a_disabled_person_gets_the_answer_of_an_unknown_passkey() -> None:
     ada, device = person("Ada"), Authenticator()
     added(ada, device)
     disable_user(None, ada.id)
-    assert refusal(device.get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(device.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
 
 
 @pytest.mark.parametrize("count", [4, 5])
@@ -241,7 +246,7 @@ def test_a_counter_that_does_not_rise_is_that_of_a_copy(count: int) -> None:
     passkey = added(ada, device)
     entered(device)
     copy = replace(device, count=count - 1)
-    assert refusal(copy.get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(copy.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
     db.session.refresh(passkey)
     assert passkey.sign_count == 5
     assert actions() == ["passkey.added", "passkey.copied"]
@@ -250,14 +255,14 @@ def test_a_counter_that_does_not_rise_is_that_of_a_copy(count: int) -> None:
 def test_a_counter_that_went_back_to_zero_is_that_of_a_copy() -> None:
     device = Authenticator(count=4)
     added(person("Ada"), device)
-    refusal(replace(device, count=0, counts=False).get(options_to_enter()))
+    refusal(replace(device, count=0, counts=False).get(options_to_enter(NETWORK)))
     assert actions() == ["passkey.added", "passkey.copied"]
 
 
 def test_nobody_is_told_of_a_copy_by_who_has_not_the_key() -> None:
     device = Authenticator(count=4)
     added(person("Ada"), device)
-    refusal(Authenticator(credential_id=device.credential_id, handle=device.handle).get(options_to_enter()))
+    refusal(Authenticator(credential_id=device.credential_id, handle=device.handle).get(options_to_enter(NETWORK)))
     assert actions() == ["passkey.added"]
 
 
@@ -314,7 +319,7 @@ CLIENT_DATA = [
 def test_client_data_that_is_none_is_refused(data: bytes) -> None:
     device = Authenticator()
     added(person("Ada"), device)
-    answer = device.get(options_to_enter())
+    answer = device.get(options_to_enter(NETWORK))
     answer["response"]["clientDataJSON"] = bytes_to_base64url(data)
     assert refusal(answer)
 
@@ -324,7 +329,7 @@ def test_client_data_that_is_none_is_refused(data: bytes) -> None:
 def test_a_truncated_answer_is_refused(part: str, keep: int) -> None:
     device = Authenticator()
     added(person("Ada"), device)
-    answer = device.get(options_to_enter())
+    answer = device.get(options_to_enter(NETWORK))
     whole = base64url_to_bytes(answer["response"][part])
     answer["response"][part] = bytes_to_base64url(whole[:keep])
     assert refusal(answer)
@@ -425,7 +430,7 @@ def test_a_removed_passkey_opens_nothing() -> None:
     ada, device = person("Ada"), Authenticator()
     passkey = added(ada, device)
     remove_passkey(actor(ada), passkey.id)
-    assert refusal(device.get(options_to_enter())) == PasskeyRefused.sentence
+    assert refusal(device.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
     assert actions() == ["passkey.added", "passkey.removed"]
 
 
@@ -457,7 +462,13 @@ def test_a_person_has_at_most_twenty(context: Flask) -> None:
 def test_where_the_portal_has_an_address_and_no_name_none_is_possible(settings: Settings, address: str) -> None:
     with core(replace(settings, base_url=address)):
         assert not is_possible()
-        for ask in (options_to_enter, lambda: options_to_prove(1), lambda: options_to_add(actor(person("Ada")))):
+        ada = person("Ada")
+        asks = (
+            partial(options_to_enter, NETWORK),
+            partial(options_to_prove, ada.id),
+            partial(options_to_add, actor(ada)),
+        )
+        for ask in asks:
             with pytest.raises(BadInput, match="name"):
                 ask()
 
@@ -476,3 +487,141 @@ def test_what_the_log_keeps_of_a_passkey_is_no_secret() -> None:
     change(passkey, name="x")
     told = json.dumps(db.session.scalars(select(AuditEvent.details).where(AuditEvent.action == "passkey.added")).one())
     assert "phone" not in told
+
+
+def test_a_passkey_alone_lets_in_as_both_factors() -> None:
+    ada, device = person("Ada", password=PASSWORD), Authenticator()
+    added(ada, device)
+    outcome = sign_in(device.get(options_to_enter(NETWORK)))
+    assert isinstance(outcome, Entered)
+    session = db.session.scalars(select(Session)).one()
+    assert (session.user_id, session.method) == (ada.id, "passkey")
+    assert session.second_factor_at is not None
+
+
+def test_a_passkey_is_a_second_factor_after_the_password() -> None:
+    ada = person("Ada", password=PASSWORD)
+    added(ada, Authenticator())
+    outcome = accounts.sign_in(ada.email, PASSWORD, network=NETWORK, agent="tests")
+    assert isinstance(outcome, SecondFactorDue)
+
+
+def sign_in(answer: object) -> Entered | SecondFactorDue:
+    return sign_in_by_passkey(answer, network=NETWORK, agent="tests")
+
+
+def test_failures_are_counted_with_those_of_passwords_before_anything_is_looked_at(settings: Settings) -> None:
+    device = Authenticator()
+    added(person("Ada"), device)
+    good = device.get(options_to_enter(NETWORK))
+    with core(replace(settings, network_tries=3)):
+        for _ in range(2):
+            with pytest.raises(PasskeyRefused):
+                sign_in({})
+        with pytest.raises(SignInFailed):
+            accounts.sign_in("nobody@example.org", PASSWORD, network=NETWORK, agent="tests")
+        with pytest.raises(TooManyTries):
+            sign_in(good)
+        assert isinstance(sign_in_by_passkey(good, network="192.0.2.0/24", agent="tests"), Entered)
+
+
+def test_a_passkey_that_lets_in_takes_its_try_back() -> None:
+    device = Authenticator()
+    added(person("Ada"), device)
+    sign_in(device.get(options_to_enter(NETWORK)))
+    kept = select(func.count()).where(SignInAttempt.key.like("login%"))
+    assert db.session.scalar(kept) == 0
+
+
+def test_one_network_asks_for_challenges_so_often_and_no_more() -> None:
+    for _ in range(OPTIONS_A_MINUTE):
+        options_to_enter(NETWORK)
+    with pytest.raises(TooManyTries):
+        options_to_enter(NETWORK)
+    assert options_to_enter("192.0.2.0/24")
+
+
+def test_a_refused_sign_in_is_in_the_log() -> None:
+    with pytest.raises(PasskeyRefused):
+        sign_in({})
+    row = db.session.scalars(select(AuditEvent)).one()
+    assert (row.action, row.network, row.details) == ("session.refused", NETWORK, {"method": "passkey"})
+
+
+def test_who_is_disabled_while_they_sign_in_gets_the_answer_of_an_unknown_passkey() -> None:
+    device = Authenticator()
+    added(person("Ada"), device)
+    answer = device.get(options_to_enter(NETWORK))
+    release()
+
+    def disable(_: object, cursor: Any, statement: str, *rest: object) -> None:
+        if statement.startswith("UPDATE passkeys"):  # the passkey was right: the account is what is looked at next
+            cursor.connection.cursor().execute("UPDATE users SET disabled_at = created_at")
+
+    event.listen(db.engine, "after_cursor_execute", disable)
+    with pytest.raises(PasskeyRefused) as caught:
+        sign_in(answer)
+    assert caught.value.sentence == PasskeyRefused.sentence
+
+
+def here(user: User) -> SignedIn:
+    """The person in a session that is no longer fresh."""
+    found = find_session(start_session(user.id, network=NETWORK, agent="tests"), NETWORK)
+    assert found is not None
+    with transaction() as session:
+        session.get_one(Session, found.session_id).fresh_at -= timedelta(minutes=11)
+    return found
+
+
+def fresh_at(who: SignedIn) -> datetime:
+    moment = db.session.scalars(select(Session.fresh_at).where(Session.id == who.session_id)).one()
+    release()
+    return moment
+
+
+def test_somebody_without_a_password_proves_once_more_who_they_are() -> None:
+    ada, device = person("Ada"), Authenticator()
+    added(ada, device)
+    who = here(ada)
+    confirm_by_passkey(who, device.get(options_to_prove(ada.id)))
+    assert fresh_at(who) > now(minutes=-1)
+
+
+def test_a_passkey_of_somebody_else_makes_no_session_fresh_and_counts() -> None:
+    ada, bob, device = person("Ada"), person("Bob"), Authenticator()
+    added(bob, device)
+    who = here(ada)
+    with pytest.raises(PasskeyRefused):
+        confirm_by_passkey(who, device.get(options_to_prove(ada.id)))
+    assert fresh_at(who) < now(minutes=-1)
+    assert db.session.scalar(select(func.count()).where(SignInAttempt.key.like("login:%"))) == 1
+
+
+def test_each_change_is_mailed_to_the_person() -> None:
+    ada = person("Ada")
+    passkey = added(ada, Authenticator(), "A name that is mine alone")
+    remove_passkey(actor(ada), passkey.id)
+    mails = list(db.session.scalars(select(Mail).order_by(Mail.id)))
+    assert [(mail.kind, mail.email) for mail in mails] == [("passkey_changed", "ada@example.org")] * 2
+    texts = [mail.text or "" for mail in mails]
+    assert "was added" in texts[0]
+    assert "was removed" in texts[1]
+    assert "mine alone" not in " ".join(texts)
+
+
+def test_who_must_have_a_second_factor_keeps_the_last_one() -> None:
+    ada = person("Ada")
+    first, last = added(ada, Authenticator()), added(ada, Authenticator())
+    with transaction() as session:
+        session.add(HouseRule(name="second_factor", value="everybody"))
+    remove_passkey(actor(ada), first.id)
+    with pytest.raises(Conflict, match="last one"):
+        remove_passkey(actor(ada), last.id)
+    release()
+    assert [passkey.id for passkey in list_passkeys(ada.id)] == [last.id]
+
+
+def test_who_need_not_have_one_may_remove_the_last() -> None:
+    ada = person("Ada")
+    remove_passkey(actor(ada), added(ada, Authenticator()).id)
+    assert list_passkeys(ada.id) == []

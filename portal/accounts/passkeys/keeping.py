@@ -1,24 +1,17 @@
-"""Passkeys (WebAuthn level 3): added, proved with, renamed, removed.
-
-Each is one that a device finds without being told whose, and that makes sure of the person by PIN, finger or face: both
-factors at once. Nothing is asked about the make of the device.
-"""
+"""The passkeys of a person: made in a browser, kept, renamed, removed."""
 
 import secrets
 import unicodedata
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, select
 from webauthn import (
-    generate_authentication_options,
     generate_registration_options,
-    verify_authentication_response,
     verify_registration_response,
 )
 from webauthn.helpers import (
     options_to_json_dict,
-    parse_authentication_credential_json,
     parse_registration_credential_json,
 )
 from webauthn.helpers.structs import (
@@ -30,9 +23,9 @@ from webauthn.helpers.structs import (
 )
 
 from portal import audit
-from portal.accounts.challenges import (
+from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.passkeys.challenges import (
     SECONDS,
-    Purpose,
     fields,
     host,
     issue_challenge,
@@ -40,10 +33,11 @@ from portal.accounts.challenges import (
     spend_challenge,
     understood,
 )
-from portal.actors import PORTAL, Actor
+from portal.actors import Actor
 from portal.errors import BadInput, Conflict, NotFound, PasskeyRefused
 from portal.extensions import db, settings, transaction
-from portal.models import Passkey, User, db_now
+from portal.models import Passkey, User
+from portal.notices import add_mail
 
 MOST = 20
 """Passkeys of one person."""
@@ -53,6 +47,7 @@ HANDLE_LENGTH = 32
 
 NOT_ADDED = "The browser gave no passkey that can be used here. Try again, or take another device."
 KNOWN = "This passkey is here already."
+LAST = "You need a second factor here, and this is your last one. Add another first."
 TOO_MANY = f"You have {MOST} passkeys, the most one person may have. Remove one first."
 
 
@@ -80,7 +75,7 @@ def options_to_add(who: Actor) -> dict[str, Any]:
         _require_room(user.id)
         user.passkey_handle = user.passkey_handle or secrets.token_bytes(HANDLE_LENGTH)
         challenge = issue_challenge("add", user.id)
-        described = _descriptions(user.id)
+        described = descriptions(user.id)
     options = generate_registration_options(
         rp_id=at,
         rp_name=settings().name or at,
@@ -120,9 +115,9 @@ def add_passkey(who: Actor, answer: object, name: str, device: str) -> Passkey:
         raise PasskeyRefused(NOT_ADDED)
     transports = {transport.value for transport in given.response.transports or []}
     with transaction() as session:
-        session.get_one(User, user_id, with_for_update=True)
+        user = session.get_one(User, user_id, with_for_update=True)
         _require_room(user_id)
-        if _find(verified.credential_id) is not None:
+        if find(verified.credential_id) is not None:
             raise PasskeyRefused(KNOWN)
         passkey = Passkey(
             user_id=user_id,
@@ -135,52 +130,25 @@ def add_passkey(who: Actor, answer: object, name: str, device: str) -> Passkey:
         )
         session.add(passkey)
         audit.record_event("passkey.added", actor=who, thing=("user", user_id))
+        _tell(user, "A passkey was added to your account. Whoever has it can sign in.")
     return passkey
 
 
-def options_to_enter() -> dict[str, Any]:
-    """What a browser needs to look for a passkey of whoever sits before it, as JSON. It names nobody.
-
-    Raises BadInput where none is possible.
-    """
-    return _options_to_sign("enter", None)
-
-
-def options_to_prove(user_id: int) -> dict[str, Any]:
-    """The same for somebody known: it must be one of their passkeys."""
-    return _options_to_sign("prove", user_id)
-
-
-def check_passkey(answer: object, user_id: int | None = None) -> int:
-    """Whose passkey a browser has signed with; with a ``user_id`` it must be theirs, asked for by ``options_to_prove``.
-
-    Raises PasskeyRefused, the same for an unknown passkey, a wrong signature and a disabled account. Whoever calls this
-    has counted the try before.
-    """
-    given = understood(lambda: parse_authentication_credential_json(fields(answer)))
-    challenge = spend_challenge(given.response.client_data_json, "enter" if user_id is None else "prove", user_id)
-    found = _find(given.raw_id)
-    if found is None:
-        raise PasskeyRefused
-    passkey_id, owner_id, public_key, handle, disabled_at = found
-    if disabled_at is not None or user_id not in (None, owner_id):
-        raise PasskeyRefused
-    # One that was found without being asked for by its id has to say whose it is (WebAuthn, 7.2, 6).
-    if given.response.user_handle != handle and (user_id is None or given.response.user_handle is not None):
-        raise PasskeyRefused
-    verified = understood(
-        lambda: verify_authentication_response(
-            credential=given,
-            expected_challenge=challenge,
-            expected_rp_id=host(),
-            expected_origin=origin(),
-            credential_public_key=public_key,
-            credential_current_sign_count=0,  # ours is compared below, once the signature is known to be right
-            require_user_verification=True,
+def descriptions(user_id: int) -> list[PublicKeyCredentialDescriptor]:
+    """The passkeys of a person as a browser is told of them."""
+    return [
+        PublicKeyCredentialDescriptor(
+            id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]
         )
-    )
-    _note_use(passkey_id, owner_id, verified.new_sign_count, is_backed_up=verified.credential_backed_up)
-    return owner_id
+        for passkey in list_passkeys(user_id)
+    ]
+
+
+def find(credential_id: bytes) -> Row[int, int, bytes, bytes | None, datetime | None] | None:
+    """A passkey by what devices know it by, and what counts of the person it belongs to."""
+    columns = (Passkey.id, Passkey.user_id, Passkey.public_key, User.passkey_handle, User.disabled_at)
+    statement = select(*columns).join(User, User.id == Passkey.user_id)
+    return db.session.execute(statement.where(Passkey.credential_id == credential_id)).first()
 
 
 def rename_passkey(who: Actor, passkey_id: int, name: str) -> None:
@@ -194,11 +162,18 @@ def rename_passkey(who: Actor, passkey_id: int, name: str) -> None:
 
 
 def remove_passkey(who: Actor, passkey_id: int) -> None:
-    """Let one of the person's own passkeys open nothing any more. Raises NotFound."""
+    """Let one of the person's own passkeys open nothing any more.
+
+    Raises NotFound, and Conflict for the last second factor of somebody who must have one.
+    """
     with transaction() as session:
+        user = session.get_one(User, who.user_id, with_for_update=True)
         passkey = get_passkey(who, passkey_id)
         session.execute(delete(Passkey).where(Passkey.id == passkey.id))
-        audit.record_event("passkey.removed", actor=who, thing=("user", passkey.user_id))
+        if must_have_second_factor(user.id) and not has_second_factor(user.id):
+            raise Conflict(LAST)
+        audit.record_event("passkey.removed", actor=who, thing=("user", user.id))
+        _tell(user, "A passkey was removed from your account. It opens nothing any more.")
 
 
 def require_name(name: str) -> str:
@@ -207,46 +182,6 @@ def require_name(name: str) -> str:
     if not name or len(name) > NAME_LENGTH or not name.isprintable():
         raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
     return name
-
-
-def _options_to_sign(purpose: Purpose, user_id: int | None) -> dict[str, Any]:
-    options = generate_authentication_options(
-        rp_id=host(),
-        challenge=issue_challenge(purpose, user_id),
-        timeout=SECONDS * 1000,
-        allow_credentials=_descriptions(user_id) if user_id is not None else None,
-        user_verification=UserVerificationRequirement.REQUIRED,
-    )
-    return options_to_json_dict(options)
-
-
-def _descriptions(user_id: int) -> list[PublicKeyCredentialDescriptor]:
-    return [
-        PublicKeyCredentialDescriptor(
-            id=passkey.credential_id, transports=[AuthenticatorTransport(name) for name in passkey.transports]
-        )
-        for passkey in list_passkeys(user_id)
-    ]
-
-
-def _find(credential_id: bytes) -> Row[int, int, bytes, bytes | None, datetime | None] | None:
-    """A passkey by what devices know it by, and what counts of the person it belongs to."""
-    columns = (Passkey.id, Passkey.user_id, Passkey.public_key, User.passkey_handle, User.disabled_at)
-    statement = select(*columns).join(User, User.id == Passkey.user_id)
-    return db.session.execute(statement.where(Passkey.credential_id == credential_id)).first()
-
-
-def _note_use(passkey_id: int, user_id: int, count: int, *, is_backed_up: bool) -> None:
-    """Raise the counter of a passkey. One that does not rise is that of a copy, unless the device never counts."""
-    rises = Passkey.sign_count < count if count else Passkey.sign_count == 0
-    values = {"sign_count": count, "used_at": db_now(), "is_backed_up": is_backed_up}
-    with transaction() as session:
-        noted = update(Passkey).where(Passkey.id == passkey_id, rises).values(values).returning(Passkey.id)
-        is_noted = session.execute(noted).first() is not None
-        if not is_noted:
-            audit.record_event("passkey.copied", actor=PORTAL, thing=("user", user_id))
-    if not is_noted:
-        raise PasskeyRefused
 
 
 def _require_room(user_id: int) -> None:
@@ -266,3 +201,7 @@ def _unused_name(user_id: int, name: str) -> str:
     taken = {passkey.name for passkey in list_passkeys(user_id)}
     others = (f"{name} {number}" for number in range(2, MOST + 2))
     return next(one for one in (name, *others) if one not in taken)
+
+
+def _tell(user: User, what: str) -> None:
+    add_mail("passkey_changed", user_id=user.id, email=user.email, what=what)
