@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.errors import SettingsProblem
+from portal.mailservers import mail_server, sender
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "config" / "default.toml"
@@ -50,6 +51,8 @@ class Settings:
     scrub_days: int
     scrub_mib_per_second: int
     allowed_types: frozenset[str]
+    mail_url: str = field(repr=False)
+    mail_from: str
     metrics_token: str = field(repr=False)
     session_idle_hours: int
     session_days: int
@@ -212,6 +215,9 @@ def _checked(raw: dict[str, Any]) -> Settings:
         values[key] = _source_directory(key, raw[key])
     if raw["secret_key"]:
         _check_secret(raw["secret_key"], "secret_key")
+    mail_server(raw["mail_url"])
+    if raw["mail_from"]:
+        sender(raw["mail_from"])
     if raw["offload"] not in OFFLOADS:
         raise SettingsProblem('offload must be "none" or "nginx".')
     return Settings(**values)
