@@ -84,7 +84,7 @@ def transaction() -> Iterator[Session]:
         yield session
         return
     _end_reading(session)
-    callbacks: list[Callable[[], None]] = []
+    callbacks: dict[Callable[[], None], None] = {}
     session.info["writing"] = callbacks
     with _turn(session.get_bind().dialect.name):
         try:
@@ -122,8 +122,11 @@ def _is_writing() -> bool:
 
 
 def after_commit(callback: Callable[[], None]) -> None:
-    """Run ``callback`` once the running transaction is committed; never if it is rolled back."""
-    db.session().info["writing"].append(callback)
+    """Run ``callback`` once the running transaction is committed; never if it is rolled back.
+
+    The same one runs once, however often it was registered.
+    """
+    db.session().info["writing"][callback] = None
 
 
 def run(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:

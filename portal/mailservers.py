@@ -45,8 +45,8 @@ def mail_server(url: str) -> MailServer | None:
     if options not in ({}, {"starttls": ["required"]}) or (options and parts.scheme == "smtps"):
         raise SettingsProblem("mail_url takes nothing behind the host but ?starttls=required, and that only for smtp.")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if bool(user) != bool(password):
-        raise SettingsProblem("mail_url needs a user and a password, or neither.")
+    if bool(user) != bool(password) or not (user + password).isascii():
+        raise SettingsProblem("mail_url needs a user and a password, both ASCII, or neither.")
     return MailServer(
         parts.hostname, port or PORTS[parts.scheme], parts.scheme == "smtps", bool(options), user, password
     )

@@ -5,6 +5,8 @@ import re
 import secrets
 
 SHAPE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+WITHIN = re.compile(rf"(?<![A-Za-z0-9_-]){SHAPE.pattern}(?![A-Za-z0-9_-])", re.ASCII)
+"""A token wherever it stands in a text."""
 
 
 def make_token() -> str:
@@ -25,3 +27,8 @@ def is_token(text: str) -> bool:
 def mask(text: str) -> str:
     """The first six characters, for logs."""
     return text[:6] + "…"
+
+
+def mask_all(text: str) -> str:
+    """The text with everything in it that has the shape of a token cut to its first six characters."""
+    return WITHIN.sub(lambda found: mask(found[0]), text)

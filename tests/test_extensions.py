@@ -105,6 +105,20 @@ def test_a_callback_of_what_was_taken_back_never_runs() -> None:
 
 
 @pytest.mark.usefixtures("context")
+def test_a_callback_registered_twice_runs_once() -> None:
+    seen: list[str] = []
+
+    def tell() -> None:
+        seen.append("ran")
+
+    with transaction():
+        after_commit(tell)
+        after_commit(tell)
+        add_attempt("a")
+    assert seen == ["ran"]
+
+
+@pytest.mark.usefixtures("context")
 def test_a_callback_may_write_in_a_transaction_of_its_own(database: str) -> None:
     def write() -> None:
         with transaction():

@@ -49,6 +49,7 @@ def test_an_address_of_a_mail_server_is_read(url: str, server: MailServer | None
         "smtps://mail?starttls=required",
         "smtp://user@mail",
         "smtp://:hush-hush@mail",
+        "smtp://user:hush-h%C3%BCsh@mail",
         "smtp://user:hush-hush@mail:x",
         "smtp://user:hush-hush@mail?starttls=never",
     ],

@@ -19,7 +19,7 @@ from gunicorn.glogging import Logger
 from portal import settings
 from portal.downloads import SENT_DIRECTLY
 from portal.networks import client_address, network_of
-from portal.tokens import mask
+from portal.tokens import mask, mask_all
 
 if TYPE_CHECKING:
     from gunicorn.http import Request
@@ -32,8 +32,6 @@ UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGN
 """Characters that mean the same percent-encoded or not (RFC 3986, 6.2.2.2), so that no token hides behind them."""
 SECRET_PATH = re.compile(r"""((?:/|%(?:25)*2F)(?:s|t|setup)(?:/|%(?:25)*2F))([^/?&#\s"']{7,})""", re.IGNORECASE)
 """The addresses that open something, also inside a query string."""
-TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
-"""The shape of every secret the portal hands out, wherever it stands."""
 LONGEST_AGENT = 1024
 """Characters of what a client calls itself; a header may have eight times as many, in every line."""
 
@@ -113,7 +111,7 @@ def masked(text: str) -> str:
     """The text with only the first six characters of each token."""
     text = UNRESERVED.sub(lambda found: chr(int(found[1], 16)), text)
     text = SECRET_PATH.sub(lambda found: found[1] + mask(found[2]), text)
-    return TOKEN.sub(lambda found: mask(found[0]), text)
+    return mask_all(text)
 
 
 def _visible(character: str) -> str:

@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
 
+from portal import jobs
 from portal.addresses import default_base_url
-from portal.extensions import db, settings, transaction
+from portal.extensions import after_commit, db, settings, transaction
 from portal.models import Mail, User
 from portal.notices.kinds import KINDS
 from portal.notices.texts import one_line, write_letter
 from portal.settings import last_address
 
+LOOK = "mail"
+"""What the worker is asked to take a look at."""
 HOST_LENGTH = 60
 """A Message-ID has 100 characters: 32 before the host, and three that hold it together."""
 NO_HOST = "portal.invalid"
@@ -43,6 +46,12 @@ def add_mail(kind: str, *, user_id: int | None, email: str, **values: object) ->
                 html=letter.html,
             )
         )
+        after_commit(wake)
+
+
+def wake() -> None:
+    """Have the worker look at the outbox soon."""
+    jobs.wake(LOOK)
 
 
 def _make_message_id(base_url: str) -> str:
