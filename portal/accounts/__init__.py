@@ -2,6 +2,7 @@
 
 from portal.accounts.confirming import confirm_by_password, make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
+from portal.accounts.erasing import erase_user, erased_name
 from portal.accounts.factors import has_second_factor, must_have_second_factor
 from portal.accounts.groups import (
     add_group,
@@ -35,6 +36,7 @@ from portal.accounts.people import (
     email_key,
     enable_user,
     find_user,
+    get_account,
     get_user,
     has_users,
     set_password,
@@ -77,12 +79,15 @@ __all__ = [
     "end_other_sessions",
     "end_session",
     "enter",
+    "erase_user",
+    "erased_name",
     "find_group",
     "find_pending",
     "find_session",
     "find_token",
     "find_user",
     "find_zone",
+    "get_account",
     "get_group",
     "get_user",
     "groups_of_each",

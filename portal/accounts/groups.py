@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, insert, select
 
 from portal import audit
-from portal.accounts.people import EMAIL_LENGTH, email_key, find_user, get_user, require_name
+from portal.accounts.people import EMAIL_LENGTH, email_key, find_user, get_account, get_user, require_name
 from portal.actors import Actor
 from portal.errors import BadInput, GroupNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
@@ -94,7 +94,7 @@ def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     """Put a person into a group; False when they are in it already."""
     with transaction() as session:
         lock_on(f"membership:{group_id}:{user_id}")
-        group, user = get_group(group_id), get_user(user_id)
+        group, user = get_group(group_id), get_account(user_id)
         if session.get(Membership, (group_id, user_id)) is not None:
             return False
         session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from portal.accounts.groups import join_group
 from portal.accounts.letters import send_address
-from portal.accounts.people import add_user, get_user
+from portal.accounts.people import add_user, get_account
 from portal.accounts.tokens import expiry_of, issue_token
 from portal.actors import Actor
 from portal.errors import Conflict
@@ -34,7 +34,7 @@ def issue_address(actor: Actor | None, user_id: int) -> str:
     nothing.
     """
     with transaction():
-        user = get_user(user_id)
+        user = get_account(user_id)
         if user.disabled_at is not None:
             raise Conflict("This account is disabled. Enable it first, then make an address.")
         return _issue(actor, "reset" if user.password_hash else "invitation", user)

@@ -49,6 +49,14 @@ def get_user(user_id: int) -> User:
     return user
 
 
+def get_account(user_id: int) -> User:
+    """The same, of somebody who can still be changed. Raises UserNotFound, and Conflict for who was erased."""
+    user = get_user(user_id)
+    if user.erased_at is not None:
+        raise Conflict("This person was erased. Nothing can be changed any more.")
+    return user
+
+
 def actor_of(user: User) -> Actor:
     """This person as somebody who asks, outside any session (for the command line and for links they made)."""
     return Actor(user_id=user.id, is_admin=user.is_admin)
@@ -92,13 +100,13 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
     """
     name = require_name(name)
     with transaction() as session:
-        user = get_user(user_id)
+        user = get_account(user_id)
         if email is not None and email != user.email:
             store_email(actor, user, require_email(email))
         if (user.name, user.is_admin) == (name, is_admin):
             return user
         if user.is_admin and not is_admin:
-            _require_another_administrator(user_id)
+            require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))
         # Before the change: whoever gives up their own role still has it.
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
@@ -118,9 +126,9 @@ def disable_user(actor: Actor | None, user_id: int) -> None:
     if actor is not None and actor.user_id == user_id:
         raise Conflict("This is your own account. Somebody else has to disable it.")
     with transaction() as session:
-        user = get_user(user_id)
+        user = get_account(user_id)
         if user.is_admin:
-            _require_another_administrator(user_id)
+            require_another_administrator(user_id)
         user.disabled_at = session.scalar(select(db_now()))
         close_entrances(user_id)
         audit.record_event("user.disabled", actor=actor, thing=("user", user_id))
@@ -130,7 +138,7 @@ def disable_user(actor: Actor | None, user_id: int) -> None:
 def enable_user(actor: Actor | None, user_id: int) -> None:
     """Open a disabled account again; the password is the old one."""
     with transaction():
-        user = get_user(user_id)
+        user = get_account(user_id)
         user.disabled_at = None
         audit.record_event("user.enabled", actor=actor, thing=("user", user_id))
         tell(user, "account_enabled")
@@ -149,7 +157,7 @@ def set_password(actor: Actor | None, user_id: int, password: str, *, keep_sessi
 def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_session: int | None = None) -> None:
     """The same with a hash already made, so that no transaction is open while it is computed."""
     with transaction() as session:
-        user = get_user(user_id)
+        user = get_account(user_id)
         if user.password_hash is not None:
             tell(user, "password_changed")
         user.password_hash = hashed
@@ -209,7 +217,7 @@ def _require_free_address(email: str, user_id: int | None = None) -> None:
         raise NameTaken(f"{email} already has an account.", field="email")
 
 
-def _require_another_administrator(user_id: int) -> None:
+def require_another_administrator(user_id: int) -> None:
     """One who can sign in: somebody invited who never set a password helps nobody."""
     # On PostgreSQL the rows are locked, so that two administrators cannot remove each other at once.
     able = (User.is_admin, User.disabled_at.is_(None), User.password_hash.is_not(None))

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, or_, select
 
 from portal import access, audit
-from portal.accounts import get_group, get_user
+from portal.accounts import get_account, get_group
 from portal.actors import Actor
 from portal.catalog.categories import get_category, list_ancestors
 from portal.catalog.moments import require_future
@@ -139,7 +139,7 @@ def _require_principal(principal: Principal) -> None:
     if principal.group_id is not None:
         get_group(principal.group_id)
     if principal.user_id is not None:
-        get_user(principal.user_id)
+        get_account(principal.user_id)
 
 
 def _find(category_id: int, principal: Principal) -> Grant | None:

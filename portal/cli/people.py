@@ -18,7 +18,7 @@ password_stdin = click.option("--password-stdin", is_flag=True, help="Read the p
 
 @click.group
 def user() -> None:
-    """Add people, change their addresses, give them one-time addresses, list them."""
+    """Add people, change their addresses, give them one-time addresses, list and erase them."""
 
 
 @user.command("add")
@@ -58,6 +58,19 @@ def readdress_user(email: str, new_email: str) -> None:
         one = get_user(email)
         changed = accounts.change_user(None, one.id, name=one.name, is_admin=one.is_admin, email=new_email)
         click.echo(f"{changed.name} signs in as {changed.email} now.")
+
+
+@user.command("erase")
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase_user(email: str, yes: bool) -> None:
+    """Erase a person for good: name, address and everything to sign in with. What they did stays, without a name."""
+    with opened():
+        one = get_user(email)
+        if not yes:
+            click.confirm(f"Erase {one.name} ({one.email}) for good?", abort=True, err=True)
+        old = one.email
+        click.echo(f"{old} is erased. The ledger calls them {accounts.erase_user(None, one.id)} from now on.")
 
 
 @user.command("list")

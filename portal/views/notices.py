@@ -30,6 +30,7 @@ SENTENCES = {
     "nobody-new": "They were in the group already; nothing changed.",
     "others-ended": "Every other browser is signed out.",
     "password-changed": "Your password is changed. You stay signed in here; everywhere else you were signed out.",
+    "person-erased": "The person is erased. What they did stays, without their name.",
     "profile-changed": "Your name and time zone are saved.",
     "session-ended": "That browser is signed out.",
     "sessions-ended": "All sessions of this person have ended.",

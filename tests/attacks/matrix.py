@@ -31,6 +31,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET editing.edit": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET editing.links": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET editing.versions": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET erasing.ask": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET groups.ask_remove": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET groups.edit": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET groups.show": (302, 302, 302, 404, 404, 404, 404, 200),
@@ -75,6 +76,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST editing.move": (302, 302, 302, 404, 404, 422, 422, 422),
     "POST editing.publish": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST editing.trash": (302, 302, 302, 404, 404, 303, 303, 303),
+    "POST erasing.erase": (302, 302, 302, 404, 404, 404, 404, 303),
     "POST groups.add": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST groups.add_members": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST groups.change": (302, 302, 302, 404, 404, 404, 404, 422),
@@ -97,5 +99,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST zips.choose": (302, 302, 302, 422, 422, 422, 422, 422),
 }
 
-FRESH: set[str] = set()
+FRESH = {
+    "GET erasing.ask",
+    "POST erasing.erase",
+}
 """The routes that ask whoever may call them to have proved within ten minutes who they are."""

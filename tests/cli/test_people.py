@@ -226,3 +226,20 @@ def test_what_a_group_cannot_do_is_said_in_one_line(
     group("Clients", person("Ada"))
     result = command("group", *arguments)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", reason + "\n")
+
+
+def test_erasing_asks_unless_told_not_to(command: Command, context: Flask) -> None:
+    ada = person("Ada")
+    refused = command("user", "erase", "ada@example.org", stdin="n\n")
+    assert refused.exit_code == 1
+    release()
+    assert find_user("ada@example.org") is not None
+    done = command("user", "erase", "ada@example.org", "--yes")
+    assert done.stdout == f"ada@example.org is erased. The ledger calls them Erased person {ada.id} from now on.\n"
+    release()
+    assert find_user("ada@example.org") is None
+
+
+def test_erasing_whom_nobody_knows_says_so(command: Command, context: Flask) -> None:
+    result = command("user", "erase", "ada@example.org", "--yes")
+    assert (result.exit_code, result.stderr) == (1, "There is no person with the address ada@example.org.\n")

@@ -1,6 +1,18 @@
 """Pages for publishers and administrators, below /admin: one module for each thing they look after."""
 
-from portal.views.admin import categories, downloads, groups, links, log, overview, people, storage, trash, upload
+from portal.views.admin import (
+    categories,
+    downloads,
+    erasing,
+    groups,
+    links,
+    log,
+    overview,
+    people,
+    storage,
+    trash,
+    upload,
+)
 
 BLUEPRINTS = (
     overview.bp,
@@ -10,6 +22,7 @@ BLUEPRINTS = (
     downloads.bp,
     links.bp,
     people.bp,
+    erasing.bp,
     groups.bp,
     log.bp,
     storage.bp,

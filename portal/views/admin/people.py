@@ -159,6 +159,8 @@ def _address_page(user: User, token: str) -> Response:
 
 
 def _page(user: User, problem: PortalError | None = None) -> Response:
+    if user.erased_at is not None:
+        return house.show("admin/person_erased.html", user=user, problem=problem, refusal=problem)
     mine = accounts.list_groups_of(user.id)
     joined = {group.id for group in mine}
     return house.show(

@@ -5,6 +5,7 @@ from datetime import datetime
 from flask import url_for
 from markupsafe import Markup
 
+from portal.accounts import erased_name
 from portal.audit import EventRow, Named
 from portal.models import AuditEvent
 from portal.views.pages import full_moment
@@ -63,6 +64,7 @@ SENTENCES = {
     "user.disabled": "{who} disabled the account of {whom}",
     "user.email_changed": "{who} changed the address of {whom}",
     "user.enabled": "{who} opened the account of {whom} again",
+    "user.erased": "{who} erased {whom} for good",
     "user.password_changed": "{who} set the password of {whom}",
     "user.profile_changed": "{who} changed their own name or time zone",
     "version.added": "{who} published version {number} of {thing}",
@@ -123,6 +125,7 @@ CHOICES = {
     "user.disabled": "Account disabled",
     "user.email_changed": "Address of an account changed",
     "user.enabled": "Account enabled",
+    "user.erased": "Person erased",
     "user.password_changed": "Password set",
     "user.profile_changed": "Own name or time zone changed",
     "version.added": "Version published",
@@ -176,10 +179,10 @@ def _pattern(row: EventRow) -> str:
 
 
 def _name(named: Named) -> Markup | str:
-    if named.user_id is None or named.name is None:
+    if named.user_id is None:
         return "Somebody whose name was erased"
     href = url_for("people.edit", user_id=named.user_id)
-    return Markup('<a class="who" href="{}" dir="auto">{}</a>').format(href, named.name)
+    return Markup('<a class="who" href="{}" dir="auto">{}</a>').format(href, named.name or erased_name(named.user_id))
 
 
 def _whom(row: EventRow) -> Markup | str:

@@ -1,0 +1,93 @@
+"""Erasing a person: what names them goes, for good; ledger and log stay whole and say “Erased person 12”."""
+
+from sqlalchemy import delete, func, or_, select, update
+
+from portal import audit, notices
+from portal.accounts.entrances import close_entrances
+from portal.accounts.people import get_account, require_another_administrator
+from portal.actors import Actor
+from portal.errors import Conflict
+from portal.extensions import db, transaction
+from portal.models import (
+    ApiToken,
+    AuditPerson,
+    AuthenticatorApp,
+    Category,
+    Download,
+    Grant,
+    Identity,
+    Mail,
+    Membership,
+    OneTimeToken,
+    Passkey,
+    RecoveryCode,
+    Session,
+    Ticket,
+    User,
+    db_now,
+)
+
+THEIRS = (AuthenticatorApp, RecoveryCode, Passkey, ApiToken, Identity, Membership, OneTimeToken)
+"""Rows that are about nobody else."""
+
+
+def erased_name(user_id: int) -> str:
+    """What an erased person is called wherever they are named."""
+    return f"Erased person {user_id}"
+
+
+def erase_user(actor: Actor | None, user_id: int) -> str:
+    """Erase a person for good; gives the name they have from now on. A last mail tells them.
+
+    Gone are name, address, password, second factors, passkeys, tokens, accounts at a provider, sessions, groups, own
+    permissions, time zone and mails, and from where and with what program they downloaded. What they downloaded and did
+    stays, under that name; links they made count for nothing, as those of disabled people do. The address is free.
+
+    Raises Conflict for one's own account and for who is erased already, LastAdministrator when nobody would be left to
+    run the portal.
+    """
+    if actor is not None and actor.user_id == user_id:
+        raise Conflict("This is your own account. Somebody else has to erase it.")
+    with transaction():
+        user = get_account(user_id)
+        if user.is_admin:
+            require_another_administrator(user_id)
+        email = user.email
+        _take_back_grants(actor, user)
+        audit.record_event("user.erased", actor=actor, thing=("user", user_id))
+        _remove_rows(user)
+        _forget(user)
+        notices.add_mail("account_erased", user_id=None, email=email)
+    return erased_name(user_id)
+
+
+def _take_back_grants(actor: Actor | None, user: User) -> None:
+    given = select(Grant.category_id, Category.path).join(Category, Category.id == Grant.category_id)
+    person = audit.person_hash(user.id)
+    for category_id, path in db.session.execute(given.where(Grant.user_id == user.id)).all():
+        audit.record_event("grant.removed", actor=actor, thing=("category", category_id), label=path, person=person)
+    db.session.execute(delete(Grant).where(Grant.user_id == user.id))
+
+
+def _remove_rows(user: User) -> None:
+    close_entrances(user.id)
+    for kind in THEIRS:
+        db.session.execute(delete(kind).where(kind.user_id == user.id))
+    db.session.execute(delete(Mail).where(or_(Mail.user_id == user.id, func.lower(Mail.email) == user.email.lower())))
+    db.session.execute(update(Session).where(Session.viewing_as_id == user.id).values(viewing_as_id=None))
+
+
+def _forget(user: User) -> None:
+    """Make what has to stay nameless: the row itself, what the log may say of it, and the rows of the ledger."""
+    name = erased_name(user.id)
+    user.name, user.name_key = name, name.casefold()
+    user.email, user.email_key = "", f"erased:{user.id}"  # no address has a colon: nobody can be invited as it
+    user.password_hash = user.passkey_handle = user.timezone = None
+    user.seen_at = user.visited_at = None
+    user.is_admin = False
+    user.erased_at = db.session.scalar(select(db_now()))
+    user.disabled_at = user.disabled_at or user.erased_at
+    whose = AuditPerson.user_id == user.id
+    db.session.execute(update(AuditPerson).where(whose).values(name=None, email=None, salt=None))
+    db.session.execute(update(Download).where(Download.user_id == user.id).values(network="", agent=""))
+    db.session.execute(update(Ticket).where(Ticket.user_id == user.id).values(network=""))
