@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from portal import create_app, create_core
 from portal.accounts import actor_of, add_group, add_user, join_group
+from portal.accounts.passkeys import add_passkey, options_to_add
 from portal.accounts.sessions import start_session
 from portal.actors import Actor
 from portal.catalog.categories import ensure_category
@@ -25,10 +26,11 @@ from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
-from portal.models import READ, Base, Category, Document, Grant, Group, ShareLink, User, db_now
+from portal.models import READ, Base, Category, Document, Grant, Group, Passkey, ShareLink, User, db_now
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link
 from tests import compiled
+from tests.authenticators import Authenticator
 
 Result = TypeVar("Result")
 
@@ -99,6 +101,12 @@ def person(name: str = "Ada", is_admin: bool = False, password: str | None = Non
     """An account; "Ada Byron" has the address ada.byron@example.org. A second one of the same name is refused."""
     email = f"{'.'.join(name.lower().split())}@example.org"
     return add_user(None, email, name, password, is_admin=is_admin)
+
+
+def passkey(user: User, device: Authenticator | None = None, name: str = "") -> Passkey:
+    """A passkey of this person, kept on this device of theirs."""
+    who = actor_of(user)
+    return add_passkey(who, (device or Authenticator()).create(options_to_add(who)), name, "Firefox on Linux")
 
 
 def actor(user: User) -> Actor:

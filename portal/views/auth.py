@@ -4,6 +4,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
+from portal.accounts import passkeys
 from portal.errors import BadInput, PortalError, SignInFailed, TooManyTries
 from portal.extensions import settings
 from portal.models import OneTimeToken
@@ -73,7 +74,9 @@ def finish_setup(token: str) -> AnyResponse:
 
 def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
     is_new = not accounts.has_users()
-    page = render_template("auth/login.html", target=target, email=email, problem=problem, is_new=is_new)
+    takes_passkeys = not is_new and passkeys.is_possible()
+    values = {"target": target, "email": email, "problem": problem, "is_new": is_new, "takes_passkeys": takes_passkeys}
+    page = render_template("auth/login.html", **values)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
+from portal.accounts import passkeys
 from portal.errors import Forbidden, PortalError, TooManyTries
 from portal.views.guard import allow, person, safe_next
 from portal.views.pages import render
@@ -33,7 +34,10 @@ def prove() -> AnyResponse:
 
 def _page(target: str, problem: PortalError | None = None) -> Response:
     user = accounts.get_user(person().user_id or 0)
-    page = render("account/confirm.html", target=target, has_password=user.password_hash is not None, problem=problem)
+    has_password = user.password_hash is not None
+    has_passkey = passkeys.is_possible() and bool(passkeys.list_passkeys(user.id))
+    values = {"target": target, "has_password": has_password, "has_passkey": has_passkey, "problem": problem}
+    page = render("account/confirm.html", category=None, **values)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, render_template, request
+from flask import Flask, Response, current_app, jsonify, render_template, request
 from flask_wtf.csrf import CSRFError
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -123,9 +123,13 @@ def not_found() -> Response:
 
 
 def page(status: int, sentence: str, retry_after: int | None = None) -> Response:
-    """A page with a headline for the status and the sentence."""
-    headline = HEADLINES.get(status, HEADLINES[400])
-    response = Response(render_template("errors/failure.html", headline=headline, sentence=sentence), status)
+    """A page with a headline for the status and the sentence; for a script that sent JSON the sentence as JSON."""
+    if request.is_json:
+        response = jsonify(sentence=sentence)
+        response.status_code = status
+    else:
+        headline = HEADLINES.get(status, HEADLINES[400])
+        response = Response(render_template("errors/failure.html", headline=headline, sentence=sentence), status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response

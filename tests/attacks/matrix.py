@@ -44,6 +44,10 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET log.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET overview.pending": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET overview.show": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET passkeys.ask_remove": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET passkeys.edit": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET passkeys.new": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET passkeys.show": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET people.edit": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.new": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.show": (302, 302, 302, 404, 404, 404, 404, 200),
@@ -84,6 +88,14 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST groups.remove_member": (302, 302, 302, 404, 404, 404, 404, 303),
     "POST links.change": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST links.revoke": (302, 302, 302, 404, 404, 303, 303, 303),
+    "POST passkeys.add": (302, 302, 302, 415, 415, 415, 415, 415),
+    "POST passkeys.confirm": (302, 302, 302, 415, 415, 415, 415, 415),
+    "POST passkeys.enter": (415, 415, 415, 415, 415, 415, 415, 415),
+    "POST passkeys.options_to_add": (302, 302, 302, 200, 200, 200, 200, 200),
+    "POST passkeys.options_to_confirm": (302, 302, 302, 200, 200, 200, 200, 200),
+    "POST passkeys.options_to_enter": (200, 200, 200, 200, 200, 200, 200, 200),
+    "POST passkeys.remove": (302, 302, 302, 303, 303, 303, 303, 303),
+    "POST passkeys.rename": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST people.add": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.change": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.disable": (302, 302, 302, 404, 404, 404, 404, 303),
@@ -101,6 +113,11 @@ EXPECTED: dict[str, tuple[int, ...]] = {
 
 FRESH = {
     "GET erasing.ask",
+    "GET passkeys.ask_remove",
+    "GET passkeys.new",
     "POST erasing.erase",
+    "POST passkeys.add",
+    "POST passkeys.options_to_add",
+    "POST passkeys.remove",
 }
 """The routes that ask whoever may call them to have proved within ten minutes who they are."""

@@ -44,17 +44,19 @@ def build(app: Flask) -> World:
     shelves = [makers.category(path) for path in ("shelf", "images", "reports")]
     holders = {"disabled": MANAGE, "reader": READ, "publisher": PUBLISH, "manager": MANAGE}
     tokens: dict[str, str] = {}
+    passkeys: dict[str, int] = {}
     for role in ROLES:
         if role in ("anonymous", "link holder"):
             tokens[role] = ""
             continue
         user = makers.person(role.title(), is_admin=role == "administrator")
         tokens[role] = accounts.sessions.start_session(user.id, network=makers.NETWORK, agent="tests")
+        passkeys[role] = makers.passkey(user).id
         for shelf in shelves if role in holders else []:
             makers.grant(shelf, user=user, permission=holders[role])
         if role == "disabled":
             makers.change(user, disabled_at=makers.now())
-    things = {role: _things(role) for role in ROLES}
+    things = {role: _things(role) | {"passkey_id": passkeys.get(role, 999_999)} for role in ROLES}
     return World(tokens, things)
 
 

@@ -23,6 +23,8 @@ PUBLIC = {
     "health.alive",
     "health.ready",
     "health.metrics",
+    "passkeys.enter",
+    "passkeys.options_to_enter",
     "second.show",
     "shares.landing",
     "shares.spend",

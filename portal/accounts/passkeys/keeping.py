@@ -24,6 +24,7 @@ from webauthn.helpers.structs import (
 
 from portal import audit
 from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.letters import tell
 from portal.accounts.passkeys.challenges import (
     SECONDS,
     fields,
@@ -37,7 +38,6 @@ from portal.actors import Actor
 from portal.errors import BadInput, Conflict, NotFound, PasskeyRefused
 from portal.extensions import db, settings, transaction
 from portal.models import Passkey, User
-from portal.notices import add_mail
 
 MOST = 20
 """Passkeys of one person."""
@@ -130,7 +130,7 @@ def add_passkey(who: Actor, answer: object, name: str, device: str) -> Passkey:
         )
         session.add(passkey)
         audit.record_event("passkey.added", actor=who, thing=("user", user_id))
-        _tell(user, "A passkey was added to your account. Whoever has it can sign in.")
+        tell(user, "passkey_changed", what="A passkey was added to your account. Whoever has it can sign in.")
     return passkey
 
 
@@ -173,7 +173,7 @@ def remove_passkey(who: Actor, passkey_id: int) -> None:
         if must_have_second_factor(user.id) and not has_second_factor(user.id):
             raise Conflict(LAST)
         audit.record_event("passkey.removed", actor=who, thing=("user", user.id))
-        _tell(user, "A passkey was removed from your account. It opens nothing any more.")
+        tell(user, "passkey_changed", what="A passkey was removed from your account. It opens nothing any more.")
 
 
 def require_name(name: str) -> str:
@@ -201,7 +201,3 @@ def _unused_name(user_id: int, name: str) -> str:
     taken = {passkey.name for passkey in list_passkeys(user_id)}
     others = (f"{name} {number}" for number in range(2, MOST + 2))
     return next(one for one in (name, *others) if one not in taken)
-
-
-def _tell(user: User, what: str) -> None:
-    add_mail("passkey_changed", user_id=user.id, email=user.email, what=what)
