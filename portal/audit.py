@@ -14,6 +14,8 @@ from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, ShareLink, User
 
 PAGE = 50
+CHUNK = 500
+"""How many people are looked up by one statement."""
 CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
 
 
@@ -80,6 +82,18 @@ def person_hash(user_id: int) -> str:
     found = db.session.scalar(select(AuditPerson.person_hash).where(AuditPerson.user_id == user_id))
     if found is None:
         raise LookupError(f"user {user_id} is not known to the log")
+    return found
+
+
+def person_hashes(user_ids: Sequence[int]) -> dict[int, str]:
+    """Person to how the log names them, for many; raises LookupError like ``person_hash``."""
+    found: dict[int, str] = {}
+    for start in range(0, len(user_ids), CHUNK):
+        these = AuditPerson.user_id.in_(user_ids[start : start + CHUNK])
+        rows = db.session.execute(select(AuditPerson.user_id, AuditPerson.person_hash).where(these))
+        found.update((user_id, person_hash) for user_id, person_hash in rows if user_id is not None)
+    if len(found) < len(set(user_ids)):
+        raise LookupError("one of these people is not known to the log")
     return found
 
 

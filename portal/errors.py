@@ -1,5 +1,7 @@
 """What can go wrong, as facts. Each knows its HTTP status and a sentence for people; none knows HTTP itself."""
 
+from collections.abc import Sequence
+
 
 class PortalError(Exception):
     """A refusal with a reason a person can read.
@@ -33,6 +35,14 @@ class BadInput(PortalError):
 
     status = 422
     sentence = "One of the values cannot be used."
+
+
+class UnknownAddresses(BadInput):
+    """Addresses that nobody has an account with; ``addresses`` are all of them as they were written."""
+
+    def __init__(self, addresses: Sequence[str], sentence: str, *, field: str = "") -> None:
+        super().__init__(sentence, field=field)
+        self.addresses = addresses
 
 
 class SettingsProblem(PortalError):

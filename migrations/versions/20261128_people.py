@@ -26,10 +26,20 @@ TABLES = (
     "recovery_codes",
 )
 
+DATABASES = ("sqlite", "postgresql")
+LISTS = {
+    "ix_users_administrators": {"sqlite": "is_admin = 1", "postgresql": "is_admin"},
+    "ix_users_disabled": dict.fromkeys(DATABASES, "disabled_at IS NOT NULL AND erased_at IS NULL"),
+    "ix_users_erased": dict.fromkeys(DATABASES, "erased_at IS NOT NULL"),
+    "ix_users_never_here": dict.fromkeys(DATABASES, "seen_at IS NULL"),
+}
+"""Indexes of people by name, each of those in one list."""
+
 
 def upgrade() -> None:
     """New tables, new columns that may be empty; sessions and one-time tokens, which are short, are written anew."""
     _extend()
+    _add_lists()
     _add_rules_and_mail()
     _add_factors()
     _add_keys()
@@ -50,7 +60,9 @@ def downgrade() -> None:
             sessions.drop_column(name)
     op.drop_column("groups", "second_factor_since")
     op.drop_column("downloads", "believed_at")
-    op.drop_index("ix_users_passkey_handle", "users")
+    op.drop_index("ix_audit_events_at", "audit_events")
+    for name in ("ix_users_passkey_handle", "ix_users_name", *LISTS):
+        op.drop_index(name, "users")
     for name in ("passkey_handle", "erased_at", "timezone"):
         op.drop_column("users", name)
 
@@ -71,6 +83,14 @@ def _extend() -> None:
         tokens.add_column(sa.Column("email", sa.String(length=254), nullable=True))
         tokens.drop_constraint(op.f("ck_one_time_tokens_purpose"), type_="check")
         tokens.create_check_constraint(op.f("ck_one_time_tokens_purpose"), AFTER)
+
+
+def _add_lists() -> None:
+    op.create_index("ix_users_name", "users", ["name_key", "id", "email_key"], unique=False)
+    for name, only in LISTS.items():
+        conditions = {f"{kind}_where": sa.text(only[kind]) for kind in DATABASES}
+        op.create_index(name, "users", ["name_key", "id"], **conditions)
+    op.create_index("ix_audit_events_at", "audit_events", ["at"], unique=False)
 
 
 def _add_rules_and_mail() -> None:

@@ -5,6 +5,7 @@ from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pendi
 from portal.accounts.erasing import erase_user, erased_name
 from portal.accounts.factors import has_second_factor, must_have_second_factor
 from portal.accounts.groups import (
+    GroupPage,
     add_group,
     add_members,
     change_group,
@@ -12,6 +13,8 @@ from portal.accounts.groups import (
     get_group,
     join_group,
     leave_group,
+    list_all_groups,
+    list_group_page,
     list_groups,
     list_groups_of,
     list_members,
@@ -19,7 +22,10 @@ from portal.accounts.groups import (
 )
 from portal.accounts.invitations import invite_user, issue_address
 from portal.accounts.listing import (
+    MOST_COUNTED,
+    MOST_MEMBERS_COUNTED,
     PeoplePage,
+    count_members,
     count_people,
     groups_of_each,
     is_called,
@@ -57,7 +63,10 @@ from portal.accounts.tokens import find_token, issue_token, require_token, spend
 from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
+    "MOST_COUNTED",
+    "MOST_MEMBERS_COUNTED",
     "Entered",
+    "GroupPage",
     "PeoplePage",
     "SecondFactorDue",
     "SignedIn",
@@ -71,6 +80,7 @@ __all__ = [
     "check_password",
     "clear_try",
     "confirm_by_password",
+    "count_members",
     "count_people",
     "disable_user",
     "email_key",
@@ -100,6 +110,8 @@ __all__ = [
     "issue_token",
     "join_group",
     "leave_group",
+    "list_all_groups",
+    "list_group_page",
     "list_groups",
     "list_groups_of",
     "list_members",

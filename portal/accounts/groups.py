@@ -1,20 +1,32 @@
 """Groups: named sets of people that grants are given to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
 
 from portal import audit
-from portal.accounts.people import EMAIL_LENGTH, email_key, find_user, get_account, get_user, require_name
+from portal.accounts.people import EMAIL_LENGTH, email_key, get_account, get_user, require_name
 from portal.actors import Actor
-from portal.errors import BadInput, GroupNotFound, NameTaken
+from portal.errors import BadInput, GroupNotFound, NameTaken, UnknownAddresses
 from portal.extensions import db, lock_on, transaction
 from portal.models import Category, Grant, Group, Membership, User
 
+PAGE = 50
 NAME_LENGTH = 100
-MOST_AT_ONCE = 1000
-NAMED = 10
-"""How many unknown addresses a refusal names."""
+MOST_AT_ONCE = 10_000
+CHUNK = 500
+"""How many addresses are looked up by one statement."""
+NAMED = 3
+"""How many unknown addresses a refusal names in its sentence; it has the list of all."""
+
+
+@dataclass(frozen=True)
+class GroupPage:
+    """One page of groups by name; ``after`` is the id to ask the next page with, None at the end."""
+
+    groups: list[Group]
+    after: int | None
 
 
 def find_group(name: str) -> Group | None:
@@ -28,6 +40,22 @@ def get_group(group_id: int) -> Group:
     if group is None:
         raise GroupNotFound
     return group
+
+
+def list_all_groups() -> list[Group]:
+    """Every group by name."""
+    return list(db.session.scalars(select(Group).order_by(Group.name_key)))
+
+
+def list_group_page(query: str = "", after: int | None = None, limit: int = PAGE) -> GroupPage:
+    """Groups by name, 50 a page, narrowed to those whose name contains ``query``."""
+    needle = email_key(query)
+    statement = select(Group).where(Group.name_key.contains(needle, autoescape=True)).order_by(Group.name_key)
+    last = db.session.get(Group, after) if after else None
+    if last is not None:
+        statement = statement.where(Group.name_key > last.name_key)
+    groups = list(db.session.scalars(statement.limit(limit + 1)))
+    return GroupPage(groups[:limit], groups[limit - 1].id if len(groups) > limit else None)
 
 
 def list_groups() -> list[tuple[Group, int]]:
@@ -93,7 +121,7 @@ def remove_group(actor: Actor | None, group_id: int) -> None:
 def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     """Put a person into a group; False when they are in it already."""
     with transaction() as session:
-        lock_on(f"membership:{group_id}:{user_id}")
+        lock_on(f"members:{group_id}")
         group, user = get_group(group_id), get_account(user_id)
         if session.get(Membership, (group_id, user_id)) is not None:
             return False
@@ -102,20 +130,27 @@ def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     return True
 
 
-def add_members(actor: Actor | None, group_id: int, emails: Sequence[str]) -> int:
+def add_members(actor: Actor | None, group_id: int, emails: Sequence[str], *, skip_unknown: bool = False) -> int:
     """Put everybody with one of these addresses into a group, all or none; how many were not in it before.
 
-    Raises BadInput that names the addresses nobody has an account with.
+    Raises UnknownAddresses with those nobody has an account with; with ``skip_unknown`` they are left out instead, but
+    not all of them. Raises BadInput for none or more than 10,000.
     """
     if not emails or len(emails) > MOST_AT_ONCE:
-        raise BadInput(f"Write 1 to {MOST_AT_ONCE} addresses, one on each line.", field="emails")
-    with transaction():
-        found = [(email, find_user(email)) for email in emails]
-        unknown = [email[:EMAIL_LENGTH] for email, user in found if user is None]
-        if unknown:
-            named = ", ".join(unknown[:NAMED]) + (f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else "")
-            raise BadInput(f"Nobody was added. There is no account for {named}.", field="emails")
-        return sum(join_group(actor, group_id, user.id) for _, user in found if user is not None)
+        raise BadInput(f"Write 1 to {MOST_AT_ONCE:,} addresses, one on each line.", field="emails")
+    with transaction() as session:
+        group = get_group(group_id)
+        lock_on(f"members:{group_id}")
+        people = _find_users({email_key(email): email for email in emails})
+        unknown = [email for email, user_id in people.items() if user_id is None]
+        if unknown and not (skip_unknown and len(unknown) < len(people)):
+            raise UnknownAddresses(unknown, _refusal(unknown), field="emails")
+        wanted = {user_id for user_id in people.values() if user_id is not None}
+        new = sorted(wanted - set(session.scalars(select(Membership.user_id).where(Membership.group_id == group_id))))
+        if new:
+            session.execute(insert(Membership), [{"group_id": group_id, "user_id": user_id} for user_id in new])
+            _record_all(actor, group, new)
+    return len(new)
 
 
 def leave_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
@@ -137,10 +172,34 @@ def require_group_name(name: str) -> str:
     return name
 
 
+def _find_users(emails: Mapping[str, str]) -> dict[str, int | None]:
+    """Each address, as it was written, with the id of its account; ``emails`` are by their keys."""
+    keys = list(emails)
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), CHUNK):
+        these = select(User.email_key, User.id).where(User.email_key.in_(keys[start : start + CHUNK]))
+        found.update((key, user_id) for key, user_id in db.session.execute(these))
+    return {email: found.get(key) for key, email in emails.items()}
+
+
+def _refusal(unknown: Sequence[str]) -> str:
+    named = ", ".join(email[:EMAIL_LENGTH] for email in unknown[:NAMED])
+    more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
+    return f"Nobody was added. There is no account for {named}{more}."
+
+
 def _require_free_name(name: str) -> None:
     lock_on(f"group:{email_key(name)}")
     if find_group(name) is not None:
         raise NameTaken(f"There is already a group called {name}.", field="name")
+
+
+def _record_all(actor: Actor | None, group: Group, user_ids: Sequence[int]) -> None:
+    hashes = audit.person_hashes(user_ids)
+    things = [("group", group.id, group.name)] * len(user_ids)
+    audit.record_events(
+        "group.joined", actor=actor, things=things, details=[{"person": hashes[one]} for one in user_ids]
+    )
 
 
 def _record(actor: Actor | None, action: str, group: Group, user: User) -> None:

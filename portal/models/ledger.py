@@ -110,6 +110,7 @@ class AuditEvent(Base):
 
     __tablename__ = "audit_events"
     __table_args__ = (
+        Index("ix_audit_events_at", "at"),
         Index("ix_audit_events_action", "action", "id"),
         Index("ix_audit_events_object", "object_type", "object_id", "id"),
         Index("ix_audit_events_actor_hash", "actor_hash", "id"),

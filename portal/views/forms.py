@@ -14,13 +14,15 @@ FIELD = "%Y-%m-%dT%H:%M"
 """What a ``datetime-local`` field holds."""
 MOST_CHARACTERS = 20_000
 """More than any text may have; bounded before it is normalised, which takes quadratic time."""
+MOST_PASTED = 1_000_000
+"""As much of a list of addresses: ten thousand long ones. Each is bounded and normalised by itself."""
 
 
-def text(name: str, default: str = "") -> str:
+def text(name: str, default: str = "", *, most: int = MOST_CHARACTERS) -> str:
     """A text field, line breaks kept. Raises BadInput for characters that no text has, and for far too many."""
     value = request.form.get(name, default)
-    if len(value) > MOST_CHARACTERS:
-        raise BadInput(f"A text has at most {MOST_CHARACTERS:,} characters here.", field=name)
+    if len(value) > most:
+        raise BadInput(f"A text has at most {most:,} characters here.", field=name)
     if any(character < " " and character not in "\r\n\t" for character in value):
         raise BadInput("A text holds characters that cannot be seen. Type it again.", field=name)
     return value
@@ -28,7 +30,7 @@ def text(name: str, default: str = "") -> str:
 
 def words(name: str) -> list[str]:
     """What stands between blanks, line breaks, commas and semicolons: a list of addresses as people paste it."""
-    return [word for word in re.split(r"[\s,;]+", text(name)) if word]
+    return [word for word in re.split(r"[\s,;]+", text(name, most=MOST_PASTED)) if word]
 
 
 def choice(name: str, offered: Collection[str], default: str = "") -> str:

@@ -185,6 +185,7 @@ def _require_readable_address(asked: Request) -> None:
 def _limit_body(asked: Request, *, takes_files: bool) -> None:
     if isinstance(asked, PortalRequest):
         asked.takes_files = takes_files
+    asked.max_form_memory_size = FORM_BYTES
     asked.max_content_length = settings().max_upload + FORM_ROOM if takes_files else FORM_BYTES
 
 

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import access
+from portal import access, audit
 from portal.accounts import (
     add_group,
     add_members,
@@ -18,7 +18,7 @@ from portal.accounts import (
     list_members,
     remove_group,
 )
-from portal.errors import BadInput, GroupNotFound, NameTaken, UserNotFound
+from portal.errors import BadInput, GroupNotFound, NameTaken, UnknownAddresses, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, Grant, Membership
 from tests.databases import SQLITE_ONLY
@@ -122,3 +122,27 @@ def test_nothing_is_done_with_a_group_or_a_person_that_is_not_there() -> None:
         join_group(None, clients.id, 99)
     with pytest.raises(GroupNotFound):
         remove_group(None, 99)
+
+
+def test_ten_thousand_addresses_are_put_in_by_a_few_statements(statements: list[str]) -> None:
+    clients = group("Clients", person("Reader 7"))
+    for number in (1, 2, 3):
+        person(f"Reader {number}")
+    emails = [f"reader.{number}@example.org" for number in range(10_000)]
+    with pytest.raises(UnknownAddresses) as refused:
+        add_members(None, clients.id, emails)
+    assert len(refused.value.addresses) == 9_996
+    statements.clear()
+    assert add_members(None, clients.id, emails, skip_unknown=True) == 3
+    assert len(statements) < 40
+    assert [user.name for user in list_members(clients.id)] == ["Reader 1", "Reader 2", "Reader 3", "Reader 7"]
+
+
+def test_each_person_who_is_put_in_with_others_has_a_line_in_the_log() -> None:
+    ada, bob, clients = person("Ada"), person("Bob"), group("Clients")
+    add_members(None, clients.id, [bob.email, ada.email, "ADA@example.org"])
+    rows, _ = audit.list_events(action="group.joined")
+    assert [(row.whom and row.whom.name, row.event.object_label) for row in rows] == [
+        ("Bob", "Clients"),
+        ("Ada", "Clients"),
+    ]

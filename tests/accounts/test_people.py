@@ -362,5 +362,5 @@ def test_people_are_counted_by_what_became_of_them() -> None:
     person("Ada", password=PASSWORD)
     person("Bob")
     disable_user(None, person("Carl").id)
-    assert state_counts() == {"all": 3, "active": 1, "waiting": 1, "disabled": 1}
+    assert state_counts() == {"all": 3, "active": 1, "waiting": 1, "disabled": 1, "erased": 0}
     assert [user.name for user in list_people(state="waiting").people] == ["Bob"]

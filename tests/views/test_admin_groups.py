@@ -83,14 +83,12 @@ def test_many_people_are_put_in_by_pasted_addresses(world: World) -> None:
 @pytest.mark.parametrize(
     ("emails", "reason"),
     [
-        ("", "Write 1 to 1000 addresses, one on each line."),
-        ("a@b.example " * 1001, "Write 1 to 1000 addresses, one on each line."),
+        ("", "Write 1 to 10,000 addresses, one on each line."),
+        ("a@b.example " * 10_001, "Write 1 to 10,000 addresses, one on each line."),
         ("chi@example.org x@y.example", "Nobody was added. There is no account for x@y.example."),
         (
             " ".join(f"{number}@y.example" for number in range(12)),
-            "Nobody was added. There is no account for "
-            + ", ".join(f"{number}@y.example" for number in range(10))
-            + " and 2 more.",
+            "Nobody was added. There is no account for " + "0@y.example, 1@y.example, 2@y.example and 9 more.",
         ),
     ],
 )
@@ -100,6 +98,49 @@ def test_one_unknown_address_adds_nobody(world: World, emails: str, reason: str)
     assert answer.status_code == 422
     assert sentence(answer) == reason
     assert world.members() == ["Bo"]
+
+
+def test_unknown_addresses_are_all_listed_and_can_be_left_out(world: World) -> None:
+    unknown = [f"{number}@y.example" for number in range(300)]
+    pasted = "\n".join(["chi@example.org", *unknown])
+    page = world.admin.send(f"{world.path}/members", emails=pasted).text
+    assert "300 addresses without an account" in page
+    listed = re.search(r'name="unknown"[^>]*>(.*?)</textarea>', page, re.DOTALL)
+    assert listed is not None
+    assert listed[1].split() == unknown
+
+    answer = world.admin.send(f"{world.path}/members", emails=pasted, skip_unknown="1")
+    assert said(world.admin, answer) == "The group has more people now."
+    assert world.members() == ["Bo", "Chi"]
+    nobody = world.admin.send(f"{world.path}/members", emails="x@y.example", skip_unknown="1")
+    assert sentence(nobody) == "Nobody was added. There is no account for x@y.example."
+
+
+def test_the_people_of_a_group_are_searched_and_go_on_where_a_page_ends(world: World) -> None:
+    with world.app.app_context():
+        readers = [makers.person(f"Reader {number:02}") for number in range(55)]
+        group = makers.group("Many", *readers)
+    first = world.admin.read(f"/admin/groups/{group.id}?q=reader")
+    more = re.search(rf'href="(/admin/groups/{group.id}\?q=reader&after=\d+)"', first)
+    assert more is not None
+    second = world.admin.read(more[1])
+
+    assert re.findall(r'dir="auto">(Reader \d\d)</a>', first + second) == [f"Reader {n:02}" for n in range(55)]
+    assert "55 people are in it." in first
+    assert "Nobody in it has “<span" in world.admin.read(f"/admin/groups/{group.id}?q=bo")
+
+
+def test_groups_are_searched_and_go_on_where_a_page_ends(world: World) -> None:
+    with world.app.app_context():
+        for number in range(55):
+            makers.group(f"Team {number:02}")
+    first = world.admin.read("/admin/groups?q=TEAM")
+    more = re.search(r'href="(/admin/groups\?q=TEAM&after=\d+)"', first)
+    assert more is not None
+    second = world.admin.read(more[1])
+
+    assert re.findall(r'dir="auto">(Team \d\d)</a>', first + second) == [f"Team {number:02}" for number in range(55)]
+    assert "No group is called like that" in world.admin.read("/admin/groups?q=nonsense")
 
 
 def test_a_member_is_taken_out(world: World) -> None:

@@ -91,6 +91,8 @@ def test_what_needs_somebody_leads_to_its_rows(world: World) -> None:
         makers.document(shelf, "draft.pdf", b"%PDF-1.7 draft", published_at=None)
         makers.link(document, label="Soon", expires_at=makers.now(days=1))
         makers.link(document, label="Quiet")
+        for name in ("Uma", "Val", "Wim"):
+            makers.person(name)
     page = world.publisher.read("/admin/")
 
     assert "Three things need a look" in page
@@ -113,7 +115,7 @@ def test_every_figure_of_the_overview_leads_to_as_many_rows(world: World) -> Non
         "downloads completed": "0",
         "stopped": "0",
         "live links": "1",
-        "active people": "1",
+        "active people": "4",
     }
     for href, count, _ in tally:
         assert len(re.findall('scope="row"', world.admin.read(href))) == int(count), href

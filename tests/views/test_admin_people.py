@@ -148,14 +148,31 @@ def test_people_are_found_by_words_and_counted_by_state(world: World) -> None:
     page = world.admin.read("/admin/people")
     assert re.findall(r"<b>(\d+)</b>([^<]+)", page) == [
         ("4", "all"),
-        ("1", "active"),
-        ("2", "wait for first sign-in"),
+        ("2", "active"),
+        ("1", "wait for first sign-in"),
         ("1", "disabled"),
     ]
     assert "Chimamanda" in world.admin.read("/admin/people?q=EZE")
     assert "Chimamanda" not in world.admin.read("/admin/people?q=eze&state=disabled")
     assert "Nobody is like that" in world.admin.read("/admin/people?q=%25")
     assert "Chimamanda" in world.admin.read("/admin/people?state=nonsense")
+
+
+def test_people_are_narrowed_to_a_group_administrators_and_those_who_never_came(world: World) -> None:
+    with world.app.app_context():
+        eze = makers.person("Chimamanda Eze")
+        makers.change(makers.person("Old"), disabled_at=makers.now(), erased_at=makers.now())
+        group = makers.group("Novelists", eze)
+
+    def listed(query: str) -> list[str]:
+        return re.findall(r'class="who" href="/admin/people/\d+" dir="auto">([^<]+)</a>', world.admin.read(query))
+
+    assert listed("/admin/people?only=administrators") == ["Ada"]
+    assert listed("/admin/people?only=never_here") == ["Chimamanda Eze"]
+    assert listed(f"/admin/people?group={group.id}") == ["Chimamanda Eze"]
+    assert listed(f"/admin/people?group={group.id}&only=administrators") == []
+    assert listed("/admin/people?state=erased") == ["Old"]
+    assert listed("/admin/people?only=nonsense&group=x") == ["Ada", "Bo", "Chimamanda Eze", "Old"]
 
 
 def test_the_list_of_people_goes_on_where_a_page_ends(world: World) -> None:

@@ -224,7 +224,7 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
         own=[row for row in grants if row.grant.category_id == category.id],
         inherited=[row for row in grants if row.grant.category_id != category.id],
         who_may=who_may(grants, person().checked_at),
-        groups=[group for group, _ in accounts.list_groups()],
+        groups=accounts.list_all_groups(),
         whom=WHOM,
         given=_given(grants),
         problem=problem,

@@ -1,10 +1,10 @@
 """Groups: named sets of people that permissions are given to."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts, catalog
-from portal.errors import BadInput, Conflict, PortalError
+from portal.errors import BadInput, Conflict, PortalError, UnknownAddresses
 from portal.models import Group
 from portal.views import forms
 from portal.views.admin import house
@@ -13,11 +13,14 @@ from portal.views.notices import done
 
 bp = Blueprint("groups", __name__, url_prefix="/admin/groups")
 
+MOST = accounts.MOST_MEMBERS_COUNTED
+QUERY_LENGTH = 200
+
 
 @bp.get("")
 @allow("administrator")
 def show() -> Response:
-    """Every group with how many are in it, and the form for one more."""
+    """Groups by name with how many are in each, narrowed by ``?q=``, and the form for one more."""
     return _list_page()
 
 
@@ -35,7 +38,7 @@ def add() -> AnyResponse:
 @bp.get("/<group_id>")
 @allow("administrator")
 def edit(group_id: str) -> Response:
-    """One group: who is in it and what it was given."""
+    """One group: who is in it, narrowed by ``?q=``, and what it was given."""
     return _page(_get(group_id))
 
 
@@ -54,10 +57,11 @@ def change(group_id: str) -> AnyResponse:
 @bp.post("/<group_id>/members")
 @allow("administrator")
 def add_members(group_id: str) -> AnyResponse:
-    """Put everybody whose address stands in the form into it, all or none."""
+    """Put everybody whose address stands in the form into it, all or none, or all that have an account."""
     group = _get(group_id)
     try:
-        added = accounts.add_members(person(), group.id, forms.words("emails"))
+        emails, skip = forms.words("emails"), forms.flag("skip_unknown")
+        added = accounts.add_members(person(), group.id, emails, skip_unknown=skip)
     except BadInput as problem:
         return _page(group, problem)
     return done("group-joined" if added else "nobody-new", "groups.edit", group_id=group.id)
@@ -77,8 +81,8 @@ def remove_member(group_id: str, user_id: str) -> AnyResponse:
 def ask_remove(group_id: str) -> Response:
     """What removing the group takes away."""
     group = _get(group_id)
-    members, grants = accounts.list_members(group.id), catalog.list_grants_of_group(group.id)
-    return house.show("admin/group_remove.html", group=group, members=members, grants=grants)
+    members, grants = _count(group), catalog.list_grants_of_group(group.id)
+    return house.show("admin/group_remove.html", group=group, members=members, most=MOST, grants=grants)
 
 
 @bp.post("/<group_id>/remove")
@@ -93,15 +97,29 @@ def _get(group_id: str) -> Group:
     return accounts.get_group(forms.path_id(group_id))
 
 
+def _count(group: Group) -> int:
+    return accounts.count_members([group.id])[group.id]
+
+
+def _sought() -> str:
+    return request.args.get("q", "")[:QUERY_LENGTH].strip()
+
+
 def _list_page(problem: PortalError | None = None) -> Response:
-    return house.show("admin/groups.html", groups=accounts.list_groups(), problem=problem)
+    page = accounts.list_group_page(_sought(), forms.query_id("after"))
+    counts = accounts.count_members(group.id for group in page.groups)
+    return house.show("admin/groups.html", page=page, counts=counts, most=MOST, sought=_sought(), problem=problem)
 
 
 def _page(group: Group, problem: PortalError | None = None) -> Response:
     return house.show(
         "admin/group.html",
         group=group,
-        members=accounts.list_members(group.id),
+        page=accounts.list_people(_sought(), forms.query_id("after"), group_id=group.id),
+        count=_count(group),
+        most=MOST,
+        sought=_sought(),
+        unknown=problem.addresses if isinstance(problem, UnknownAddresses) else (),
         grants=catalog.list_grants_of_group(group.id),
         problem=problem,
     )

@@ -1,5 +1,7 @@
 """People: found, added, changed, let in again and kept out."""
 
+from collections.abc import Collection
+
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -13,27 +15,33 @@ from portal.views.notices import done
 
 bp = Blueprint("people", __name__, url_prefix="/admin/people")
 
-STATES = {"active": "active", "waiting": "wait for first sign-in", "disabled": "disabled"}
+STATES = {"active": "active", "waiting": "wait for first sign-in", "disabled": "disabled", "erased": "erased"}
 """State of a list to the words of its tally."""
+TRAITS = {"administrators": "Administrators", "never_here": "Never signed in"}
+"""What else people are narrowed to, in the words of the choice."""
 QUERY_LENGTH = 200
 
 
 @bp.get("")
 @allow("administrator")
 def show() -> Response:
-    """Everybody by name, narrowed by ``?q=`` and ``?state=``."""
+    """Everybody by name, narrowed by ``?q=``, ``?state=``, ``?only=`` (one of ``TRAITS``) and ``?group=``."""
     query = request.args.get("q", "")[:QUERY_LENGTH]
-    state = request.args.get("state", "")
-    state = state if state in STATES else ""
-    page = accounts.list_people(query, forms.query_id("after"), state=state or None)
+    state, trait = _offered("state", STATES), _offered("only", TRAITS)
+    groups = accounts.list_all_groups()
+    group_id = next((group.id for group in groups if group.id == forms.query_id("group")), None)
+    page = accounts.list_people(query, forms.query_id("after"), state=state, trait=trait, group_id=group_id)
     ids = [user.id for user in page.people]
     return house.show(
         "admin/people.html",
         page=page,
         sought=query,
-        state=state,
         states=STATES,
+        traits=TRAITS,
+        all_groups=groups,
+        wanted={"q": query or None, "state": state, "only": trait, "group": group_id},
         counts=accounts.count_people(),
+        most=accounts.MOST_COUNTED,
         groups=accounts.groups_of_each(ids),
         addresses=accounts.open_addresses(ids),
         state_of=accounts.state_of_person,
@@ -146,12 +154,17 @@ def leave(user_id: str, group_id: str) -> AnyResponse:
     return done("group-left", "people.edit", user_id=user.id)
 
 
+def _offered(name: str, offered: Collection[str]) -> str | None:
+    value = request.args.get(name)
+    return value if value in offered else None
+
+
 def _get(user_id: str) -> User:
     return accounts.get_user(forms.path_id(user_id))
 
 
 def _new_page(problem: PortalError | None = None) -> Response:
-    return house.show("admin/person_new.html", groups=accounts.list_groups(), problem=problem)
+    return house.show("admin/person_new.html", groups=accounts.list_all_groups(), problem=problem)
 
 
 def _address_page(user: User, token: str) -> Response:
@@ -169,7 +182,7 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         state=accounts.state_of_person(user),
         until=accounts.open_addresses([user.id]).get(user.id),
         groups=mine,
-        others=[group for group, _ in accounts.list_groups() if group.id not in joined],
+        others=[group for group in accounts.list_all_groups() if group.id not in joined],
         grants=catalog.list_grants_of_person(user.id),
         sessions=accounts.list_sessions(user.id),
         problem=problem,
