@@ -24,6 +24,7 @@ TABLES = (
     "pending_sign_ins",
     "provider_requests",
     "recovery_codes",
+    "reset_requests",
 )
 
 DATABASES = ("sqlite", "postgresql")
@@ -122,6 +123,14 @@ def _add_rules_and_mail() -> None:
         sa.UniqueConstraint("message_id", name="uq_mails_message_id"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "reset_requests",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_reset_requests"),
+        sqlite_autoincrement=True,
+    )
     op.create_index("ix_mails_state_due_at", "mails", ["state", "due_at"], unique=False)
     op.create_index("ix_mails_user_id", "mails", ["user_id"], unique=False)
 
@@ -202,6 +211,7 @@ def _add_factors() -> None:
     op.create_index("ix_pending_sign_ins_user_id", "pending_sign_ins", ["user_id"], unique=False)
     op.create_table(
         "recovery_codes",
+        "reset_requests",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),

@@ -48,6 +48,8 @@ from portal.accounts.people import (
     set_password,
 )
 from portal.accounts.profiles import change_profile
+from portal.accounts.readdressing import confirm_email, request_email_change, sends_mail
+from portal.accounts.resetting import RESETS, request_reset, resolve_resets
 from portal.accounts.sessions import (
     SignedIn,
     end_all_sessions,
@@ -65,6 +67,7 @@ from portal.accounts.zones import find_zone, list_zones
 __all__ = [
     "MOST_COUNTED",
     "MOST_MEMBERS_COUNTED",
+    "RESETS",
     "Entered",
     "GroupPage",
     "PeoplePage",
@@ -80,6 +83,7 @@ __all__ = [
     "check_password",
     "clear_try",
     "confirm_by_password",
+    "confirm_email",
     "count_members",
     "count_people",
     "disable_user",
@@ -125,8 +129,12 @@ __all__ = [
     "record_guess",
     "record_try",
     "remove_group",
+    "request_email_change",
+    "request_reset",
     "require_good_password",
     "require_token",
+    "resolve_resets",
+    "sends_mail",
     "set_password",
     "sign_in",
     "sign_out",

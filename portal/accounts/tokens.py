@@ -1,4 +1,4 @@
-"""One-time addresses: the first setup, an invitation, a new password. Each works once."""
+"""One-time addresses: the first setup, an invitation, a new password, a new email. Each works once."""
 
 from datetime import datetime
 
@@ -13,15 +13,26 @@ from portal.extensions import db, lock_on, transaction
 from portal.models import OneTimeToken, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
 
-LIFETIME = {"setup": 3600, "invitation": 7 * 86400, "reset": 24 * 3600}
-"""Seconds an address works, by purpose."""
+LIFETIME = {"setup": 3600, "invitation": 7 * 86400, "reset": 24 * 3600, "email": 24 * 3600}
+"""Seconds an address works, by purpose, where nothing else was said."""
+SETS_PASSWORD = ("invitation", "reset")
 USED = "This address was used already, or a newer one took its place. Sign in, or ask an administrator for a new one."
 SET_UP = "The portal is set up already. Sign in."
 NOT_SET_UP = "This address has expired. Start the portal again: it prints a new one."
 
 
-def issue_token(actor: Actor | None, purpose: str, user_id: int | None = None) -> str:
-    """A new one-time token; older ones of the same purpose and person stop working."""
+def issue_token(
+    actor: Actor | None,
+    purpose: str,
+    user_id: int | None = None,
+    *,
+    seconds: int | None = None,
+    email: str | None = None,
+) -> str:
+    """A new one-time token; older ones of the same purpose and person stop working.
+
+    ``seconds`` is how long it works, if not as ``LIFETIME`` says, and ``email`` the address it is to confirm.
+    """
     token = make_token()
     with transaction() as session:
         lock_on(f"token:{purpose}:{user_id}")
@@ -33,7 +44,8 @@ def issue_token(actor: Actor | None, purpose: str, user_id: int | None = None) -
                 purpose=purpose,
                 user_id=user_id,
                 created_by_id=actor.user_id if actor else None,
-                expires_at=session.scalars(select(db_later(LIFETIME[purpose]))).one(),
+                expires_at=session.scalars(select(db_later(seconds or LIFETIME[purpose]))).one(),
+                email=email,
             )
         )
         thing = ("user", user_id) if user_id else None
@@ -75,7 +87,7 @@ def spend_setup_token(token: str, email: str, name: str, password: str) -> User:
     hashed = hash_password(password)
     with transaction():
         lock_on("setup")  # two addresses may have been issued at once
-        _spend(token, "setup")
+        spend(token, "setup")
         if has_users():
             raise TokenGone(SET_UP)
         user = add_user(None, email, name, is_admin=True)
@@ -86,18 +98,19 @@ def spend_setup_token(token: str, email: str, name: str, password: str) -> User:
 def spend_token(token: str, password: str) -> User:
     """Set the password of the person an invitation or reset was made for. Raises like ``require_token``."""
     found = require_token(token)
-    if found.user_id is None:
+    if found.user_id is None or found.purpose not in SETS_PASSWORD:
         raise TokenNotFound
     user = get_user(found.user_id)
     require_good_password(password, user.name, user.email)
     hashed = hash_password(password)
     with transaction():
-        _spend(token, found.purpose)
+        spend(token, found.purpose)
         store_password(actor_of(user), user.id, hashed)
     return user
 
 
-def _spend(token: str, purpose: str) -> None:
+def spend(token: str, purpose: str) -> None:
+    """Use the token up, inside the transaction of what it is for. Raises like ``require_token``."""
     open_ones = (OneTimeToken.token_hash == token_hash(purpose, token), OneTimeToken.used_at.is_(None))
     statement = update(OneTimeToken).where(*open_ones, OneTimeToken.expires_at > db_now()).values(used_at=db_now())
     if db.session.execute(statement.returning(OneTimeToken.id)).first() is None:

@@ -17,7 +17,7 @@ from portal.models.catalog import (
 from portal.models.factors import AuthenticatorApp, Challenge, KnownDevice, Passkey, PendingSignIn, RecoveryCode
 from portal.models.keys import ApiToken, Identity, ProviderRequest
 from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog, Transfer
-from portal.models.mail import HouseRule, Mail
+from portal.models.mail import HouseRule, Mail, ResetRequest
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
 from portal.models.upkeep import ScrubPass
@@ -56,6 +56,7 @@ __all__ = [
     "ProviderRequest",
     "PublicId",
     "RecoveryCode",
+    "ResetRequest",
     "ScrubPass",
     "Session",
     "ShareLink",

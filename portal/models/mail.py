@@ -41,6 +41,17 @@ class Mail(Base):
     sent_at: Mapped[datetime | None]
 
 
+class ResetRequest(Base):
+    """Somebody who wants a new password for an address, which may be nobody's; goes once the worker has seen it."""
+
+    __tablename__ = "reset_requests"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
+
+
 class HouseRule(Base):
     """One thing an administrator decided for everybody, by its name."""
 

@@ -7,6 +7,7 @@ KINDS: dict[str, frozenset[str]] = {
     "reset": frozenset({"name", "address", "until"}),
     "email_confirm": frozenset({"name", "address", "until"}),  # goes to the new address
     "email_changed": frozenset({"name", "new_email_masked"}),  # goes to the old address
+    "email_taken": frozenset(),  # to whose account has an address that somebody else wanted
     "password_changed": frozenset(),
     "second_factor_changed": frozenset({"what"}),  # a whole sentence, such as "Your recovery codes were made anew."
     "passkey_changed": frozenset({"what"}),

@@ -5,13 +5,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
 from portal.accounts import passkeys
-from portal.errors import BadInput, PortalError, SignInFailed, TooManyTries
+from portal.errors import BadInput, NameTaken, PortalError, SignInFailed, TooManyTries
 from portal.extensions import settings
 from portal.models import OneTimeToken
 from portal.views import forms
 from portal.views.cookies import take_session
 from portal.views.entering import entered
 from portal.views.guard import agent, allow, find_person, network, person, safe_next
+from portal.views.notices import done
 
 bp = Blueprint("auth", __name__)
 
@@ -52,15 +53,17 @@ def logout() -> AnyResponse:
 @bp.get("/setup/<token>")
 @allow("anyone")
 def setup(token: str) -> Response:
-    """The page of a one-time address: the first administrator, or a new password."""
+    """The page of a one-time address: the first administrator, a new password, or a new email."""
     return _setup_page(token, accounts.require_token(token))
 
 
 @bp.post("/setup/<token>")
 @allow("anyone")
 def finish_setup(token: str) -> AnyResponse:
-    """Spend the address and sign the person in."""
+    """Spend the address and sign the person in; a new email is only confirmed."""
     found = accounts.require_token(token)
+    if found.purpose == "email":
+        return _confirm_email(token, found)
     password = request.form.get("password", "")
     try:
         if found.purpose == "setup":
@@ -70,6 +73,17 @@ def finish_setup(token: str) -> AnyResponse:
     except BadInput as problem:
         return _setup_page(token, found, problem)
     return entered(accounts.enter(user.id, "address", network=network(), agent=agent()), "/")
+
+
+def _confirm_email(token: str, found: OneTimeToken) -> AnyResponse:
+    here = find_person()
+    try:
+        user = accounts.confirm_email(token, here)
+    except NameTaken as problem:
+        return _setup_page(token, found, problem)
+    if here is not None and here.user_id == user.id:
+        return done("email-changed", "account.show")
+    return done("email-confirmed", "auth.login")
 
 
 def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
@@ -85,5 +99,7 @@ def _login_page(target: str, email: str = "", problem: PortalError | None = None
 
 def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = None) -> Response:
     user = accounts.get_user(found.user_id) if found.user_id else None
-    page = render_template("auth/setup.html", token=token, purpose=found.purpose, user=user, problem=problem)
+    template = "auth/email.html" if found.purpose == "email" else "auth/setup.html"
+    values = {"token": token, "purpose": found.purpose, "email": found.email, "user": user}
+    page = render_template(template, problem=problem, **values)
     return Response(page, problem.status if problem else 200)

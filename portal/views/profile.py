@@ -1,10 +1,10 @@
-"""What people say of themselves: their name and the zone they read moments in."""
+"""What people say of themselves: their name, the zone they read moments in, and their address."""
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
-from portal.errors import BadInput
+from portal.errors import BadInput, Conflict, PortalError, TooManyTries
 from portal.views import forms
 from portal.views.guard import allow, person
 from portal.views.notices import done
@@ -29,6 +29,32 @@ def change() -> AnyResponse:
     except BadInput as problem:
         return _page(problem)
     return done("profile-changed", "account.show")
+
+
+@bp.get("/email")
+@allow("signed in", fresh=True)
+def edit_email() -> Response:
+    """The form for another address."""
+    return _email_page()
+
+
+@bp.post("/email")
+@allow("signed in", fresh=True)
+def change_email() -> AnyResponse:
+    """Have the new address confirmed by whoever reads its mail."""
+    try:
+        accounts.request_email_change(person(), forms.text("email"))
+    except (BadInput, Conflict, TooManyTries) as problem:
+        return _email_page(problem)
+    return done("email-asked", "account.show")
+
+
+def _email_page(problem: PortalError | None = None) -> Response:
+    page = render("account/email.html", sends_mail=accounts.sends_mail(), problem=problem)
+    response = Response(page, problem.status if problem else 200)
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
 
 
 def _page(problem: BadInput | None = None) -> Response:

@@ -51,6 +51,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET people.edit": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.new": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.show": (302, 302, 302, 404, 404, 404, 404, 200),
+    "GET profile.edit_email": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET reset.show": (200, 200, 200, 200, 200, 200, 200, 200),
     "GET profile.edit": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET second.show": (302, 302, 302, 302, 302, 302, 302, 302),
     "GET shares.landing": (200, 200, 200, 200, 200, 200, 200, 200),
@@ -104,6 +106,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST people.issue_address": (302, 302, 302, 404, 404, 404, 404, 200),
     "POST people.join": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.leave": (302, 302, 302, 404, 404, 404, 404, 303),
+    "POST profile.change_email": (302, 302, 302, 422, 422, 422, 422, 422),
+    "POST reset.ask": (422, 422, 422, 422, 422, 422, 422, 422),
     "POST profile.change": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST shares.spend": (303, 303, 303, 303, 303, 303, 303, 303),
     "POST trash.restore": (302, 302, 302, 404, 404, 303, 303, 303),
@@ -119,5 +123,7 @@ FRESH = {
     "POST passkeys.add",
     "POST passkeys.options_to_add",
     "POST passkeys.remove",
+    "GET profile.edit_email",
+    "POST profile.change_email",
 }
 """The routes that ask whoever may call them to have proved within ten minutes who they are."""

@@ -62,6 +62,7 @@ SENTENCES = {
     "user.added": "{who} added {whom}{role}",
     "user.changed": "{who} changed the account of {whom}{role}",
     "user.disabled": "{who} disabled the account of {whom}",
+    "user.email_asked": "{who} asked to change their address",
     "user.email_changed": "{who} changed the address of {whom}",
     "user.enabled": "{who} opened the account of {whom} again",
     "user.erased": "{who} erased {whom} for good",
@@ -123,6 +124,7 @@ CHOICES = {
     "user.added": "Account added",
     "user.changed": "Account changed",
     "user.disabled": "Account disabled",
+    "user.email_asked": "Change of address asked for",
     "user.email_changed": "Address of an account changed",
     "user.enabled": "Account enabled",
     "user.erased": "Person erased",
@@ -131,12 +133,16 @@ CHOICES = {
     "version.added": "Version published",
 }
 """What the choice on the page of the log calls each action."""
-OF_THEIR_OWN = {"user.password_changed": "{who} set a new password"}
+OF_THEIR_OWN = {
+    "user.email_changed": "{who} confirmed their new address",
+    "user.password_changed": "{who} set a new password",
+}
 """The same where somebody did it to themselves."""
 ADDRESSES = {
     "setup": "the address for the first setup",
     "invitation": "an invitation for {whom}",
     "reset": "an address for a new password for {whom}",
+    "email": "an address that confirms the new email of {whom}",
 }
 """What a one-time address was made for."""
 UNKNOWN = "{who}: {action} {thing}"
