@@ -20,6 +20,7 @@ from portal.accounts.groups import (
     list_members,
     remove_group,
 )
+from portal.accounts.history import SignIn, list_sign_ins, record_refusal
 from portal.accounts.invitations import invite_user, issue_address
 from portal.accounts.listing import (
     MOST_COUNTED,
@@ -72,6 +73,7 @@ __all__ = [
     "GroupPage",
     "PeoplePage",
     "SecondFactorDue",
+    "SignIn",
     "SignedIn",
     "actor_of",
     "add_group",
@@ -121,12 +123,14 @@ __all__ = [
     "list_members",
     "list_people",
     "list_sessions",
+    "list_sign_ins",
     "list_zones",
     "make_fresh",
     "must_have_second_factor",
     "note_visit",
     "open_addresses",
     "record_guess",
+    "record_refusal",
     "record_try",
     "remove_group",
     "request_email_change",

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
-from portal import audit
 from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.history import record_refusal
 from portal.accounts.passwords import check_password
 from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.sessions import SESSIONS_EACH, start_session
 from portal.accounts.throttle import clear_try, record_guess
-from portal.actors import Actor
 from portal.errors import Busy, SignInFailed
 from portal.extensions import db, transaction
 from portal.models import PendingSignIn, User, db_later, db_now
@@ -51,7 +50,7 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> Entered |
         clear_try(tries)  # nothing was guessed
         raise
     if not is_right or user_id is None or stored is None:
-        _record_failure(user_id, network)
+        record_refusal(user_id, "password", network=network, agent=agent)
         raise SignInFailed
     clear_try(tries)
     stored = refresh_hash(user_id, stored, password)
@@ -111,10 +110,3 @@ def _wait(user: User, method: str) -> str:
     db.session.execute(delete(PendingSignIn).where(mine, PendingSignIn.id.not_in(kept)))
     db.session.execute(delete(PendingSignIn).where(PendingSignIn.expires_at <= db_now()))
     return token
-
-
-def _record_failure(user_id: int | None, network: str) -> None:
-    with transaction():
-        who = Actor(user_id=None, kind="portal", network=network)
-        thing = ("user", user_id) if user_id is not None else None
-        audit.record_event("session.refused", actor=who, thing=thing)

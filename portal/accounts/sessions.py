@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, bindparam, case, delete, select, update
 
 from portal import audit
+from portal.accounts.history import program_of
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.extensions import db, find_one, settings, transaction
@@ -127,7 +129,8 @@ def start_session(
         session.execute(delete(Session).where(Session.expires_at <= db_now()))
         session.execute(update(User).where(User.id == user_id).values(_here_now()))
         who = Actor(user_id=user_id, is_admin=user.is_admin, network=network)
-        audit.record_event("session.started", actor=who, thing=("user", user_id))
+        told: dict[str, Any] = {"method": method, "is_two_factor": is_two_factor, "program": program_of(agent)}
+        audit.record_event("session.started", actor=who, thing=("user", user_id), **told)
     return token
 
 

@@ -1,7 +1,5 @@
 """What a person sees of themself: the account, its password, where they are signed in, and what they downloaded."""
 
-import re
-
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -9,6 +7,7 @@ from portal import accounts, downloads
 from portal.accounts import SignedIn
 from portal.errors import BadInput, Forbidden, NotFound, PortalError, TooManyTries
 from portal.extensions import settings
+from portal.programs import device
 from portal.views.forms import path_id, query_id
 from portal.views.guard import allow, network, person
 from portal.views.notices import done
@@ -18,26 +17,6 @@ bp = Blueprint("account", __name__)
 
 QUARTER = 15 * 60
 WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
-BROWSERS = {
-    "Edge": r"Edg(e|A|iOS)?/",
-    "Opera": r"OPR/|Opera",
-    "Samsung Internet": r"SamsungBrowser/",
-    "Firefox": r"Firefox/|FxiOS/",
-    "Chrome": r"Chrom(e|ium)/|CriOS/",
-    "Safari": r"Safari/",
-    "curl": r"^curl/",
-    "wget": r"^Wget",
-}
-SYSTEMS = {
-    "iPhone": r"iPhone",
-    "iPad": r"iPad",
-    "Android": r"Android",
-    "Windows": r"Windows",
-    "ChromeOS": r"CrOS",
-    "Mac": r"Macintosh|Mac OS X",
-    "Linux": r"Linux|X11",
-}
-"""In this order: each pattern is also found in what those above it call themselves."""
 
 
 @bp.get("/account")
@@ -54,6 +33,15 @@ def own_downloads() -> str:
     who, after = person(), query_id("after")
     rows, further = downloads.list_downloads(who, user_id=who.user_id, after=after)
     return render("account/downloads.html", rows=rows, is_first=after is None, after=further)
+
+
+@bp.get("/account/sign-ins")
+@allow("signed in")
+def sign_ins() -> str:
+    """How the person came in, and who was refused as them, the newest first."""
+    after = query_id("after")
+    rows, further = accounts.list_sign_ins(person().user_id or 0, after)
+    return render("account/sign_ins.html", rows=rows, is_first=after is None, after=further)
 
 
 @bp.post("/account/password")
@@ -83,17 +71,6 @@ def end_others() -> AnyResponse:
     """Sign every browser out but this one."""
     accounts.end_other_sessions(person())
     return done("others-ended", "account.show")
-
-
-def device(agent: str) -> str:
-    """What people call the program and the machine that a User-Agent names: ``Firefox on Linux``."""
-    browser = _first(BROWSERS, agent) or "Another program"
-    system = _first(SYSTEMS, agent)
-    return f"{browser} on {system}" if system else browser
-
-
-def _first(patterns: dict[str, str], agent: str) -> str | None:
-    return next((name for name, pattern in patterns.items() if re.search(pattern, agent)), None)
 
 
 def _change_password(who: SignedIn, current: str, password: str) -> None:

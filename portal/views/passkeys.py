@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts import passkeys
 from portal.errors import BadInput, BadRequest, Conflict
 from portal.models import Passkey
+from portal.programs import device
 from portal.views import forms
-from portal.views.account import device
 from portal.views.entering import entered
 from portal.views.forms import path_id
 from portal.views.guard import agent, allow, network, person, safe_next

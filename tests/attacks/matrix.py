@@ -6,6 +6,7 @@
 ROLES = ("anonymous", "link holder", "disabled", "stranger", "reader", "publisher", "manager", "administrator")
 
 EXPECTED: dict[str, tuple[int, ...]] = {
+    "GET account.sign_ins": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET account.show": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET account.own_downloads": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET auth.login": (200, 200, 200, 302, 302, 302, 302, 302),
@@ -50,6 +51,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET passkeys.show": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET people.edit": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.new": (302, 302, 302, 404, 404, 404, 404, 200),
+    "GET people.sign_ins": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET profile.edit_email": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET reset.show": (200, 200, 200, 200, 200, 200, 200, 200),

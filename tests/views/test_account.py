@@ -11,8 +11,9 @@ from werkzeug.test import TestResponse
 
 from portal import accounts
 from portal.accounts.sessions import start_session
+from portal.errors import SignInFailed
 from portal.models import User
-from portal.views.account import device
+from portal.programs import device
 from tests import makers
 
 NEW = "an even longer row of words"
@@ -179,6 +180,20 @@ def test_another_browser_can_be_signed_out(ada: Someone) -> None:
     assert ada.post(end).status_code == 303
     assert not is_signed_in(other)
     assert is_signed_in(ada.browser)
+
+
+def test_the_history_of_sign_ins_is_ones_own_with_those_that_were_refused(app: Flask, ada: Someone) -> None:
+    ada.elsewhere()
+    with app.app_context():
+        makers.signed_in(app, makers.person("Bob"))
+        with pytest.raises(SignInFailed):
+            accounts.sign_in(ada.email, "wrong", network="203.0.113.0/24", agent="curl/8.0")
+    page = ada.page("/account/sign-ins")
+
+    assert "Refused Password curl 203.0.113.0/24" in page
+    assert page.count("Signed in") == 2
+    assert "Firefox on Linux 192.0.2.0/24" in page
+    assert 'href="/account/sign-ins"' in ada.browser.get("/account").text
 
 
 def test_the_session_of_somebody_else_cannot_be_ended(app: Flask, ada: Someone) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from portal import accounts
 from portal.accounts import check_password
+from portal.accounts.sessions import start_session
 from portal.extensions import db
 from portal.models import OneTimeToken, User
 from portal.settings import Settings
@@ -333,3 +334,18 @@ def test_what_an_administrator_was_given_is_shown_though_they_need_none_of_it(wo
 
     assert "Everything: administrators need no permission. Without the role these would count:" in page
     assert "for clients May read Clients" in page
+
+
+def test_the_last_sign_ins_of_a_person_stand_on_their_page_and_all_on_one_of_their_own(world: World) -> None:
+    with world.app.app_context():
+        for number in range(60):
+            start_session(world.bo, network=f"192.0.2.{number}", agent="curl/8", method="password")
+    page = world.admin.read(world.path)
+    assert re.findall(r"192\.0\.2\.\d+", page[page.index('id="sign-ins"') :]) == [
+        f"192.0.2.{n}" for n in range(59, 54, -1)
+    ]
+    assert f'href="{world.path}/sign-ins"' in page
+    first = world.admin.read(f"{world.path}/sign-ins")
+    more = re.search(rf'href="({world.path}/sign-ins\?after=\d+)"', first)
+    assert more is not None
+    assert len(re.findall(r"192\.0\.2\.\d+<", first + world.admin.read(more[1]))) == 60

@@ -8,8 +8,8 @@ from portal import accounts, catalog, deliveries, downloads, search, shares
 from portal.downloads import DownloadRow
 from portal.errors import ShareNotFound, UserNotFound
 from portal.models import User
+from portal.programs import device
 from portal.views import forms
-from portal.views.account import device
 from portal.views.admin import house
 from portal.views.guard import allow, person
 from portal.views.pieces import pieces_of

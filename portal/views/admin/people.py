@@ -20,6 +20,8 @@ STATES = {"active": "active", "waiting": "wait for first sign-in", "disabled": "
 TRAITS = {"administrators": "Administrators", "never_here": "Never signed in"}
 """What else people are narrowed to, in the words of the choice."""
 QUERY_LENGTH = 200
+LAST_SIGN_INS = 5
+"""How many of them the page of a person shows; all have a page of their own."""
 
 
 @bp.get("")
@@ -77,6 +79,15 @@ def add() -> Response:
 def edit(user_id: str) -> Response:
     """One person: account, groups, what counts for them, sessions."""
     return _page(_get(user_id))
+
+
+@bp.get("/<user_id>/sign-ins")
+@allow("administrator")
+def sign_ins(user_id: str) -> Response:
+    """How a person came in, and who was refused as them, the newest first."""
+    user, after = _get(user_id), forms.query_id("after")
+    rows, further = accounts.list_sign_ins(user.id, after)
+    return house.show("admin/person_sign_ins.html", user=user, rows=rows, is_first=after is None, after=further)
 
 
 @bp.post("/<user_id>")
@@ -185,5 +196,6 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         others=[group for group in accounts.list_all_groups() if group.id not in joined],
         grants=catalog.list_grants_of_person(user.id),
         sessions=accounts.list_sessions(user.id),
+        sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
         problem=problem,
     )
