@@ -212,7 +212,8 @@ def test_a_passkey_is_renamed_and_removed(house: House, desk: Desk) -> None:
     desk.page.get_by_label("Name").fill("Green key")
     desk.press("Rename")
     expect(desk.page.get_by_text("The passkey has its new name.")).to_be_visible()
-    desk.page.get_by_role("link", name="Remove Green key").click()
+    desk.page.get_by_role("link", name="Green key", exact=True).click()
+    desk.page.get_by_role("link", name="Remove").click()
     desk.press("Remove the passkey")
     expect(desk.page.get_by_text("You have no passkey yet")).to_be_visible()
 
