@@ -25,6 +25,8 @@ PUBLIC = {
     "health.metrics",
     "passkeys.enter",
     "passkeys.options_to_enter",
+    "reset.ask",
+    "reset.show",
     "second.show",
     "shares.landing",
     "shares.spend",
