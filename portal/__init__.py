@@ -1,13 +1,15 @@
 """A self-hosted portal for documents: who may have which, who got what, and who has not."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from portal import settings as configuration
 from portal import views
+from portal.errors import SettingsProblem
 from portal.extensions import init_database
 from portal.settings import Settings, make_secret
 from portal.storage import LocalStorage
@@ -28,8 +30,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The core with every page on top of it. Raises SettingsProblem as ``create_core`` does."""
     app = create_core(settings)
     app.config.update(web_config(app.config["PORTAL"]))
+    if app.config["PORTAL"].oidc_issuer:
+        app.register_blueprint(provider_views())
     views.init_app(app)
     return app
+
+
+def provider_views() -> Blueprint:
+    """The pages of signing in at a provider. Raises SettingsProblem where the libraries for that are missing.
+
+    They are imported only here, and by name: what they need is an extra, and takes memory in every process.
+    """
+    try:
+        found: Blueprint = import_module("portal.views.providers").bp
+    except ModuleNotFoundError as problem:
+        if (problem.name or "").startswith("portal"):
+            raise
+        raise SettingsProblem(
+            f"oidc_issuer is set, and {problem.name} is missing. "
+            'Run: .venv/bin/pip install "Authlib>=1.9" "joserfc>=1.6" "requests>=2.32"'
+        ) from problem
+    return found
 
 
 def create_core(settings: Settings | None = None) -> Flask:

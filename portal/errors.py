@@ -147,6 +147,48 @@ class ChallengeGone(PasskeyRefused):
     sentence = "This took too long, or was answered already. Press the button once more."
 
 
+class ProviderRefused(PortalError):
+    """The provider signed somebody in, or did not, and either way they do not come in."""
+
+    status = 403
+    sentence = "You were not signed in."
+
+
+class ProviderRequestGone(PortalError):
+    """Somebody comes back from a provider whom this browser did not send there, or too late, or once more."""
+
+    status = 400
+    sentence = "This sign-in was not begun in this browser, took longer than ten minutes, or is over. Begin again here."
+
+
+class ProviderProblem(PortalError):
+    """A provider does not do what it should. ``reason`` is for the operator's log and not for the page."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ProviderUnavailable(ProviderProblem):
+    """It does not answer, or not in the way it should."""
+
+    status = 503
+    sentence = "Where you sign in does not answer just now. Nothing was changed; try again in a minute."
+    retry_after = 60
+
+
+class ProviderDistrusted(ProviderProblem):
+    """What it said does not hold."""
+
+    status = 403
+    sentence = (
+        "What came back from where you sign in cannot be trusted. Begin again; tell an administrator if it stays."
+    )
+
+
 class Conflict(PortalError):
     """The state of things does not allow it now."""
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from portal.addresses import is_loopback
 from portal.errors import SettingsProblem
 from portal.mailservers import mail_server, sender
 
@@ -27,6 +28,10 @@ LOCAL = ROOT / "config" / "local.toml"
 MINIMUM_SECRET = 32
 OFFLOADS = ("none", "nginx")
 KNOWN_SECRETS = ("dev", "changeme", "secret", "password")
+LISTS = frozenset(
+    {"trusted_proxies", "allowed_types", "oidc_scopes", "oidc_allowed_domains", "oidc_allowed_groups", "oidc_groups"}
+)
+EVERY_DOMAIN = "*"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -68,6 +73,19 @@ class Settings:
     client_csv: Path | None
     client_pdf: Path | None
     client_reports: Path | None
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_name: str
+    oidc_scopes: tuple[str, ...]
+    oidc_link_by_email: bool
+    oidc_trust_email: bool
+    oidc_create_accounts: bool
+    oidc_allowed_domains: frozenset[str]
+    oidc_allowed_groups: frozenset[str]
+    oidc_groups_claim: str
+    oidc_groups: tuple[tuple[str, str], ...]
+    """Pairs of a value of the claim and the name of a group here."""
 
     @property
     def is_secure(self) -> bool:
@@ -190,6 +208,10 @@ def _from_environment(environ: Mapping[str, str], defaults: Mapping[str, Any]) -
 def _typed(key: str, text: str, default: Any) -> Any:
     if isinstance(default, list):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise SettingsProblem(f"PORTAL_{key.upper()} must be true or false.")
+        return text.lower() == "true"
     if isinstance(default, int):
         try:
             return int(text)
@@ -210,6 +232,7 @@ def _checked(raw: dict[str, Any]) -> Settings:
         "timezone": _timezone(raw["timezone"]),
         "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
         "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
+        **_provider(raw),
     }
     for key in ("client_images", "client_csv", "client_pdf", "client_reports"):
         values[key] = _source_directory(key, raw[key])
@@ -225,9 +248,11 @@ def _checked(raw: dict[str, Any]) -> Settings:
 
 def _check_kind(key: str, value: Any) -> None:
     kinds = {name.name: name.type for name in dataclasses.fields(Settings)}
-    if key in ("trusted_proxies", "allowed_types"):
+    if key in LISTS:
         fits = isinstance(value, list) and all(isinstance(part, str) for part in value)
         kind = "a list of texts"
+    elif kinds[key] is bool:
+        fits, kind = isinstance(value, bool), "true or false"
     elif kinds[key] is int:
         fits, kind = isinstance(value, int) and not isinstance(value, bool) and value > 0, "a whole number above zero"
     else:
@@ -292,6 +317,73 @@ def _is_origin(text: str) -> bool:
         return False
     rest = (parts.path, parts.query, parts.fragment, parts.username, parts.password)
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port_fits and not any(rest)
+
+
+def _provider(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the provider (OpenID Connect), checked one by one, and then whether they fit each other."""
+    values = {
+        "oidc_issuer": _issuer(raw["oidc_issuer"]),
+        "oidc_scopes": tuple(raw["oidc_scopes"]),
+        "oidc_allowed_domains": frozenset(_domain(text) for text in raw["oidc_allowed_domains"]),
+        "oidc_allowed_groups": frozenset(raw["oidc_allowed_groups"]),
+        "oidc_groups": tuple(_group_pair(text) for text in raw["oidc_groups"]),
+    }
+    if values["oidc_issuer"]:
+        _check_provider(raw)
+    return values
+
+
+def _check_provider(raw: Mapping[str, Any]) -> None:
+    if not raw["oidc_client_id"]:
+        raise SettingsProblem("oidc_issuer is set, so oidc_client_id must be what the provider calls this portal.")
+    for key in ("oidc_client_id", "oidc_client_secret"):
+        if not (raw[key].isascii() and raw[key].isprintable()):
+            raise SettingsProblem(f"{key} has characters that no provider gives out.")
+    if "openid" not in raw["oidc_scopes"]:
+        raise SettingsProblem('oidc_scopes must have "openid" in it, or the provider does not say who somebody is.')
+    if not raw["oidc_name"].strip():
+        raise SettingsProblem("oidc_name must be what people know the provider by: the button to sign in says it.")
+    if (raw["oidc_allowed_groups"] or raw["oidc_groups"]) and not raw["oidc_groups_claim"]:
+        raise SettingsProblem(
+            "oidc_groups_claim must name the claim that oidc_allowed_groups and oidc_groups are about."
+        )
+    if raw["oidc_create_accounts"] and not (raw["oidc_allowed_domains"] or raw["oidc_allowed_groups"]):
+        raise SettingsProblem(
+            "oidc_create_accounts would let everybody in whom the provider knows. Name them in oidc_allowed_domains or "
+            'oidc_allowed_groups, or write oidc_allowed_domains = ["*"] if everybody is meant.'
+        )
+
+
+def _issuer(text: str) -> str:
+    """The issuer as it is spelled: tokens must say exactly the same, so not even a slash is taken away."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        parts, origin = urlsplit(""), ""
+    is_private = parts.scheme == "https" or is_loopback(parts.hostname or "")
+    if not _is_origin(origin) or not is_private or parts.query or parts.fragment or not text.isprintable():
+        raise SettingsProblem("oidc_issuer must be an https:// address without ? and #, as the provider spells it.")
+    return text
+
+
+def _domain(text: str) -> str:
+    domain = text.strip().lower().removeprefix("@")
+    if domain != EVERY_DOMAIN and ("." not in domain.strip(".") or any(sign in domain for sign in "*@/ ")):
+        raise SettingsProblem(
+            f'oidc_allowed_domains has {text!r}; write whole domains such as "example.org", or "*" for all.'
+        )
+    return domain
+
+
+def _group_pair(text: str) -> tuple[str, str]:
+    """``value=group`` cut at the last sign: values may be names of a directory, such as ``cn=staff,dc=example``."""
+    value, _, group = (part.strip() for part in text.rpartition("="))
+    if not value or not group:
+        raise SettingsProblem(f'oidc_groups has {text!r}; write "value of the claim=name of the group here".')
+    return value, group
 
 
 def _network(text: str) -> Network:

@@ -17,7 +17,7 @@ from portal.errors import SettingsProblem
 from portal.settings import DEFAULTS, Settings, last_address, load, make_secret, remember_address
 
 SECRET = "not to be seen by anybody at all, ever"
-SECRETS = ("secret_key", "metrics_token", "database_url")
+SECRETS = ("secret_key", "metrics_token", "database_url", "oidc_client_secret")
 
 
 @pytest.fixture
@@ -301,3 +301,90 @@ def test_the_application_does_not_start_with_a_wrong_setting(own: Path, monkeypa
     monkeypatch.setenv("PORTAL_MAX_UPLOAD", "much")
     with pytest.raises(SettingsProblem, match="PORTAL_MAX_UPLOAD"):
         create_app()
+
+
+ISSUER = "https://id.example.org/realms/house"
+PROVIDER: dict[str, Any] = {"oidc_issuer": ISSUER, "oidc_client_id": "portal"}
+
+
+def test_without_an_issuer_there_is_no_provider_whatever_else_is_set(own: Path) -> None:
+    assert load_with(own).oidc_issuer == ""
+    assert load_with(own, oidc_create_accounts=True, oidc_scopes=[]).oidc_issuer == ""
+
+
+def test_a_provider_needs_its_issuer_and_what_it_calls_the_portal(own: Path) -> None:
+    settings = load_with(own, **PROVIDER)
+    assert (settings.oidc_issuer, settings.oidc_scopes) == (ISSUER, ("openid", "email", "profile"))
+    assert (settings.oidc_link_by_email, settings.oidc_trust_email, settings.oidc_create_accounts) == (
+        True,
+        False,
+        False,
+    )
+
+
+def test_the_settings_of_a_provider_can_stand_in_the_environment(own: Path) -> None:
+    environ = {
+        "PORTAL_OIDC_ISSUER": ISSUER,
+        "PORTAL_OIDC_CLIENT_ID": "portal",
+        "PORTAL_OIDC_CREATE_ACCOUNTS": "True",
+        "PORTAL_OIDC_LINK_BY_EMAIL": "false",
+        "PORTAL_OIDC_ALLOWED_DOMAINS": "Example.org, @example.com",
+        "PORTAL_OIDC_GROUPS_CLAIM": "groups",
+        "PORTAL_OIDC_GROUPS": "staff=Staff,a=b=Board",
+    }
+    settings = load_with(own, environ)
+    assert (settings.oidc_create_accounts, settings.oidc_link_by_email) == (True, False)
+    assert settings.oidc_allowed_domains == {"example.org", "example.com"}
+    assert settings.oidc_groups == (("staff", "Staff"), ("a=b", "Board"))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"oidc_issuer": "http://id.example.org"}, "oidc_issuer must be an https:// address"),
+        ({"oidc_issuer": "id.example.org"}, "oidc_issuer must be an https:// address"),
+        ({"oidc_issuer": "https://user@id.example.org"}, "oidc_issuer must be an https:// address"),
+        ({"oidc_issuer": "https://id.example.org?a=b"}, "oidc_issuer must be an https:// address"),
+        ({"oidc_issuer": "https://[::1"}, "oidc_issuer must be an https:// address"),
+        ({"oidc_client_id": ""}, "oidc_client_id must be what the provider calls this portal"),
+        ({"oidc_client_secret": "geheim\n"}, "oidc_client_secret has characters"),
+        ({"oidc_scopes": ["email"]}, 'oidc_scopes must have "openid"'),
+        ({"oidc_scopes": "openid"}, "oidc_scopes must be a list of texts"),
+        ({"oidc_name": " "}, "oidc_name must be what people know the provider by"),
+        ({"oidc_create_accounts": "yes"}, "oidc_create_accounts must be true or false"),
+        ({"oidc_create_accounts": 1}, "oidc_create_accounts must be true or false"),
+        ({"oidc_create_accounts": True}, "would let everybody in whom the provider knows"),
+        ({"oidc_allowed_groups": ["staff"]}, "oidc_groups_claim must name the claim"),
+        ({"oidc_groups": ["staff=Staff"]}, "oidc_groups_claim must name the claim"),
+        ({"oidc_groups": ["staff"], "oidc_groups_claim": "groups"}, "oidc_groups has 'staff'"),
+        ({"oidc_groups": ["=Staff"], "oidc_groups_claim": "groups"}, "oidc_groups has '=Staff'"),
+        ({"oidc_allowed_domains": ["*.example.org"]}, "oidc_allowed_domains has '\\*.example.org'"),
+        ({"oidc_allowed_domains": ["example"]}, "oidc_allowed_domains has 'example'"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_a_provider_that_cannot_work_is_refused_with_a_reason(own: Path, values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(SettingsProblem, match=reason) as caught:
+        load_with(own, **PROVIDER | values)
+    assert "geheim" not in caught.value.sentence
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"oidc_issuer": "http://localhost:9400"},
+        {"oidc_issuer": "http://127.0.0.1:9400/"},
+        {"oidc_create_accounts": True, "oidc_allowed_domains": ["*"]},
+        {"oidc_create_accounts": True, "oidc_allowed_groups": ["staff"], "oidc_groups_claim": "groups"},
+    ],
+    ids=str,
+)
+def test_a_provider_that_can_work_is_taken(own: Path, values: dict[str, Any]) -> None:
+    settings = load_with(own, **PROVIDER | values)
+    assert settings.oidc_issuer == (PROVIDER | values)["oidc_issuer"]
+
+
+@pytest.mark.parametrize("text", ["", "yes", "1", "on"])
+def test_a_flag_in_the_environment_is_true_or_false(own: Path, text: str) -> None:
+    with pytest.raises(SettingsProblem, match="PORTAL_OIDC_LINK_BY_EMAIL must be true or false"):
+        load_with(own, {"PORTAL_OIDC_LINK_BY_EMAIL": text})

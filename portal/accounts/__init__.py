@@ -1,5 +1,6 @@
 """People: accounts, groups, sessions, one-time addresses, passwords and the throttle on guessing."""
 
+from portal.accounts.admission import admit, require_allowed
 from portal.accounts.confirming import confirm_by_password, make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
 from portal.accounts.erasing import erase_user, erased_name
@@ -21,6 +22,14 @@ from portal.accounts.groups import (
     remove_group,
 )
 from portal.accounts.history import SignIn, list_sign_ins, record_refusal
+from portal.accounts.identities import (
+    find_identity,
+    has_identity,
+    link_identity,
+    list_identities,
+    remove_identity,
+    unlink_identity,
+)
 from portal.accounts.invitations import invite_user, issue_address
 from portal.accounts.listing import (
     MOST_COUNTED,
@@ -49,6 +58,7 @@ from portal.accounts.people import (
     set_password,
 )
 from portal.accounts.profiles import change_profile
+from portal.accounts.provider_requests import REQUEST_SECONDS, Returned, begin_request, spend_request
 from portal.accounts.readdressing import confirm_email, request_email_change, sends_mail
 from portal.accounts.resetting import RESETS, request_reset, resolve_resets
 from portal.accounts.sessions import (
@@ -68,10 +78,12 @@ from portal.accounts.zones import find_zone, list_zones
 __all__ = [
     "MOST_COUNTED",
     "MOST_MEMBERS_COUNTED",
+    "REQUEST_SECONDS",
     "RESETS",
     "Entered",
     "GroupPage",
     "PeoplePage",
+    "Returned",
     "SecondFactorDue",
     "SignIn",
     "SignedIn",
@@ -79,6 +91,8 @@ __all__ = [
     "add_group",
     "add_members",
     "add_user",
+    "admit",
+    "begin_request",
     "change_group",
     "change_profile",
     "change_user",
@@ -98,6 +112,7 @@ __all__ = [
     "erase_user",
     "erased_name",
     "find_group",
+    "find_identity",
     "find_pending",
     "find_session",
     "find_token",
@@ -107,6 +122,7 @@ __all__ = [
     "get_group",
     "get_user",
     "groups_of_each",
+    "has_identity",
     "has_second_factor",
     "has_users",
     "hash_password",
@@ -116,10 +132,12 @@ __all__ = [
     "issue_token",
     "join_group",
     "leave_group",
+    "link_identity",
     "list_all_groups",
     "list_group_page",
     "list_groups",
     "list_groups_of",
+    "list_identities",
     "list_members",
     "list_people",
     "list_sessions",
@@ -133,8 +151,10 @@ __all__ = [
     "record_refusal",
     "record_try",
     "remove_group",
+    "remove_identity",
     "request_email_change",
     "request_reset",
+    "require_allowed",
     "require_good_password",
     "require_token",
     "resolve_resets",
@@ -142,7 +162,9 @@ __all__ = [
     "set_password",
     "sign_in",
     "sign_out",
+    "spend_request",
     "spend_setup_token",
     "spend_token",
     "state_of_person",
+    "unlink_identity",
 ]

@@ -16,6 +16,7 @@ from portal.views import (
     guard,
     headers,
     health,
+    identities,
     notices,
     pages,
     passkeys,
@@ -30,6 +31,7 @@ from portal.views.cookies import PortalSessions
 BLUEPRINTS = (
     auth.bp,
     account.bp,
+    identities.bp,
     profile.bp,
     reset.bp,
     confirm.bp,

@@ -24,7 +24,7 @@ def login() -> AnyResponse:
     target = safe_next(request.args.get("next", "/"))
     if find_person() is not None:
         return redirect(target)
-    return _login_page(target)
+    return login_page(target)
 
 
 @bp.post("/login")
@@ -36,7 +36,7 @@ def sign_in() -> AnyResponse:
     try:
         outcome = accounts.sign_in(email, request.form.get("password", ""), network=network(), agent=agent())
     except (SignInFailed, TooManyTries) as problem:
-        return _login_page(target, email, problem)
+        return login_page(target, email, problem)
     return entered(outcome, target)
 
 
@@ -86,7 +86,8 @@ def _confirm_email(token: str, found: OneTimeToken) -> AnyResponse:
     return done("email-confirmed", "auth.login")
 
 
-def _login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
+def login_page(target: str, email: str = "", problem: PortalError | None = None) -> Response:
+    """The sign-in page, with what was wrong."""
     is_new = not accounts.has_users()
     takes_passkeys = not is_new and passkeys.is_possible()
     values = {"target": target, "email": email, "problem": problem, "is_new": is_new, "takes_passkeys": takes_passkeys}

@@ -37,7 +37,8 @@ def _page(target: str, problem: PortalError | None = None) -> Response:
     has_password = user.password_hash is not None
     has_passkey = passkeys.is_possible() and bool(passkeys.list_passkeys(user.id))
     values = {"target": target, "has_password": has_password, "has_passkey": has_passkey, "problem": problem}
-    page = render("account/confirm.html", category=None, **values)
+    has_identity = accounts.has_identity(user.id)
+    page = render("account/confirm.html", category=None, has_identity=has_identity, **values)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

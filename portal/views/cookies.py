@@ -95,6 +95,23 @@ def take_pending(response: AnyResponse, settings: Settings) -> None:
     response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
+def provider_cookie(settings: Settings) -> str:
+    """The name of the cookie of a browser that was sent to the provider and is to come back."""
+    return "__Host-portal-provider" if settings.is_secure else "portal-provider"
+
+
+def give_provider(response: AnyResponse, settings: Settings, state: str, seconds: int) -> None:
+    """Let nobody come back but this browser. Not ``Strict``: the provider leads it here."""
+    name, secure = provider_cookie(settings), settings.is_secure
+    response.set_cookie(name, state, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def take_provider(response: AnyResponse, settings: Settings) -> None:
+    """Take it out of the browser: it has come back."""
+    name, secure = provider_cookie(settings), settings.is_secure
+    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
 def ticket_cookie(settings: Settings) -> str:
     """The name of the cookie by which a browser goes on with the download of a link it began."""
     return "__Secure-portal-ticket" if settings.is_secure else "portal-ticket"

@@ -25,6 +25,8 @@ SENTENCES = {
     "group-joined": "The group has more people now.",
     "group-left": "One person less is in the group.",
     "group-removed": "The group is removed. Its people still have their accounts.",
+    "identity-linked": "The two accounts are linked. You can sign in with either from now on.",
+    "identity-removed": "The link is removed. Nobody signs in by it any more.",
     "link-changed": "The link is changed. Its address is the same.",
     "link-revoked": "The link is revoked. It lets nobody in any more.",
     "email-asked": "A mail is on its way to the new address: confirm it there within a day. Nothing is changed yet.",

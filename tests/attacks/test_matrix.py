@@ -24,11 +24,15 @@ from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
 from portal.models import MANAGE, PUBLISH, READ, Session
+from portal.openid import Proof
 from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
 from tests.attacks.matrix import EXPECTED, FRESH, ROLES
 from tests.databases import SqliteTemplate, sqlite_url
+
+ISSUER = "http://127.0.0.1:9"
+"""A provider, so that its routes are there; nobody listens at its address."""
 
 
 @dataclass
@@ -45,6 +49,7 @@ def build(app: Flask) -> World:
     holders = {"disabled": MANAGE, "reader": READ, "publisher": PUBLISH, "manager": MANAGE}
     tokens: dict[str, str] = {}
     passkeys: dict[str, int] = {}
+    own: dict[str, int] = {}
     for role in ROLES:
         if role in ("anonymous", "link holder"):
             tokens[role] = ""
@@ -56,7 +61,11 @@ def build(app: Flask) -> World:
             makers.grant(shelf, user=user, permission=holders[role])
         if role == "disabled":
             makers.change(user, disabled_at=makers.now())
+        proof = Proof(ISSUER, f"own {role}")
+        own[role] = accounts.link_identity(makers.actor(user), user.id, proof).id if role != "disabled" else 999_999
     things = {role: _things(role) | {"passkey_id": passkeys.get(role, 999_999)} for role in ROLES}
+    for role in ROLES:
+        things[role]["own_identity_id"] = own.get(role, 999_999)
     return World(tokens, things)
 
 
@@ -73,6 +82,7 @@ def _things(role: str) -> dict[str, object]:
     group = makers.group(f"Group {role}", target)
     claim = Claim(key=f"u:{target.id}", user_id=target.id, network=makers.NETWORK)
     row = begin(claim, makers.edition(document), [(0, 1)], [(0, 1)])
+    identity = accounts.link_identity(makers.actor(target), target.id, Proof(ISSUER, name))
     ticket = shares.reserve(token, None, network=makers.NETWORK, agent="tests")
     return {
         "ref": document.uuid,
@@ -87,6 +97,7 @@ def _things(role: str) -> dict[str, object]:
         "group_id": group.id,
         "user_id": target.id,
         "session_id": 999_999,
+        "identity_id": identity.id,
         "name": f"{name}.bin",
         "door": "image",
         "path": "shelf",
@@ -98,6 +109,7 @@ def _things(role: str) -> dict[str, object]:
 def template(sqlite_template: SqliteTemplate, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, World]:
     directory = tmp_path_factory.mktemp("matrix")
     settings = makers.settings_for(sqlite_template.copy(directory / "portal.db"), directory)
+    settings = replace(settings, oidc_issuer=ISSUER, oidc_client_id="portal")
     with makers.running(settings) as app, app.app_context():
         world = build(app)
     return settings, world
@@ -159,6 +171,8 @@ def ask(app: Flask, world: World, route: str, role: str) -> TestResponse:
     things = dict(world.things[role])
     if endpoint == "shares.ticket":
         things["token"] = things["ticket"]
+    if endpoint == "identities.unlink":
+        things["identity_id"] = things["own_identity_id"]
     if endpoint == "download.report":
         things["path"] = things["name"]
     rules = (rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint and method in (rule.methods or ()))

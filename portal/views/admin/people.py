@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts, catalog
 from portal.errors import BadInput, Conflict, GroupNotFound, PortalError
+from portal.extensions import settings
 from portal.models import User
 from portal.views import forms
 from portal.views.admin import house
@@ -197,5 +198,7 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         grants=catalog.list_grants_of_person(user.id),
         sessions=accounts.list_sessions(user.id),
         sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
+        identities=accounts.list_identities(user.id),
+        links_by_email=settings().oidc_link_by_email,
         problem=problem,
     )

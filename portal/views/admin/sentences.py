@@ -39,6 +39,8 @@ SENTENCES = {
     "group.joined": "{who} put {whom} into the group {thing}",
     "group.left": "{who} took {whom} out of the group {thing}",
     "group.removed": "{who} removed the group {thing}",
+    "identity.linked": "{who} linked the account of {whom} with one at {provider}",
+    "identity.removed": "{who} removed the link of {whom} with an account at {provider}",
     "pack.added": "{who} chose documents to download as {thing}.zip",
     "passkey.added": "{who} added a passkey",
     "passkey.copied": "A passkey of {whom} was refused: it counted back, so somebody may have a copy of it",
@@ -101,6 +103,8 @@ CHOICES = {
     "group.joined": "Person put into a group",
     "group.left": "Person taken out of a group",
     "group.removed": "Group removed",
+    "identity.linked": "Account linked with a provider",
+    "identity.removed": "Link with a provider removed",
     "pack.added": "Documents chosen for a zip",
     "passkey.added": "Passkey added",
     "passkey.copied": "Passkey refused as a copy",
@@ -135,6 +139,8 @@ CHOICES = {
 """What the choice on the page of the log calls each action."""
 OF_THEIR_OWN = {
     "user.email_changed": "{who} confirmed their new address",
+    "identity.linked": "{who} linked their account with one at {provider}",
+    "identity.removed": "{who} removed the link of their account with one at {provider}",
     "user.password_changed": "{who} set a new password",
 }
 """The same where somebody did it to themselves."""
@@ -167,6 +173,7 @@ def sentence(row: EventRow) -> Markup:
         action=words_of(event.action),
         permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
         number=event.details.get("number", ""),
+        provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
     )
