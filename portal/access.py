@@ -1,8 +1,9 @@
 """The one policy: who may do what with which category and document.
 
-Four forms of the same predicate: ``may_read`` for one document, ``readable`` for a statement over many, ``readers`` the
-other way round, everybody who may read one document, and ``level_at``, the permission at one category as an expression,
-which the download line folds into its one query. A property test proves them equal.
+Forms of the same predicate: ``may_read`` for one document, ``readable`` for a statement over many, ``readers`` the
+other way round, everybody who may read one document, ``holders``, who has a permission on one category, and
+``level_at``, the permission at one category as an expression, which the download line folds into its one query. What
+they decide is told in words by ``catalog.reasons``. A property test proves them all equal.
 """
 
 from typing import TypeVarTuple
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Select,
     SQLColumnExpression,
+    Subquery,
     and_,
     case,
     func,
@@ -78,16 +80,26 @@ def readers(document_id: int) -> Select[int, int]:
     An account that is disabled is among them, as it is for ``may_read``: it has its rights and cannot use them.
     """
     shelf = select(Document.category_id).where(Document.id == document_id).scalar_subquery()
-    up = _ancestry(shelf)
-    here = select(Grant).join(up, up.c.id == Grant.category_id).where(_in_force()).subquery()
+    best = _held_at(shelf)
+    return select(best.c.user_id, best.c.level).where(Document.id == document_id, visible(best.c.level))
+
+
+def holders(category_id: int) -> Select[int, int]:
+    """``(user_id, level)`` of everybody who has a permission on this category, one row each, in one query."""
+    best = _held_at(literal(category_id, Integer))
+    return select(best.c.user_id, best.c.level)
+
+
+def _held_at(category_id: SQLColumnExpression[int]) -> Subquery:
+    up = _ancestry(category_id)
+    here = select(Grant).join(up, up.c.id == Grant.category_id).where(in_force()).subquery()
     held = union_all(
         select(here.c.user_id.label("user_id"), here.c.permission.label("level")).where(here.c.user_id.is_not(None)),
         select(Membership.user_id, here.c.permission).join(here, here.c.group_id == Membership.group_id),
         select(User.id, here.c.permission).join(here, here.c.is_everyone),
         select(User.id, literal(MANAGE, Integer)).where(User.is_admin),
     ).subquery()
-    best = select(held.c.user_id, func.max(held.c.level).label("level")).group_by(held.c.user_id).subquery()
-    return select(best.c.user_id, best.c.level).where(Document.id == document_id, visible(best.c.level))
+    return select(held.c.user_id, func.max(held.c.level).label("level")).group_by(held.c.user_id).subquery()
 
 
 def visible(level: ColumnElement[int]) -> ColumnElement[bool]:
@@ -174,12 +186,18 @@ def _me(actor: Actor) -> ColumnElement[int]:
 
 
 def _granted_to(me: ColumnElement[int]) -> ColumnElement[bool]:
-    groups = select(Membership.group_id).where(Membership.user_id == me)
-    mine = or_(and_(Grant.is_everyone, me.is_not(None)), Grant.user_id == me, Grant.group_id.in_(groups))
-    return and_(mine, _in_force())
+    return and_(is_for(me), in_force())
 
 
-def _in_force() -> ColumnElement[bool]:
+def is_for(user_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a grant is for this person: their own, one of a group of theirs, or one for everyone signed in."""
+    groups = select(Membership.group_id).where(Membership.user_id == user_id)
+    for_everyone = and_(Grant.is_everyone, user_id.is_not(None))
+    return or_(for_everyone, Grant.user_id == user_id, Grant.group_id.in_(groups))
+
+
+def in_force() -> ColumnElement[bool]:
+    """Whether a grant is not over."""
     return or_(Grant.expires_at.is_(None), Grant.expires_at > db_now())
 
 

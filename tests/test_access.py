@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, text
 
 from portal import access
 from portal.actors import PORTAL, Actor
+from portal.catalog import reasons
 from portal.catalog.grants import remove_grant
 from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
 from portal.extensions import db
@@ -194,6 +195,7 @@ def check_world(world: World) -> None:
             check_documents(world, who)
             check_categories(world, who)
         check_readers(world)
+        check_reasons(world)
     finally:
         db.session.rollback()
 
@@ -215,6 +217,24 @@ def check_readers(world: World) -> None:
             (who.user_id, level_by_hand(world, who, paper.shelf)) for who in people if access.may_read(who, number)
         ]
         assert sorted(tuple(row) for row in db.session.execute(access.readers(number))) == expected
+
+
+def check_reasons(world: World) -> None:
+    """What is told in words comes to what is decided, for every person, document and category."""
+    for user in db.session.scalars(select(User).order_by(User.id)):
+        who = actor(user)
+        for number in range(1, len(world.papers) + 1):
+            told = reasons.explain_document(user, number)
+            assert told.may_read == access.may_read(who, number)
+            assert told.level == access.permission_on(who, world.papers[number - 1].shelf)
+            assert reasons.is_holder(user.id, 0, number) == told.may_read
+        levels = {number: reasons.explain_category(user, number).level for number in range(1, len(world.shelves) + 1)}
+        assert levels == {number: level_by_hand(world, who, number) for number in levels}
+        for number, level in levels.items():
+            assert reasons.is_holder(user.id, number) == (level > 0)
+        seen, _ = reasons.list_seen(user, limit=1000)
+        assert {row.category.id: row.level for row in seen} == {number: one for number, one in levels.items() if one}
+        assert all({given.grant.permission for given in row.rows} == {row.level} or user.is_admin for row in seen)
 
 
 def check_categories(world: World, who: Actor) -> None:

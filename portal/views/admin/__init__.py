@@ -12,6 +12,7 @@ from portal.views.admin import (
     storage,
     trash,
     upload,
+    why,
 )
 
 BLUEPRINTS = (
@@ -26,4 +27,5 @@ BLUEPRINTS = (
     groups.bp,
     log.bp,
     storage.bp,
+    why.bp,
 )

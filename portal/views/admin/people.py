@@ -91,6 +91,15 @@ def sign_ins(user_id: str) -> Response:
     return house.show("admin/person_sign_ins.html", user=user, rows=rows, is_first=after is None, after=further)
 
 
+@bp.get("/<user_id>/categories")
+@allow("administrator")
+def categories(user_id: str) -> Response:
+    """Every category a person may see, and why."""
+    user, after = _get(user_id), forms.query_id("after")
+    rows, further = catalog.list_seen(user, after)
+    return house.show("admin/person_categories.html", user=user, rows=rows, is_first=after is None, after=further)
+
+
 @bp.post("/<user_id>")
 @allow("administrator")
 def change(user_id: str) -> AnyResponse:
@@ -188,6 +197,7 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         return house.show("admin/person_erased.html", user=user, problem=problem, refusal=problem)
     mine = accounts.list_groups_of(user.id)
     joined = {group.id for group in mine}
+    grants = catalog.list_grants_of_person(user.id)
     return house.show(
         "admin/person.html",
         user=user,
@@ -195,7 +205,8 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         until=accounts.open_addresses([user.id]).get(user.id),
         groups=mine,
         others=[group for group in accounts.list_all_groups() if group.id not in joined],
-        grants=catalog.list_grants_of_person(user.id),
+        grants=grants,
+        ends=catalog.seals_below({row.category.id for row in grants}),
         sessions=accounts.list_sessions(user.id),
         sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
         identities=accounts.list_identities(user.id),
