@@ -30,6 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PORTAL_PASSWORD_MEMORY": str(settings.password_memory),
         "PORTAL_PASSWORD_PASSES": str(settings.password_passes),
         "PORTAL_MAX_UPLOAD": str(settings.max_upload),
+        "PORTAL_MAIL_URL": settings.mail_url,
         "PYTHONUNBUFFERED": "1",
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
@@ -57,12 +58,20 @@ class Server:
 
 @contextmanager
 def serving(
-    settings: Settings, *arguments: str, extra: Mapping[str, str] | None = None, program: str = ""
+    settings: Settings,
+    *arguments: str,
+    extra: Mapping[str, str] | None = None,
+    program: str = "",
+    has_worker: bool = False,
 ) -> Iterator[Server]:
-    """``portal serve`` on a free port of loopback, with its own process group; ``program`` is Python to run first."""
+    """``portal serve`` on a free port of loopback, with its own process group; ``program`` is Python to run first.
+
+    Without the worker that sends mails, unless they are asked for.
+    """
     log = settings.data.parent / f"serve-{os.urandom(4).hex()}.log"
     start = ["-c", f"{program}\nimport portal.cli\nportal.cli.main()"] if program else ["-m", "portal.cli"]
     command = [sys.executable, *start, "serve", "--port", "0", "--threads", "64", *arguments]
+    command += [] if has_worker else ["--no-worker"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,

@@ -9,10 +9,12 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 from portal import accounts, create_app, downloads, settings, uploads
@@ -27,12 +29,14 @@ from portal.addresses import (
 from portal.cli.beside import begin_scrubbing
 from portal.cli.failures import Refusal
 from portal.cli.installation import opened
+from portal.cli.keeping import Keeper
 from portal.cli.logs import Log, send_messages_to_stderr
 from portal.cli.output import progress, say
 from portal.cli.worker import CUTTING_SECONDS, Worker
 from portal.downloads.lines import lines
 from portal.errors import PortalError
 from portal.extensions import close_connections
+from portal.mailservers import CONSOLE
 from portal.settings import Settings
 
 THREADS = 2200
@@ -58,8 +62,9 @@ class Server(BaseApplication):
     before the fork can be shared by mistake, and a reload reads the settings anew. The modules are shared all the same.
     """
 
-    def __init__(self, options: dict[str, object]) -> None:
+    def __init__(self, options: dict[str, object], *, has_worker: bool = True) -> None:
         self._options = options
+        self._has_worker = has_worker
         self._scrubbing: threading.Thread | None = None
         super().__init__()
 
@@ -72,6 +77,11 @@ class Server(BaseApplication):
         """The application of one worker, with the settings in force."""
         lines.limit(most_lines(self.cfg.threads))
         return create_app()
+
+    def run(self) -> None:
+        """Serve; ends by SystemExit."""
+        master = Keeper if self._has_worker else Arbiter
+        master(self).run()
 
     def work_beside(self, is_alive: Callable[[], bool]) -> None:
         """Begin what a worker does beside its requests, until it is told to end."""
@@ -97,13 +107,20 @@ port_option = click.option(
 @port_option
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes.")
 @click.option("--threads", type=click.IntRange(1, CONNECTIONS - 1), default=THREADS, show_default=True, help="In each.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--no-worker", is_flag=True, help="Start no process that sends mails: `portal worker` runs elsewhere.")
+def serve(host: str, port: int, workers: int, threads: int, no_worker: bool) -> None:
     """Serve the portal until it is told to stop (SIGTERM waits up to 30 seconds for downloads)."""
-    run(host, port, workers=workers, threads=threads)
+    run(host, port, workers=workers, threads=threads, has_worker=not no_worker)
 
 
 def run(
-    host: str, port: int, *, workers: int = 1, threads: int = THREADS, greet: Callable[[str], None] | None = None
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    threads: int = THREADS,
+    has_worker: bool = True,
+    greet: Callable[[str], None] | None = None,
 ) -> None:
     """Listen, prepare, ``greet`` with the base URL, serve; ends by SystemExit.
 
@@ -119,7 +136,9 @@ def run(
         _warn_if_readable(host, chosen.base_url)
         send_messages_to_stderr()
         _allow_open_files()
-        server = Server(options(listener.detach(), workers, threads, lambda: _announce(address)))
+        _warn_if_printed(chosen)
+        chosen_options = options(listener.detach(), workers, threads, lambda: _announce(address))
+        server = Server(chosen_options, has_worker=has_worker)
     server.run()
 
 
@@ -205,6 +224,11 @@ def _with_base_url(address: str) -> Settings:
 def _warn_if_readable(host: str, base_url: str) -> None:
     if not is_private(base_url) or (base_url.startswith("http:") and not is_loopback(host)):
         say(f"Passwords and documents travel unencrypted by {base_url}. Put a proxy with TLS in front of the portal.")
+
+
+def _warn_if_printed(chosen: Settings) -> None:
+    if chosen.mail_url == CONSOLE and not is_loopback(urlsplit(chosen.base_url).hostname or ""):
+        say("Mails are printed here, one-time addresses and all, and not sent: PORTAL_MAIL_URL names no mail server.")
 
 
 def _rescan(path: str, directory: Path) -> None:

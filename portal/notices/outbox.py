@@ -54,15 +54,23 @@ def wake() -> None:
     jobs.wake(LOOK)
 
 
+def domain_of(base_url: str) -> str:
+    """The host people know the portal by as it stands behind an @: in ASCII, an IP address in brackets (RFC 5321)."""
+    host = urlsplit(base_url).hostname or NO_HOST
+    if ":" in host:
+        return f"[IPv6:{host}]"
+    if host.replace(".", "").isdigit():
+        return f"[{host}]"
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return NO_HOST
+
+
 def _make_message_id(base_url: str) -> str:
     """A Message-ID (RFC 5322, 3.6.4) that nobody can guess, below the host people know the portal by."""
-    host = urlsplit(base_url).hostname or NO_HOST
-    try:
-        named = host.encode("idna").decode()
-    except UnicodeError:
-        named = NO_HOST
-    fits = len(named) <= HOST_LENGTH and ":" not in named
-    return f"<{secrets.token_hex(16)}@{named if fits else NO_HOST}>"
+    domain = domain_of(base_url)
+    return f"<{secrets.token_hex(16)}@{domain if len(domain) <= HOST_LENGTH else NO_HOST}>"
 
 
 def _zone_of(user_id: int | None) -> tzinfo:

@@ -11,7 +11,6 @@ from contextlib import closing
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from urllib.parse import urlsplit
 
 from sqlalchemy import Select, and_, case, delete, select, update
 
@@ -20,6 +19,7 @@ from portal.extensions import db, settings, transaction
 from portal.mailservers import mail_server, sender
 from portal.models import Mail, db_later, db_now
 from portal.notices.carriers import Carrier, Console, NotTaken, Smtp
+from portal.notices.outbox import domain_of
 from portal.notices.texts import one_line
 from portal.settings import Settings, last_address
 from portal.tokens import mask_all
@@ -78,8 +78,7 @@ def sender_of(chosen: Settings) -> Address:
     """Whom mails come from: as it was set, or the name of the portal at the host of its address."""
     if chosen.mail_from:
         return sender(chosen.mail_from)
-    host = urlsplit(last_address(chosen) or default_base_url()).hostname or "localhost"
-    return Address(one_line(chosen.name), "portal", _domain(host))
+    return Address(one_line(chosen.name), "portal", domain_of(last_address(chosen) or default_base_url()))
 
 
 def _carrier(chosen: Settings, show: Callable[[str], None]) -> Carrier:
@@ -153,10 +152,3 @@ def _on_the_wire(email: str) -> str:
     if not is_one:
         raise NotTaken("This is no address a mail can be sent to.", is_final=True)
     return f"{local}@{wired}"
-
-
-def _domain(host: str) -> str:
-    """A host as it stands behind an @: an IP address in brackets (RFC 5321, 4.1.3)."""
-    if ":" in host:
-        return f"[IPv6:{host}]"
-    return f"[{host}]" if host.replace(".", "").isdigit() else host.encode("idna").decode()

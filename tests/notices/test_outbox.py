@@ -109,7 +109,8 @@ def test_a_mail_is_part_of_the_transaction_of_the_change(context: Flask) -> None
     ("base_url", "host"),
     [
         ("https://papers.example.org:8443", "papers.example.org"),
-        ("https://[2001:db8::1]", "portal.invalid"),
+        ("https://[2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ("http://127.0.0.1:8000", "[127.0.0.1]"),
         ("https://m\u00fcnchen.example", "xn--mnchen-3ya.example"),
         (f"https://{'a' * 63}.example", "portal.invalid"),
     ],

@@ -1,0 +1,40 @@
+"""`portal worker`: does what no request waits for, beside `portal serve` or alone."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+import click
+
+from portal import jobs, notices, settings
+from portal.cli.installation import opened
+from portal.cli.logs import send_messages_to_stderr
+from portal.extensions import application_context
+
+LOOKS: dict[str, jobs.Look] = {notices.LOOK: partial(notices.send_due, click.echo)}
+"""What a worker looks at, by the names it is woken with."""
+
+
+@click.command
+def worker() -> None:
+    """Send mails until it is told to stop, as `portal serve` does by itself.
+
+    For `portal serve --no-worker`, or for a second machine. It ends after the mail it is sending.
+    """
+    send_messages_to_stderr()
+    run()
+
+
+def run(is_wanted: Callable[[], bool] = lambda: True) -> None:
+    """Work in this process until SIGTERM, SIGINT or SIGHUP comes, or nobody wants it any more.
+
+    Raises like ``opened``.
+    """
+    chosen = settings.load()
+    with opened(chosen):
+        jobs.work(chosen, LOOKS, application_context(), is_wanted)
+
+
+def run_for(parent: int) -> None:
+    """Work for as long as the process lives that this one was forked from."""
+    run(lambda: os.getppid() == parent)
