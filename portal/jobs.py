@@ -87,10 +87,8 @@ def work(
 
     queue.task()(look)
     consumer: Consumer = Worker(queue, [partial(look, name) for name in looks], is_wanted)
-    try:
-        consumer.run()
-    finally:
-        queue.storage.close()
+    queue.on_shutdown()(queue.storage.close)  # by the thread that listens, for the connection is its own
+    consumer.run()
 
 
 class Worker(Consumer):
@@ -104,6 +102,11 @@ class Worker(Consumer):
         super().__init__(queue, workers=1, periodic=False, max_delay=POLL_SECONDS, graceful_signal="TERM")  # type: ignore[no-untyped-call]
         self._signal_actions = dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), (False, True))
         self._stop_flag_timeout = WATCH_SECONDS
+
+    def start(self) -> None:
+        """Begin, with the handlers of signals in place before anything is done that they should wait for."""
+        self._set_signal_handlers()  # type: ignore[no-untyped-call]
+        super().start()  # type: ignore[no-untyped-call]
 
     def loop(self, health_check_ts: float | None = None) -> float | None:
         """Wait half a second; end when whoever started this is gone."""

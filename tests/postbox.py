@@ -74,6 +74,8 @@ class Postbox:
     data_answers: list[str] = field(default_factory=list)
     on_data: Callable[[], None] = lambda: None
     silent_seconds: float = 0
+    sessions: int = 0
+    """How many mails were begun."""
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -91,6 +93,7 @@ class Postbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take the address or not."""
+        self.sessions += 1
         answer = self.recipient_answers.pop(0) if self.recipient_answers else TAKEN
         if answer == TAKEN:
             envelope.rcpt_tos.append(address)

@@ -15,7 +15,7 @@ from portal.cli.serve import serve
 from portal.cli.shares import share
 from portal.cli.storage import backup, gc, restore, scrub, verify
 from portal.cli.upkeep import check, migrate
-from portal.cli.working import worker
+from portal.cli.working import work
 
 PRIVATE = 0o077
 """Whatever a command creates is the operator's alone: databases, blobs, backups."""
@@ -29,7 +29,7 @@ def cli() -> None:
 
 
 for command in (
-    serve, worker, demo, migrate, check,
+    serve, work, demo, migrate, check,
     user, group, add_category, add_grant,
     import_documents, list_documents, share,
     verify, scrub, gc, backup, restore, audit, ledger,

@@ -6,11 +6,12 @@ from dataclasses import replace
 import click
 from sqlalchemy.exc import DBAPIError
 
-from portal import downloads, schema, settings
+from portal import downloads, notices, schema, settings
 from portal.cli.failures import first_line
 from portal.cli.installation import opened, require_schema
 from portal.cli.output import counted, say
 from portal.errors import PortalError, SettingsProblem
+from portal.mailservers import mail_server
 from portal.settings import Settings
 from portal.sizes import size_text
 from portal.storage import LocalStorage
@@ -28,7 +29,8 @@ def migrate() -> None:
 
 @click.command
 def check() -> None:
-    """Look whether the settings can be read, the schema fits and the storage takes and gives back bytes.
+    """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, and the mail
+    server lets the portal in.
 
     With nginx in front: whether it is believed, and reports what it sends.
     """
@@ -38,6 +40,7 @@ def check() -> None:
         _reported("schema", _check_schema, chosen),
         _reported("storage", _check_storage, chosen),
         _reported("sources", _check_sources, chosen),
+        _reported("mail", _check_mail, chosen),
     ]
     if all(results) and chosen.offload != "none":
         results.append(_reported("offload", _check_offload, chosen))
@@ -75,6 +78,18 @@ def _check_storage(chosen: Settings) -> str:
     storage.prepare()
     storage.check()
     return f"{size_text(storage.free_bytes())} free in {storage.root}"
+
+
+def _check_mail(chosen: Settings) -> str:
+    server = mail_server(chosen.mail_url)
+    if server is None:
+        return "printed by the worker: no mail server is set"
+    try:
+        notices.try_server(server, chosen)
+    except notices.NotTaken as problem:
+        reason = str(problem).rstrip(".")
+        raise SettingsProblem(f"The mail server {server.name} does not let the portal in: {reason}.") from problem
+    return f"{server.name} answers"
 
 
 def _check_offload(chosen: Settings) -> str:

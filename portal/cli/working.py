@@ -15,8 +15,8 @@ LOOKS: dict[str, jobs.Look] = {notices.LOOK: partial(notices.send_due, click.ech
 """What a worker looks at, by the names it is woken with."""
 
 
-@click.command
-def worker() -> None:
+@click.command("worker")
+def work() -> None:
     """Send mails until it is told to stop, as `portal serve` does by itself.
 
     For `portal serve --no-worker`, or for a second machine. It ends after the mail it is sending.

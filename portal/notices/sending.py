@@ -7,7 +7,7 @@ then has it sent a second time, under the same Message-ID.
 
 import re
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,9 +16,9 @@ from sqlalchemy import Select, and_, case, delete, select, update
 
 from portal.addresses import default_base_url
 from portal.extensions import db, settings, transaction
-from portal.mailservers import mail_server, sender
+from portal.mailservers import MailServer, mail_server, sender
 from portal.models import Mail, db_later, db_now
-from portal.notices.carriers import Carrier, Console, NotTaken, Smtp
+from portal.notices.carriers import Carrier, Console, NotTaken, Smtp, connect
 from portal.notices.outbox import domain_of
 from portal.notices.texts import one_line
 from portal.settings import Settings, last_address
@@ -58,6 +58,12 @@ def send_due(show: Callable[[str], None], is_ending: Callable[[], bool]) -> None
                 has_sent = True
     if has_sent:
         _forget_old()
+
+
+def try_server(server: MailServer, chosen: Settings) -> None:
+    """Call the mail server as for a mail, and send none. Raises NotTaken."""
+    with suppress(OSError):
+        connect(server, sender_of(chosen).domain).quit()
 
 
 def compose(mail: Mail, of: Address) -> EmailMessage:
