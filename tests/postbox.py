@@ -74,8 +74,8 @@ class Postbox:
     data_answers: list[str] = field(default_factory=list)
     on_data: Callable[[], None] = lambda: None
     silent_seconds: float = 0
-    sessions: int = 0
-    """How many mails were begun."""
+    begun: int = 0
+    """How many mails somebody began to send."""
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -89,11 +89,18 @@ class Postbox:
             assert self._arrived.wait_for(lambda: len(self.received) >= count, seconds), self.received
         return self.received
 
+    def wait_to_begin(self, seconds: float = 30) -> None:
+        """Wait until somebody sends a mail."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: self.begun > 0, seconds)
+
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take the address or not."""
-        self.sessions += 1
+        with self._arrived:
+            self.begun += 1
+            self._arrived.notify_all()
         answer = self.recipient_answers.pop(0) if self.recipient_answers else TAKEN
         if answer == TAKEN:
             envelope.rcpt_tos.append(address)

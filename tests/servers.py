@@ -50,6 +50,25 @@ class Server:
         """What the server printed."""
         return self.log.read_text()
 
+    @property
+    def children(self) -> set[int]:
+        """Its processes, of both kinds."""
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    @property
+    def mailers(self) -> set[int]:
+        """Those of its processes that answer nobody: they send mails."""
+        return {pid for pid in self.children if not self._listens(pid)}
+
+    def _listens(self, pid: int) -> bool:
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{self.port:04X}") and line[3] == "0A"}
+        try:
+            return bool(ours & {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()})
+        except OSError:
+            return True  # it is just ending
+
     def kill(self) -> None:
         """End it and its workers at once, as a power cut would."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from portal import jobs, notices, settings
-from portal.cli.installation import opened
+from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
 
@@ -21,6 +21,7 @@ def work() -> None:
 
     For `portal serve --no-worker`, or for a second machine. It ends after the mail it is sending.
     """
+    require_schema(settings.load().database_url)
     send_messages_to_stderr()
     run()
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 MIGRATE_FIRST = "The database does not fit this version of the portal. Run: portal migrate\n"
 COMMANDS = [
     ("serve", "--port", "0"),
+    ("worker",),
     ("user", "add", "ada@example.org", "--name", "Ada"),
     ("user", "reset", "ada@example.org"),
     ("user", "list"),
@@ -92,14 +93,20 @@ def test_every_command_that_needs_the_schema_is_tested_above(command: Command) -
 def test_check_says_one_line_for_each_part(command: Command) -> None:
     result = command("check")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "schema", "storage", "sources"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "settings",
+        "schema",
+        "storage",
+        "sources",
+        "mail",
+    ]
 
 
 @SQLITE_ONLY
 def test_check_fails_for_an_old_schema_and_still_looks_at_the_storage(command: Command, fresh: dict[str, str]) -> None:
     result = command("check", **fresh)
     assert result.exit_code == 1
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage", "sources"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage", "sources", "mail"]
     assert result.stderr == f"schema    {MIGRATE_FIRST}"
 
 

@@ -64,29 +64,9 @@ def until(is_so: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     return is_so()
 
 
-def children(server: Server) -> set[int]:
-    pid = server.process.pid
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
-def listens(pid: int, port: int) -> bool:
-    """Whether the process holds the socket that listens on the port."""
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    numbers = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "0A"}
-    try:
-        return bool(numbers & {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()})
-    except OSError:
-        return True  # it is just ending
-
-
-def workers(server: Server) -> set[int]:
-    """The children that answer nobody."""
-    return {pid for pid in children(server) if not listens(pid, server.port)}
-
-
 def the_worker(server: Server) -> int:
-    assert until(lambda: len(workers(server)) == 1), workers(server)
-    (found,) = workers(server)
+    assert until(lambda: len(server.mailers) == 1), server.mailers
+    (found,) = server.mailers
     return found
 
 
@@ -102,13 +82,13 @@ def test_serve_starts_one_worker_whatever_its_workers_are_and_it_is_woken_by_a_m
 ) -> None:
     with serving(house, "--workers", "4", has_worker=True) as server:
         worker = the_worker(server)
-        assert until(lambda: len(children(server)) == 5)
+        assert until(lambda: len(server.children) == 5)
         put(house)
         box.wait_for(1, SOON)
         put(house, "bob@example.org")
         box.wait_for(2, SOON)
         assert until(lambda: states(house) == ["sent", "sent"])
-        assert workers(server) == {worker}
+        assert server.mailers == {worker}
 
         server.process.terminate()
 
@@ -121,7 +101,7 @@ def test_a_worker_that_dies_is_started_anew(sqlite_house: Settings, box: Postbox
     with serving(sqlite_house, has_worker=True, program=HURRIED) as server:
         first = the_worker(server)
         os.kill(first, signal.SIGKILL)
-        assert until(lambda: bool(workers(server) - {first}))
+        assert until(lambda: bool(server.mailers - {first}))
         put(sqlite_house)
         box.wait_for(1)
         assert "The worker that sends mails has ended. It is started again." in server.output
@@ -149,7 +129,7 @@ def test_a_reload_leaves_one_worker_which_has_read_the_settings_anew(sqlite_hous
         put(sqlite_house)
         (arrived,) = box.wait_for(1)
         assert arrived.sender == "new@example.org"
-        assert len(workers(server)) == 1
+        assert len(server.mailers) == 1
 
 
 def test_a_worker_does_not_outlive_a_server_that_is_killed(sqlite_house: Settings) -> None:
@@ -175,7 +155,7 @@ def test_a_mail_that_is_being_sent_is_finished_when_the_server_is_told_to_end(
     put(sqlite_house)
     put(sqlite_house)
     with serving(sqlite_house, has_worker=True) as server:
-        assert until(lambda: box.sessions > 0)
+        box.wait_to_begin()
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
     assert (len(box.received), states(sqlite_house)) == (1, ["sent", "waiting"])
@@ -184,9 +164,9 @@ def test_a_mail_that_is_being_sent_is_finished_when_the_server_is_told_to_end(
 def test_a_server_without_a_worker_starts_none(sqlite_house: Settings, box: Postbox) -> None:
     put(sqlite_house)
     with serving(sqlite_house) as server:
-        assert until(lambda: len(children(server)) == 1)
+        assert until(lambda: len(server.children) == 1)
         time.sleep(1)
-        assert len(children(server)) == 1
+        assert len(server.children) == 1
         assert box.received == []
 
 
@@ -231,14 +211,6 @@ def test_without_a_mail_server_the_whole_mail_is_printed_and_logs_stay_masked(sq
         assert until(lambda: "GET /setup/" in server.output)
         lines = [line for line in server.output.splitlines() if token in line]
         assert lines == [f"http://localhost/setup/{token}"], "in the mail, and in no line of the log"
-
-
-@SQLITE_ONLY
-def test_a_worker_without_a_database_says_so_in_one_line(command: Command, settings: Settings) -> None:
-    Path(settings.database_url.removeprefix("sqlite:///")).unlink()
-    result = command("worker")
-    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "portal migrate" in result.stderr
 
 
 @SQLITE_ONLY
