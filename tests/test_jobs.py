@@ -6,14 +6,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from portal import jobs
+from portal.integrity import postgresql
 from portal.settings import Settings
 from tests import makers
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 
 WAITING = 20.0
 
@@ -118,6 +120,15 @@ def test_a_queue_that_is_lost_under_a_worker_is_no_harm(
             file.unlink()
         jobs.wake("mail")
         assert seen.reaches(5)
+
+
+@POSTGRESQL_ONLY
+def test_a_backup_holds_nothing_of_the_queue(context: Flask, settings: Settings, tmp_path: Path) -> None:
+    jobs._queue(settings, create_tables=True).storage.close()
+    postgresql.dump(tmp_path / "dump")
+    content = (tmp_path / "dump").read_bytes()
+    assert b'COPY "users"' in content
+    assert b"jobs_" not in content
 
 
 def test_a_task_is_a_word_and_nothing_that_could_run() -> None:

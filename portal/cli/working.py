@@ -6,12 +6,15 @@ from functools import partial
 
 import click
 
-from portal import jobs, notices, settings
+from portal import accounts, jobs, notices, settings
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
 
-LOOKS: dict[str, jobs.Look] = {notices.LOOK: partial(notices.send_due, click.echo)}
+LOOKS: dict[str, jobs.Look] = {
+    accounts.RESETS: accounts.resolve_resets,
+    notices.LOOK: partial(notices.send_due, click.echo),
+}
 """What a worker looks at, by the names it is woken with."""
 
 

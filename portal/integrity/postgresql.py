@@ -28,13 +28,18 @@ ASIDE = "portal_restoring"
 """The schema a backup is loaded into before it is moved in."""
 PLAIN = ("statement_timeout = 0", "client_encoding = 'UTF8'", "datestyle = 'ISO, YMD'", "bytea_output = 'hex'")
 """Whatever server or role say: no time limit, and the same text everywhere."""
+QUEUE = "jobs_"
+"""How the tables of the queue begin, which a worker makes for itself and which hold nothing."""
 COLUMNS = f"""
 SELECT table_name, column_name FROM information_schema.columns JOIN information_schema.tables
 USING (table_schema, table_name)
 WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND is_generated = 'NEVER'
-AND table_name <> '{VERSIONING}' ORDER BY table_name, ordinal_position
+AND table_name <> '{VERSIONING}' AND NOT starts_with(table_name, '{QUEUE}') ORDER BY table_name, ordinal_position
 """
-SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = {schema} ORDER BY sequencename"
+SEQUENCES = f"""
+SELECT sequencename FROM pg_sequences WHERE schemaname = {{schema}} AND NOT starts_with(sequencename, '{QUEUE}')
+ORDER BY sequencename
+"""
 FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE contype = 'f' AND connamespace = current_schema()::text::regnamespace ORDER BY conname

@@ -157,6 +157,20 @@ TWINS = [
         "            if len(block) == where.length:\n",
         "tests/downloads/test_damage.py -k breaks_it_off",
     ),
+    Twin(
+        "a mail that is claimed is nobody else's",
+        "portal/notices/sending.py",
+        "values(tries=Mail.tries + 1, due_at=db_later(LEASE_SECONDS))\n",
+        "values(tries=Mail.tries + 1)\n",
+        "tests/notices/test_sending.py -k 'nobody_ended and sqlite'",
+    ),
+    Twin(
+        "a mail is written off when it was taken, and not before",
+        "portal/notices/sending.py",
+        "            try:\n                carrier.carry",
+        "            _write_off(mail)\n            try:\n                carrier.carry",
+        "tests/faults/test_mail_kills.py -k 'recipient and sqlite'",
+    ),
 ]
 
 
