@@ -225,7 +225,7 @@ WRONG: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", sorted(WRONG))
+@pytest.mark.parametrize("what", sorted(WRONG), ids=lambda what: what.replace(" ", "_"))
 def test_what_is_signed_wrongly_gets_the_answer_of_an_unknown_passkey(what: str) -> None:
     device = Authenticator()
     added(person("Ada"), device)

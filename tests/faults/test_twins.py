@@ -171,6 +171,27 @@ TWINS = [
         "            _write_off(mail)\n            try:\n                carrier.carry",
         "tests/faults/test_mail_kills.py -k 'recipient and sqlite'",
     ),
+    Twin(
+        "a challenge that is used up",
+        "portal/accounts/passkeys/challenges.py",
+        "        spent = delete(Challenge).where(*live).returning(Challenge.id)\n",
+        "        spent = select(Challenge.id).where(*live)\n",
+        "tests/accounts/test_passkeys.py -k 'answered_once and sqlite'",
+    ),
+    Twin(
+        "the counter of a passkey",
+        "portal/accounts/passkeys/signing.py",
+        "    rises = Passkey.sign_count < count if count else Passkey.sign_count == 0\n",
+        "    rises = Passkey.id == passkey_id\n",
+        "tests/accounts/test_passkeys.py -k 'does_not_rise and sqlite'",
+    ),
+    Twin(
+        "a passkey that makes sure of the person",
+        "portal/accounts/passkeys/signing.py",
+        "            require_user_verification=True,\n",
+        "",
+        "tests/accounts/test_passkeys.py -k 'without_making_sure and sqlite'",
+    ),
 ]
 
 

@@ -58,9 +58,10 @@ def spend_challenge(client_data: bytes, purpose: Purpose, user_id: int | None = 
     """
     said = understood(lambda: parse_client_data_json(client_data))
     with transaction() as session:
-        same = (Challenge.challenge == said.challenge, Challenge.purpose == purpose)
         whose = Challenge.user_id == user_id if user_id is not None else Challenge.user_id.is_(None)
-        spent = delete(Challenge).where(*same, whose, Challenge.expires_at > db_now()).returning(Challenge.id)
+        this = (Challenge.challenge == said.challenge, Challenge.purpose == purpose, whose)
+        live = (*this, Challenge.expires_at > db_now())
+        spent = delete(Challenge).where(*live).returning(Challenge.id)
         if session.execute(spent).first() is None:
             raise ChallengeGone
     if said.origin != origin() or said.cross_origin:
