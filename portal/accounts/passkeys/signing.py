@@ -10,6 +10,7 @@ from webauthn.helpers.structs import UserVerificationRequirement
 from portal import audit
 from portal.accounts.confirming import make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter
+from portal.accounts.history import record_refusal
 from portal.accounts.passkeys.challenges import (
     SECONDS,
     Purpose,
@@ -23,7 +24,7 @@ from portal.accounts.passkeys.challenges import (
 from portal.accounts.passkeys.keeping import descriptions, find
 from portal.accounts.sessions import SignedIn
 from portal.accounts.throttle import QUARTER, clear_try, record_guess, record_try
-from portal.actors import PORTAL, Actor
+from portal.actors import PORTAL
 from portal.errors import PasskeyRefused, SignInFailed
 from portal.extensions import settings, transaction
 from portal.models import Passkey, db_now
@@ -56,7 +57,7 @@ def sign_in_by_passkey(answer: object, *, network: str, agent: str) -> Entered |
         user_id = check_passkey(answer)
         outcome = enter(user_id, "passkey", network=network, agent=agent, is_two_factor=True)
     except (PasskeyRefused, SignInFailed) as problem:
-        _record_failure(network)
+        record_refusal(None, "passkey", network=network, agent=agent)
         raise problem if isinstance(problem, PasskeyRefused) else PasskeyRefused from problem
     clear_try(tries)
     return outcome
@@ -65,7 +66,11 @@ def sign_in_by_passkey(answer: object, *, network: str, agent: str) -> Entered |
 def confirm_by_passkey(person: SignedIn, answer: object) -> None:
     """Take the session for fresh when one of its person's passkeys has signed. Raises like ``sign_in_by_passkey``."""
     tries = record_guess(person.email, person.network)
-    check_passkey(answer, person.user_id)
+    try:
+        check_passkey(answer, person.user_id)
+    except PasskeyRefused:
+        record_refusal(person.user_id, "passkey", network=person.network, agent="")
+        raise
     clear_try(tries)
     make_fresh(person)
 
@@ -124,9 +129,3 @@ def _options_to_sign(purpose: Purpose, user_id: int | None) -> dict[str, Any]:
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)
-
-
-def _record_failure(network: str) -> None:
-    with transaction():
-        who = Actor(user_id=None, kind="portal", network=network)
-        audit.record_event("session.refused", actor=who, method="passkey")
