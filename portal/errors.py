@@ -189,6 +189,26 @@ class ProviderDistrusted(ProviderProblem):
     )
 
 
+class CodeWrong(PortalError):
+    """A code that the app of the person does not show now, or one that was taken before."""
+
+    status = 401
+    sentence = "This is not the code, or it was used already. Wait for the next one the app shows."
+
+
+class RecoveryCodeWrong(CodeWrong):
+    """No recovery code of the person, or one that was used."""
+
+    sentence = "This is none of your recovery codes, or it was used already."
+
+
+class SignInOver(PortalError):
+    """A sign-in that waited for its second factor and waits no more: used, expired, or guessed at too often."""
+
+    status = 401
+    sentence = "This sign-in is over: it took too long, or too many codes were wrong. Begin again."
+
+
 class Conflict(PortalError):
     """The state of things does not allow it now."""
 

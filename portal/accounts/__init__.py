@@ -4,7 +4,7 @@ from portal.accounts.admission import admit, require_allowed
 from portal.accounts.confirming import confirm_by_password, make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
 from portal.accounts.erasing import erase_user, erased_name
-from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.factors import has_passkey, has_second_factor, must_have_second_factor
 from portal.accounts.groups import (
     GroupPage,
     add_group,
@@ -123,6 +123,7 @@ __all__ = [
     "get_user",
     "groups_of_each",
     "has_identity",
+    "has_passkey",
     "has_second_factor",
     "has_users",
     "hash_password",

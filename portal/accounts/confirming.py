@@ -1,34 +1,60 @@
 """Fresh sign-in: who does something dangerous proves once more who they are, in the session they have."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select, update
 
 from portal import audit
+from portal.accounts.apps import take_code
+from portal.accounts.devices import find_device
+from portal.accounts.history import record_refusal
 from portal.accounts.passwords import check_password
 from portal.accounts.sessions import SignedIn
 from portal.accounts.throttle import clear_try, record_guess
-from portal.errors import Busy, Forbidden, NotFound
+from portal.errors import Busy, CodeWrong, Forbidden, NotFound
 from portal.extensions import db, transaction
 from portal.models import Session, User, db_now
 
 WRONG_PASSWORD = "This is not your password. Nothing was changed."  # noqa: S105 - a sentence
 
 
-def confirm_by_password(person: SignedIn, password: str) -> None:
-    """Take the session for fresh when this is the password of its person.
+def confirm_by_password(person: SignedIn, password: str, devices: Sequence[str] = ()) -> None:
+    """Take the session for fresh when this is the password of its person. Raises Forbidden and TooManyTries."""
+    make_fresh(person, password_hash=require_password(person, password, devices))
+
+
+def require_password(person: SignedIn, password: str, devices: Sequence[str] = ()) -> str:
+    """The hash of the person's password, if this is it.
 
     Tries are counted before any hashing, and together with those at sign-in. Raises Forbidden and TooManyTries.
     """
-    tries = record_guess(person.email, person.network)
+    tries = record_guess(person.email, person.network, find_device(person.email, devices))
     stored = db.session.scalar(select(User.password_hash).where(User.id == person.user_id))
     try:
         is_right = check_password(stored, password)
     except Busy:
         clear_try(tries)  # nothing was guessed
         raise
-    if not is_right:
+    if stored is None or not is_right:
+        record_refusal(person.user_id, "password", network=person.network, agent="")
         raise Forbidden(WRONG_PASSWORD, field="password")
     clear_try(tries)
-    make_fresh(person, password_hash=stored)
+    return stored
+
+
+def confirm_by_code(person: SignedIn, code: str, devices: Sequence[str] = ()) -> None:
+    """The same with a code that the person's app shows. Raises CodeWrong and TooManyTries."""
+    tries = record_guess(person.email, person.network, find_device(person.email, devices))
+    try:
+        with transaction() as session:
+            session.get(User, person.user_id, with_for_update=True)
+            if person.user_id is None or not take_code(person.user_id, code):
+                raise CodeWrong(field="code")
+            make_fresh(person)
+    except CodeWrong:
+        record_refusal(person.user_id, "code", network=person.network, agent="")
+        raise
+    clear_try(tries)
 
 
 def make_fresh(person: SignedIn, *, password_hash: str | None = None) -> None:

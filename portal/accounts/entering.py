@@ -1,12 +1,14 @@
 """Coming in: whoever proved who they are gets a session, unless a second factor is due first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
+from portal.accounts.devices import find_device
 from portal.accounts.factors import has_second_factor, must_have_second_factor
 from portal.accounts.history import record_refusal
-from portal.accounts.passwords import check_password
+from portal.accounts.passwords import MINIMUM, check_password
 from portal.accounts.people import email_key, refresh_hash
 from portal.accounts.sessions import SESSIONS_EACH, start_session
 from portal.accounts.throttle import clear_try, record_guess
@@ -16,8 +18,8 @@ from portal.models import PendingSignIn, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
 
 PENDING = "pending"
-PENDING_SECONDS = 600
-"""How long somebody may take to find the phone."""
+PENDING_SECONDS, SET_UP_SECONDS = 600, 1800
+"""How long somebody may take to find the phone; and to install an app, who has no second factor yet."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,23 @@ class Entered:
 
 @dataclass(frozen=True)
 class SecondFactorDue:
-    """The first factor was right, and a second one is due: the token of the sign-in that waits for it, ten minutes."""
+    """The first factor was right, and a second one is due: the token of the sign-in that waits for it.
+
+    It waits for ten minutes; for half an hour when a second factor is to be set up first.
+    """
 
     token: str
 
 
-def sign_in(email: str, password: str, *, network: str, agent: str) -> Entered | SecondFactorDue:
+def sign_in(
+    email: str, password: str, *, network: str, agent: str, devices: Sequence[str] = ()
+) -> Entered | SecondFactorDue:
     """Let a person in by address and password, or as far as the second factor.
 
-    Tries are counted before any hashing. Raises SignInFailed, the same for an unknown address, a wrong password and a
-    disabled account, and TooManyTries.
+    Tries are counted before any hashing; ``devices`` are the tokens of a browser that has signed in before. Raises
+    SignInFailed, the same for an unknown address, a wrong password and a disabled account, and TooManyTries.
     """
-    tries = record_guess(email, network)
+    tries = record_guess(email, network, find_device(email, devices))
     columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
     user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
     stored = password_hash if disabled_at is None else None
@@ -54,7 +61,8 @@ def sign_in(email: str, password: str, *, network: str, agent: str) -> Entered |
         raise SignInFailed
     clear_try(tries)
     stored = refresh_hash(user_id, stored, password)
-    return enter(user_id, "password", network=network, agent=agent, password_hash=stored)
+    is_short = len(password) < MINIMUM
+    return enter(user_id, "password", network=network, agent=agent, password_hash=stored, is_weak=is_short)
 
 
 def enter(
@@ -65,12 +73,14 @@ def enter(
     agent: str,
     password_hash: str | None = None,
     is_two_factor: bool = False,
+    is_weak: bool = False,
 ) -> Entered | SecondFactorDue:
     """Let a person in whose first factor was right; call it for every way in, and nothing else.
 
     ``method`` is that factor: ``password``, ``passkey``, ``provider`` or ``address`` (one-time). ``password_hash`` is
     the hash the password was checked against: one that was changed since lets nobody in. ``is_two_factor`` says that
-    the method was two factors at once, as a passkey that verified the person is.
+    the method was two factors at once, as a passkey that verified the person is; ``is_weak`` that it may not stand
+    alone, as a short password may not: a second factor is due whatever the rule says.
 
     Raises SignInFailed for an account that is disabled, or a password changed, since the factor was checked.
     """
@@ -79,21 +89,22 @@ def enter(
         is_same = user is not None and (password_hash is None or user.password_hash == password_hash)
         if user is None or user.disabled_at is not None or not is_same:
             raise SignInFailed
-        if is_two_factor or not (has_second_factor(user_id) or must_have_second_factor(user_id)):
+        has_one = has_second_factor(user_id)
+        if is_two_factor or not (has_one or is_weak or must_have_second_factor(user_id)):
             token = start_session(user_id, network=network, agent=agent, method=method, is_two_factor=is_two_factor)
             return Entered(token)
-        return SecondFactorDue(_wait(user, method))
+        return SecondFactorDue(_wait(user, method, PENDING_SECONDS if has_one else SET_UP_SECONDS))
 
 
 def find_pending(token: str) -> PendingSignIn | None:
-    """The sign-in that waits for its second factor; None for one that is unknown, over or older than ten minutes."""
+    """The sign-in that waits for its second factor; None for one that is unknown or over."""
     if not is_token(token):
         return None
     live = (PendingSignIn.token_hash == token_hash(PENDING, token), PendingSignIn.expires_at > db_now())
     return db.session.scalar(select(PendingSignIn).where(*live))
 
 
-def _wait(user: User, method: str) -> str:
+def _wait(user: User, method: str, seconds: int) -> str:
     """The token of a sign-in that waits; inside the transaction that holds the person."""
     token = make_token()
     row = PendingSignIn(
@@ -101,7 +112,7 @@ def _wait(user: User, method: str) -> str:
         user_id=user.id,
         method=method,
         password_hash=user.password_hash,
-        expires_at=db.session.scalars(select(db_later(PENDING_SECONDS))).one(),
+        expires_at=db.session.scalars(select(db_later(seconds))).one(),
     )
     db.session.add(row)
     db.session.flush()

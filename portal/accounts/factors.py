@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
+from portal.errors import Conflict
 from portal.extensions import db
 from portal.models import AuthenticatorApp, Group, HouseRule, Membership, Passkey, User
 
@@ -12,8 +13,12 @@ RULE = "second_factor"
 def has_second_factor(user_id: int) -> bool:
     """Whether the person has an app that shows codes, or a passkey."""
     app = exists().where(AuthenticatorApp.user_id == user_id)
-    key = exists().where(Passkey.user_id == user_id)
-    return bool(db.session.scalar(select(or_(app, key))))
+    return has_passkey(user_id) or bool(db.session.scalar(select(app)))
+
+
+def has_passkey(user_id: int) -> bool:
+    """Whether the person has a passkey."""
+    return bool(db.session.scalar(select(exists().where(Passkey.user_id == user_id))))
 
 
 def must_have_second_factor(user_id: int) -> bool:
@@ -27,3 +32,9 @@ def is_asked() -> ColumnElement[bool]:
     asking = select(Membership.user_id).join(Group, Group.id == Membership.group_id)
     asking = asking.where(Membership.user_id == User.id, Group.second_factor_since.is_not(None)).correlate(User)
     return or_(rule == "everybody", and_(rule == "administrators", User.is_admin), asking.exists())
+
+
+def require_not_asked(user_id: int) -> None:
+    """Raise Conflict when a person who must have a second factor has none left; in the transaction that took it."""
+    if must_have_second_factor(user_id) and not has_second_factor(user_id):
+        raise Conflict("You need a second factor here, and this is your last one. Set up another first.")

@@ -14,6 +14,8 @@ from portal.extensions import release_connection, settings
 
 MINIMUM, MAXIMUM = 15, 1024
 """Code points of a password that stands alone (NIST SP 800-63B-4, 3.1.1.2)."""
+SHORTEST = 8
+"""Of one that lets nobody in without a second factor."""
 AT_ONCE, WAITING = 2, 16
 REPEATED = 4
 
@@ -21,10 +23,13 @@ _running = threading.BoundedSemaphore(AT_ONCE)
 _admitted = threading.BoundedSemaphore(AT_ONCE + WAITING)
 
 
-def require_good_password(password: str, *personal: str) -> None:
-    """Raise BadInput with the reason unless this may be a password; ``personal`` are words it must not consist of."""
-    if len(password) < MINIMUM:
-        raise BadInput(f"A password needs at least {MINIMUM} characters. A sentence is easy to remember.")
+def require_good_password(password: str, *personal: str, shortest: int = MINIMUM) -> None:
+    """Raise BadInput with the reason unless this may be a password; ``personal`` are words it must not consist of.
+
+    ``shortest`` is ``SHORTEST`` for somebody who has a second factor.
+    """
+    if len(password) < shortest:
+        raise BadInput(f"A password needs at least {shortest} characters. A sentence is easy to remember.")
     if len(password) > MAXIMUM:
         raise BadInput(f"A password may have at most {MAXIMUM} characters.")
     folded = _normal(password).casefold()
@@ -95,6 +100,6 @@ def _normal(password: str) -> str:
 def _sequences() -> frozenset[str]:
     runs = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "12345678901234567890", "qwertyuiopasdfghjklzxcvbnm")
     words = ("password", "letmein", "welcome", "changeme", "administrator", "portal")
-    made = {run[:length] for run in runs for length in range(MINIMUM, len(run) + 1)}
-    made |= {(word * MINIMUM)[:length] for word in words for length in range(MINIMUM, 40)}
-    return frozenset(made | {f"{word}{run}" for word in words for run in ("1234567", "12345678", "123456789")})
+    made = {run[:length] for run in runs for length in range(SHORTEST, len(run) + 1)}
+    made |= {(word * MINIMUM)[:length] for word in words for length in range(SHORTEST, 40)}
+    return frozenset(made | {f"{word}{'123456789'[:length]}" for word in words for length in range(1, 10)})

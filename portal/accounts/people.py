@@ -6,13 +6,14 @@ from sqlalchemy import delete, literal, select, update
 
 from portal import audit
 from portal.accounts.entrances import close_entrances, spend_open_tokens
+from portal.accounts.factors import has_second_factor
 from portal.accounts.letters import masked, tell
-from portal.accounts.passwords import hash_password, needs_rehash, require_good_password
+from portal.accounts.passwords import MINIMUM, SHORTEST, hash_password, needs_rehash, require_good_password
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
-from portal.models import AuditPerson, Session, User, db_now
+from portal.models import AuditPerson, KnownDevice, PendingSignIn, Session, User, db_now
 
 EMAIL_LENGTH, NAME_LENGTH = 254, 200
 LONGEST = 1000
@@ -150,18 +151,30 @@ def set_password(actor: Actor | None, user_id: int, password: str, *, keep_sessi
     Whoever had one before is told by mail.
     """
     user = get_user(user_id)
-    require_good_password(password, user.name, user.email)
+    require_good_password(password, user.name, user.email, shortest=shortest_password(user_id))
     store_password(actor, user_id, hash_password(password), keep_session=keep_session)
 
 
+def shortest_password(user_id: int) -> int:
+    """How many characters a password of the person has at least: fewer beside a second factor."""
+    return SHORTEST if has_second_factor(user_id) else MINIMUM
+
+
 def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_session: int | None = None) -> None:
-    """The same with a hash already made, so that no transaction is open while it is computed."""
+    """The same with a hash already made, so that no transaction is open while it is computed.
+
+    Sign-ins that wait for a second factor are over. Without a session to keep it is a reset, and every browser that
+    was known is a stranger again.
+    """
     with transaction() as session:
         user = get_account(user_id)
         if user.password_hash is not None:
             tell(user, "password_changed")
         user.password_hash = hashed
         session.execute(delete(Session).where(Session.user_id == user_id, Session.id != (keep_session or 0)))
+        session.execute(delete(PendingSignIn).where(PendingSignIn.user_id == user_id))
+        if keep_session is None:
+            session.execute(delete(KnownDevice).where(KnownDevice.user_id == user_id))
         end_tickets(user_id)
         spend_open_tokens(user_id)
         audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))

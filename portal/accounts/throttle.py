@@ -8,8 +8,8 @@ from portal.extensions import lock_on, settings, transaction
 from portal.models import SignInAttempt, db_later
 from portal.tokens import token_hash
 
-KEEP_SECONDS = 24 * 3600
-QUARTER = 15 * 60
+DAY, QUARTER = 24 * 3600, 15 * 60
+KEEP_SECONDS = DAY
 
 Limit = tuple[str, int, int]
 """What is counted, how many are allowed, within how many seconds."""
@@ -31,16 +31,24 @@ def record_try(*limits: Limit) -> list[int]:
         return list(session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows))
 
 
-def record_guess(email: str, network: str) -> list[int]:
-    """Count one try to prove to be the person of this address, whatever the means, or raise TooManyTries.
+def record_guess(email: str, network: str, device: int | None = None) -> list[int]:
+    """Count one try to prove to be the person of this address, whatever the means, or raise TooManyTries."""
+    return record_try(*guess_limits(email, network, device))
 
-    Passwords and codes count together: by account and network, and by network alone.
+
+def guess_limits(email: str, network: str, device: int | None = None) -> list[Limit]:
+    """What such a try counts towards: passwords and codes together, by account and network, and by network alone.
+
+    On a browser that has signed in as this person before (see ``find_device``) it counts there and nowhere else, so
+    that nobody who guesses from the same network keeps it out.
     """
     limits, account = settings(), token_hash("account", email_key(email)).hex()
-    return record_try(
+    if device is not None:
+        return [(f"login:{account}:device-{device}", limits.login_tries, QUARTER)]
+    return [
         (f"login:{account}:{network}", limits.login_tries, QUARTER),
         (f"login-network:{network}", limits.network_tries, QUARTER),
-    )
+    ]
 
 
 def clear_try(ids: list[int]) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from portal import audit
 from portal.accounts.passwords import hash_password, require_good_password
-from portal.accounts.people import actor_of, add_user, get_user, has_users, store_password
+from portal.accounts.people import actor_of, add_user, get_user, has_users, shortest_password, store_password
 from portal.actors import Actor
 from portal.errors import TokenGone, TokenNotFound
 from portal.extensions import db, lock_on, transaction
@@ -101,7 +101,7 @@ def spend_token(token: str, password: str) -> User:
     if found.user_id is None or found.purpose not in SETS_PASSWORD:
         raise TokenNotFound
     user = get_user(found.user_id)
-    require_good_password(password, user.name, user.email)
+    require_good_password(password, user.name, user.email, shortest=shortest_password(user.id))
     hashed = hash_password(password)
     with transaction():
         spend(token, found.purpose)

@@ -23,6 +23,7 @@ from portal.views import (
     profile,
     reset,
     second,
+    security,
     shares,
     zips,
 )
@@ -37,6 +38,7 @@ BLUEPRINTS = (
     confirm.bp,
     passkeys.bp,
     second.bp,
+    security.bp,
     browse.bp,
     documents.bp,
     deliveries.bp,

@@ -10,7 +10,7 @@ from portal.extensions import settings
 from portal.models import OneTimeToken
 from portal.views import forms
 from portal.views.cookies import take_session
-from portal.views.entering import entered
+from portal.views.entering import device_tokens, entered
 from portal.views.guard import agent, allow, find_person, network, person, safe_next
 from portal.views.notices import done
 
@@ -34,7 +34,8 @@ def sign_in() -> AnyResponse:
     target = safe_next(request.form.get("next", "/"))
     email = request.form.get("email", "")
     try:
-        outcome = accounts.sign_in(email, request.form.get("password", ""), network=network(), agent=agent())
+        password, client = request.form.get("password", ""), {"network": network(), "agent": agent()}
+        outcome = accounts.sign_in(email, password, devices=device_tokens(), **client)
     except (SignInFailed, TooManyTries) as problem:
         return login_page(target, email, problem)
     return entered(outcome, target)

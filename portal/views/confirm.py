@@ -5,7 +5,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
 from portal.accounts import passkeys
-from portal.errors import Forbidden, PortalError, TooManyTries
+from portal.accounts.apps import find_app
+from portal.accounts.confirming import confirm_by_code
+from portal.errors import CodeWrong, Forbidden, PortalError, TooManyTries
+from portal.views.entering import device_tokens
 from portal.views.guard import allow, person, safe_next
 from portal.views.pages import render
 
@@ -23,22 +26,25 @@ def show() -> AnyResponse:
 @bp.post("")
 @allow("signed in")
 def prove() -> AnyResponse:
-    """Take the password, and go on."""
+    """Take the password, or a code of the app of somebody who has no password, and go on."""
     target = safe_next(request.form.get("next", "/account"))
     try:
-        accounts.confirm_by_password(person(), request.form.get("password", ""))
-    except (Forbidden, TooManyTries) as problem:
+        if "code" in request.form:
+            confirm_by_code(person(), request.form["code"], device_tokens())
+        else:
+            accounts.confirm_by_password(person(), request.form.get("password", ""), device_tokens())
+    except (CodeWrong, Forbidden, TooManyTries) as problem:
         return _page(target, problem)
     return redirect(target, 303)
 
 
 def _page(target: str, problem: PortalError | None = None) -> Response:
     user = accounts.get_user(person().user_id or 0)
-    has_password = user.password_hash is not None
+    has_password, has_app = user.password_hash is not None, find_app(user.id) is not None
     has_passkey = passkeys.is_possible() and bool(passkeys.list_passkeys(user.id))
-    values = {"target": target, "has_password": has_password, "has_passkey": has_passkey, "problem": problem}
-    has_identity = accounts.has_identity(user.id)
-    page = render("account/confirm.html", category=None, has_identity=has_identity, **values)
+    means = {"has_password": has_password, "has_app": has_app, "has_passkey": has_passkey}
+    means |= {"has_identity": accounts.has_identity(user.id)}
+    page = render("account/confirm.html", category=None, target=target, problem=problem, **means)
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

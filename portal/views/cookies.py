@@ -1,6 +1,7 @@
 """Cookies: one opaque token for who is signed in, and for everybody else a signed one that only carries CSRF."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -10,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.settings import Settings
 from portal.tokens import is_token
 
+DEVICE_SECONDS = 400 * 86400
 CSRF_FIELD = "csrf_token"
 """Where Flask-WTF looks for the secret."""
 
@@ -110,6 +112,17 @@ def take_provider(response: AnyResponse, settings: Settings) -> None:
     """Take it out of the browser: it has come back."""
     name, secure = provider_cookie(settings), settings.is_secure
     response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def device_cookie(settings: Settings) -> str:
+    """The name of the cookie by which a browser is known that has signed in before; it opens nothing."""
+    return "__Host-portal-device" if settings.is_secure else "portal-device"
+
+
+def give_device(response: AnyResponse, settings: Settings, tokens: Sequence[str]) -> None:
+    """Know the browser again for the people who have signed in with it, as long as browsers keep a cookie."""
+    name, secure, value = device_cookie(settings), settings.is_secure, ".".join(tokens)
+    response.set_cookie(name, value, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Lax")
 
 
 def ticket_cookie(settings: Settings) -> str:

@@ -9,6 +9,8 @@ SENTENCES = {
     "account-changed": "The account is changed.",
     "account-disabled": "The account is disabled. Its sessions have ended and its one-time addresses are used up.",
     "account-enabled": "The account is open again, with the password it had.",
+    "app-removed": "The app is removed. Its codes open nothing any more.",
+    "app-replaced": "The other app is set up. The one before opens nothing any more.",
     "category-added": "The category is added.",
     "category-changed": "The category is changed.",
     "category-moved": "The category is moved. Its old addresses lead on to it.",

@@ -129,9 +129,9 @@ def _spend_request() -> Returned:
 def _enter(returned: Returned) -> AnyResponse:
     try:
         proof = _identify(returned)
-        way = {"network": network(), "agent": agent()}
-        user_id = accounts.admit(proof, **way)
-        outcome = accounts.enter(user_id, "provider", **way, is_two_factor=proof.is_two_factor)
+        where, program, is_two_factor = network(), agent(), proof.is_two_factor
+        user_id = accounts.admit(proof, network=where, agent=program)
+        outcome = accounts.enter(user_id, "provider", network=where, agent=program, is_two_factor=is_two_factor)
     except (ProviderProblem, ProviderRefused) as problem:
         return _refused(returned.target, problem)
     except SignInFailed:  # disabled this very moment

@@ -4,19 +4,108 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
+from portal.accounts.entering import SET_UP_SECONDS
+from portal.accounts.second import (
+    enter_by_code,
+    enter_by_recovery_code,
+    enter_set_up,
+    require_pending,
+    set_up_app,
+)
+from portal.errors import CodeWrong, Conflict, PortalError, RecoveryCodeWrong, SignInOver, TooManyTries
 from portal.extensions import settings
-from portal.views.cookies import pending_cookie
-from portal.views.guard import allow, safe_next
+from portal.models import PendingSignIn
+from portal.views import appcodes
+from portal.views.auth import login_page
+from portal.views.cookies import give_pending, pending_cookie, take_pending
+from portal.views.entering import device_tokens, entered
+from portal.views.guard import agent, allow, network, safe_next
 
 bp = Blueprint("second", __name__, url_prefix="/login/second")
+
+OTHER_PAGE = "The page was open too long. Scan the new picture and type the code that the app shows then."
 
 
 @bp.get("")
 @allow("anyone")
 def show() -> AnyResponse:
-    """The page that asks for it; without a sign-in that waits, the sign-in page."""
+    """The page that asks for it, or leads through setting one up; without a sign-in that waits, the sign-in page."""
     target = safe_next(request.args.get("next", "/"))
-    pending = accounts.find_pending(request.cookies.get(pending_cookie(settings()), ""))
-    if pending is None:
-        return redirect(url_for("auth.login", next=target))
-    return Response(render_template("auth/second.html", target=target))
+    pending = accounts.find_pending(pending_token())
+    return redirect(url_for("auth.login", next=target)) if pending is None else _page(pending, target)
+
+
+@bp.post("")
+@allow("anyone")
+def give() -> AnyResponse:
+    """Take a code of the app, or a recovery code, and let the person in."""
+    target = safe_next(request.form.get("next", "/"))
+    prove = enter_by_recovery_code if "recovery" in request.form else enter_by_code
+    code = request.form.get("recovery", request.form.get("code", ""))
+    try:
+        outcome = prove(pending_token(), code, network=network(), agent=agent(), devices=device_tokens())
+    except (CodeWrong, TooManyTries, SignInOver) as problem:
+        return refused(problem, target)
+    return entered(outcome, target)
+
+
+@bp.post("/app")
+@allow("anyone")
+def set_up() -> AnyResponse:
+    """Take the first code of a new app and show the recovery codes, once. Nobody is in yet."""
+    target = safe_next(request.form.get("next", "/"))
+    try:
+        pending = require_pending(pending_token())
+        secret = appcodes.offered(accounts.get_user(pending.user_id))
+        if not secret:
+            raise Conflict(OTHER_PAGE)
+        codes = set_up_app(pending_token(), secret, request.form.get("code", ""), network=network())
+    except (CodeWrong, Conflict, SignInOver) as problem:
+        return refused(problem, target)
+    response = Response(render_template("auth/second_codes.html", target=target, codes=codes))
+    give_pending(response, settings(), pending_token(), SET_UP_SECONDS)
+    return response
+
+
+@bp.post("/kept")
+@allow("anyone")
+def go_on() -> AnyResponse:
+    """Let the person in who has set a second factor up and kept the recovery codes."""
+    target = safe_next(request.form.get("next", "/"))
+    try:
+        outcome = enter_set_up(pending_token(), network=network(), agent=agent())
+    except SignInOver as problem:
+        return refused(problem, target)
+    return entered(outcome, target)
+
+
+def pending_token() -> str:
+    """The token of the sign-in that waits in this browser, "" for none."""
+    return request.cookies.get(pending_cookie(settings()), "")
+
+
+def refused(problem: PortalError, target: str) -> AnyResponse:
+    """The page once more, with the reason; the sign-in page when the sign-in is over."""
+    pending = accounts.find_pending(pending_token())
+    if pending is not None and not isinstance(problem, SignInOver):
+        return _page(pending, target, problem)
+    response = login_page(target, problem=problem if isinstance(problem, SignInOver) else SignInOver())
+    take_pending(response, settings())
+    return response
+
+
+def _page(pending: PendingSignIn, target: str, problem: PortalError | None = None) -> Response:
+    user = accounts.get_user(pending.user_id)
+    has_one = accounts.has_second_factor(user.id)
+    if pending.passed_at is not None:
+        page = render_template("auth/second_codes.html", target=target, codes=[])
+    elif has_one:
+        is_recovery = isinstance(problem, RecoveryCodeWrong)
+        page = render_template("auth/second.html", target=target, user=user, problem=problem, is_recovery=is_recovery)
+    else:
+        offer = appcodes.offer(user, request.form.get("sealed", ""))
+        page = render_template("auth/second_set_up.html", target=target, offer=offer, problem=problem)
+    response = Response(page, problem.status if problem else 200)
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response

@@ -15,8 +15,9 @@ from portal.accounts import (
 )
 from portal.errors import SignInFailed
 from portal.extensions import db, transaction
-from portal.models import AuthenticatorApp, Group, HouseRule, PendingSignIn, Session, User
+from portal.models import Group, HouseRule, PendingSignIn, Session, User
 from portal.tokens import token_hash
+from tests.factors import with_app
 from tests.makers import NETWORK, PASSWORD, change, group, now, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -28,10 +29,10 @@ def come_in(user: User, method: str = "password", *, is_two_factor: bool = False
     return outcome
 
 
-def with_app(user: User) -> User:
-    """The person, who has an app that shows codes."""
-    with transaction() as session:
-        session.add(AuthenticatorApp(user_id=user.id, secret="A" * 32))
+def having_app(name: str = "Ada", password: str | None = None) -> User:
+    """A person who has an app that shows codes."""
+    user = person(name, password=password)
+    with_app(user)
     return user
 
 
@@ -58,7 +59,7 @@ def test_who_has_no_second_factor_and_needs_none_is_in(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["password", "passkey", "provider", "address"])
 def test_who_has_a_second_factor_has_no_session_until_it_is_given(method: str) -> None:
-    outcome = come_in(with_app(person()), method)
+    outcome = come_in(having_app(), method)
     assert isinstance(outcome, SecondFactorDue)
     assert sessions() == 0
     assert find_session(outcome.token) is None
@@ -68,7 +69,7 @@ def test_who_has_a_second_factor_has_no_session_until_it_is_given(method: str) -
 
 
 def test_who_gave_two_factors_at_once_is_in() -> None:
-    outcome = come_in(with_app(person()), "passkey", is_two_factor=True)
+    outcome = come_in(having_app(), "passkey", is_two_factor=True)
     assert isinstance(outcome, Entered)
     assert db.session.scalars(select(Session)).one().second_factor_at is not None
 
@@ -98,26 +99,26 @@ def test_a_group_may_ask_its_people() -> None:
 
 
 def test_a_sign_in_by_password_waits_too() -> None:
-    ada = with_app(person(password=PASSWORD))
+    ada = having_app(password=PASSWORD)
     outcome = sign_in(ada.email, PASSWORD, network=NETWORK, agent="tests")
     assert isinstance(outcome, SecondFactorDue)
     assert sessions() == 0
 
 
 def test_nobody_waits_longer_than_ten_minutes() -> None:
-    outcome = come_in(with_app(person()))
+    outcome = come_in(having_app())
     change(db.session.scalars(select(PendingSignIn)).one(), expires_at=now())
     assert find_pending(outcome.token) is None
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 43, "\x00" * 43])
 def test_what_is_no_token_waits_for_nothing(token: str) -> None:
-    come_in(with_app(person()))
+    come_in(having_app())
     assert find_pending(token) is None
 
 
 def test_only_the_hash_of_a_token_is_kept_and_it_is_good_for_nothing_else() -> None:
-    outcome = come_in(with_app(person()))
+    outcome = come_in(having_app())
     stored = db.session.scalars(select(PendingSignIn.token_hash)).one()
     assert stored == token_hash("pending", outcome.token)
     assert stored != token_hash("session", outcome.token)
@@ -140,7 +141,7 @@ def test_a_password_that_was_changed_since_it_was_checked_lets_nobody_in() -> No
 
 
 def test_one_person_waits_in_twenty_places_at_most_and_old_waits_are_cleared_away() -> None:
-    ada, bob = with_app(person()), with_app(person("Bob"))
+    ada, bob = having_app(), having_app("Bob")
     come_in(bob)
     change(db.session.scalars(select(PendingSignIn)).one(), expires_at=now())
     outcomes = [come_in(ada) for _ in range(22)]
