@@ -4,9 +4,10 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, CompoundSelect, SQLColumnExpression, and_, insert, or_, select, union_all
 
 from portal.actors import Actor
 from portal.errors import Forbidden
@@ -16,6 +17,10 @@ from portal.models import AuditEvent, AuditPerson, ShareLink, User
 PAGE = 50
 CHUNK = 500
 """How many people are looked up by one statement."""
+NAMING = ("grant.added", "grant.removed", "group.joined", "group.left")
+"""Actions whose details say whom they were done to; of all others a person is the thing itself, or nobody is."""
+DISORDER = 10_000
+"""By how much the ids of two events may be the other way round than their moments."""
 CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
 
 
@@ -124,27 +129,88 @@ def introduce(user_id: int, name: str, email: str) -> str:
 def list_events(
     *,
     action: str | None = None,
+    actions: Sequence[str] = (),
     user_id: int | None = None,
+    whom_id: int | None = None,
+    about_id: int | None = None,
     thing: tuple[str, int] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: int | None = None,
     limit: int = PAGE,
 ) -> tuple[list[EventRow], int | None]:
     """The log, the newest first, with the id to go on after.
 
-    Narrowed to one action, to what one person did, or to what was done to one thing.
+    Narrowed to one action or to any of several, to what one person did (``user_id``), to what was done to them
+    (``whom_id``) or to both (``about_id``), to what was done to one thing, and to a time, ``until`` itself left out.
     """
-    statement = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit + 1)
-    if action is not None:
-        statement = statement.where(AuditEvent.action == action)
+    wanted = _in_time(since, until)
     if user_id is not None:
-        mine = select(AuditPerson.person_hash).where(AuditPerson.user_id == user_id)
-        statement = statement.where(AuditEvent.actor_hash == mine.scalar_subquery())
+        wanted.append(_done_by(user_id))
+    if whom_id is not None:
+        wanted.append(_done_to(whom_id))
+    if about_id is not None:
+        wanted.append(or_(_done_by(about_id), _done_to(about_id)))
     if thing is not None:
-        statement = statement.where(AuditEvent.object_type == thing[0], AuditEvent.object_id == thing[1])
+        wanted += [AuditEvent.object_type == thing[0], AuditEvent.object_id == thing[1]]
     if after is not None:
-        statement = statement.where(AuditEvent.id < after)
+        wanted.append(AuditEvent.id < after)
+    chosen = [action] if action is not None else list(dict.fromkeys(actions))
+    if len(chosen) == 1:
+        wanted.append(AuditEvent.action == chosen[0])
+    elif chosen:
+        wanted = [AuditEvent.id.in_(_newest_of_each(chosen, wanted, limit + 1))]
+    statement = select(AuditEvent).where(*wanted).order_by(AuditEvent.id.desc()).limit(limit + 1)
     events = list(db.session.scalars(statement))
     return _with_names(events[:limit]), events[limit - 1].id if len(events) > limit else None
+
+
+def find_named(user_id: int) -> Named | None:
+    """What the log may say of a person; None for somebody it does not know."""
+    found = db.session.scalar(select(AuditPerson).where(AuditPerson.user_id == user_id))
+    return Named(found.user_id, found.name) if found is not None else None
+
+
+def _done_by(user_id: int) -> ColumnElement[bool]:
+    return AuditEvent.actor_hash == _hash_known(user_id)
+
+
+def _done_to(user_id: int) -> ColumnElement[bool]:
+    is_thing = and_(AuditEvent.object_type == "user", AuditEvent.object_id == user_id)
+    is_named = AuditEvent.details["person"].as_string() == _hash_known(user_id)
+    return or_(is_thing, and_(AuditEvent.action.in_(NAMING), is_named))
+
+
+def _hash_known(user_id: int) -> SQLColumnExpression[str]:
+    return select(AuditPerson.person_hash).where(AuditPerson.user_id == user_id).scalar_subquery()
+
+
+def _newest_of_each(actions: Iterable[str], wanted: Sequence[ColumnElement[bool]], limit: int) -> CompoundSelect[int]:
+    """The ids of the newest events of each action: each is read off the index of actions, however long the log is."""
+    newest = [
+        select(AuditEvent.id)
+        .where(AuditEvent.action == action, *wanted)
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+        .subquery()
+        for action in actions
+    ]
+    return union_all(*(select(one.c.id) for one in newest))
+
+
+def _in_time(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """Bounds of moments, and of ids beside them, by which a page is found at once wherever it is in the log.
+
+    Ids rise with the moments but for events that were written down at the same time, so they are taken widely.
+    """
+    wanted: list[ColumnElement[bool]] = []
+    if since is not None:
+        first = select(AuditEvent.id).where(AuditEvent.at >= since).order_by(AuditEvent.at).limit(1)
+        wanted += [AuditEvent.at >= since, AuditEvent.id >= (db.session.scalar(first) or 0) - DISORDER]
+    if until is not None:
+        last = select(AuditEvent.id).where(AuditEvent.at < until).order_by(AuditEvent.at.desc()).limit(1)
+        wanted += [AuditEvent.at < until, AuditEvent.id <= (db.session.scalar(last) or 0) + DISORDER]
+    return wanted
 
 
 def _with_names(events: Iterable[AuditEvent]) -> list[EventRow]:

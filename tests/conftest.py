@@ -16,6 +16,7 @@ from portal.settings import Settings
 from tests import properties
 from tests.databases import TEMPLATE, EmptiedDatabase, PostgresServer, SqliteTemplate, memory, sqlite_url, watched
 from tests.makers import core, running, settings_for
+from tests.plans import Asked, asking
 
 properties.register()
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every server and command of a test would compile the portal anew
@@ -154,4 +155,11 @@ def statements(context: Flask) -> Iterator[list[str]]:
     """Every SQL statement but BEGIN, as the driver runs it; ``clear()`` it before what is to be counted."""
     db.session.commit()  # the connection it holds was given out before anybody watched
     with watched(db.engine) as seen:
+        yield seen
+
+
+@pytest.fixture
+def asked(context: Flask) -> Iterator[Asked]:
+    """Every statement that is sent, with its values, for ``plans.plan``."""
+    with asking(db.engine) as seen:
         yield seen

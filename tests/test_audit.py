@@ -1,16 +1,19 @@
 """The log: one row per fact, in the transaction of its change, never changed or removed, without personal values."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from portal import audit
-from portal.accounts import add_group, join_group
+from portal.accounts import add_group, disable_user, join_group
 from portal.actors import PORTAL, Actor
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, AuditPerson
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
-from tests.makers import actor, group, person
+from tests.makers import actor, group, person, release
+from tests.plans import Asked, plan
 
 pytestmark = pytest.mark.usefixtures("context")
 KEPT = AuditEvent.__table__.c.keys()
@@ -173,6 +176,69 @@ def test_the_log_can_be_narrowed_to_an_action_a_person_or_a_thing() -> None:
     assert [(row.who and row.who.name, row.whom and row.whom.name) for row in by_action] == [("Bob", "Ada")]
     assert [row.event.action for row in by_person] == ["group.added"]
     assert [row.event.action for row in by_thing] == ["group.joined", "group.added"]
+
+
+def test_the_log_can_be_narrowed_to_whom_something_was_done_and_to_whoever_has_a_part_in_it() -> None:
+    ada, bob = person("Ada"), person("Bob")
+    clients = group("Clients")
+    join_group(actor(bob), clients.id, ada.id)
+    disable_user(actor(ada), bob.id)
+
+    def actions(rows: tuple[list[audit.EventRow], int | None]) -> list[str]:
+        return [row.event.action for row in rows[0]]
+
+    assert actions(audit.list_events(whom_id=ada.id)) == ["group.joined", "user.added"]
+    assert actions(audit.list_events(about_id=ada.id)) == ["user.disabled", "group.joined", "user.added"]
+    assert actions(audit.list_events(about_id=ada.id, actions=["user.added", "group.joined"])) == [
+        "group.joined",
+        "user.added",
+    ]
+
+
+def test_several_actions_are_read_in_order_page_by_page() -> None:
+    made = [record(action).id for action in ("a.b", "c.d", "x.y", "c.d", "a.b")]
+    page, after = audit.list_events(actions=["a.b", "c.d", "a.b"], limit=3)
+    rest, end = audit.list_events(actions=["a.b", "c.d"], limit=3, after=after)
+    assert [row.event.id for row in (*page, *rest)] == [made[4], made[3], made[1], made[0]]
+    assert end is None
+
+
+def test_a_time_has_its_beginning_and_not_its_end() -> None:
+    first, second = record("a.b"), record("c.d")
+    page, _ = audit.list_events(since=second.at)
+    before, _ = audit.list_events(until=second.at)
+    assert [row.event.id for row in page] == [second.id]
+    assert [row.event.id for row in before] == [first.id]
+    assert audit.list_events(since=second.at, until=second.at) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("index", "narrowing"),
+    [
+        ("ix_audit_events_actor_hash", {"user_id": 1}),
+        ("ix_audit_events_object", {"thing": ("group", 1)}),
+        ("ix_audit_events_action", {"action": "a.b"}),
+        ("ix_audit_events_action", {"actions": ["a.b", "c.d"]}),
+    ],
+)
+def test_what_the_log_is_narrowed_to_is_looked_up_in_an_index(
+    index: str, narrowing: dict[str, Any], asked: Asked
+) -> None:
+    person()
+    record()
+    release()
+    asked.clear()
+    audit.list_events(**narrowing)
+    assert index in plan(asked[:1])
+
+
+@SQLITE_ONLY
+def test_whom_something_was_done_to_is_looked_up_in_two_indexes(asked: Asked) -> None:
+    audit.list_events(whom_id=1)
+    way = plan(asked[:1])
+    assert "MULTI-INDEX OR" in way
+    assert "ix_audit_events_object" in way
+    assert "ix_audit_events_action" in way
 
 
 def test_a_full_page_that_is_the_last_one_promises_no_more() -> None:

@@ -1,44 +1,16 @@
 """Lists of people: narrowed as asked, in pages that follow an index however many people there are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from flask import Flask
-from sqlalchemy import event, text
 
 from portal import accounts
 from portal.accounts import erase_user, listing
 from portal.accounts.listing import PeoplePage, count_members, count_people, list_people, state_of_person
-from portal.extensions import db
 from tests.makers import PASSWORD, change, group, now, person, release
+from tests.plans import Asked, plan
 
 pytestmark = pytest.mark.usefixtures("context")
-
-Asked = list[tuple[str, object]]
-
-
-@pytest.fixture
-def asked(context: Flask) -> Iterator[Asked]:
-    """Every statement that is sent, with its values."""
-    seen: Asked = []
-
-    def see(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
-        seen.append((statement, values))
-
-    event.listen(db.engine, "before_cursor_execute", see)
-    yield seen
-    event.remove(db.engine, "before_cursor_execute", see)
-
-
-def plan(asked: Asked) -> str:
-    """How the database goes about the last statement; PostgreSQL as it would with more rows than a test has."""
-    statement, values = asked[-1]
-    connection = db.session.connection()
-    if connection.dialect.name == "sqlite":
-        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all())  # type: ignore[arg-type]
-    for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
-        connection.execute(text(f"SET LOCAL {setting} = off"))
-    return str(connection.exec_driver_sql(f"EXPLAIN {statement}", values).all())  # type: ignore[arg-type]
 
 
 def names(page: PeoplePage) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from portal import accounts, audit, catalog, shares
 from portal.catalog import Principal
@@ -17,7 +17,7 @@ from portal.errors import SignInFailed
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, AuditPerson, Ticket
 from portal.settings import Settings
-from portal.views.admin.sentences import CHOICES, OF_THEIR_OWN, SENTENCES
+from portal.views.admin.sentences import CHOICES, GROUPS, OF_THEIR_OWN, SENTENCES
 from tests import makers
 from tests.views.desk import Desk
 
@@ -122,13 +122,81 @@ def test_the_network_is_no_part_of_the_sentence(world: World) -> None:
     assert " from 127" not in page
 
 
-def test_the_choice_of_actions_is_in_words_and_sorted_by_them(world: World) -> None:
+def test_every_action_can_be_chosen_in_words_by_itself_or_with_its_group(world: World) -> None:
     page = world.admin.read("/admin/log")
-    choice = page[page.index('<select id="action"') : page.index("</select>")]
-    words = re.findall(r'<option value="[a-z._]*"[^>]*>([^<]+)</option>', choice)
+    choice = page[page.index('<select id="action"') : page.index("</select>", page.index('<select id="action"'))]
+    groups = re.findall(
+        r'<optgroup label="([^"]+)"><option value="[a-z-]+"[^>]*>\1, all</option>(.*?)</optgroup>', choice
+    )
+    chosen = [re.findall(r'<option value="([a-z._]+)"[^>]*>([^<]+)</option>', options) for _, options in groups]
 
-    assert words[0] == "Anything"
-    assert words[1:] == sorted(CHOICES.values())
+    assert [words for words, _ in groups] == [words for words, _ in GROUPS.values()]
+    assert sorted(one for options in chosen for one in options) == sorted(CHOICES.items())
+    for options in chosen:
+        assert [words for _, words in options] == sorted(words for _, words in options)
+
+
+def test_the_log_is_narrowed_to_a_group_of_actions(world: World) -> None:
+    with world.app.app_context():
+        makers.grant(makers.category("reports"), group=makers.group("Clients"))
+    assert sentences(world.admin.read("/admin/log?action=permissions")) == [
+        "The operator gave the group Clients permission to read reports",
+        "The operator added the group Clients",
+    ]
+
+
+def test_a_person_is_found_by_a_part_of_the_name_with_what_they_did_and_what_was_done_to_them(world: World) -> None:
+    with world.app.app_context():
+        bo = makers.person("Bo Ek")
+        group = accounts.add_group(makers.actor(accounts.get_user(world.ada)), "Clients")
+        accounts.join_group(None, group.id, bo.id)
+        accounts.set_password(makers.actor(bo), bo.id, makers.PASSWORD)
+        accounts.disable_user(None, bo.id)
+    read = world.admin.read
+    both = [
+        "The operator disabled the account of Bo Ek",
+        "Bo Ek set a new password",
+        "The operator put Bo Ek into the group Clients",
+        "The operator added Bo Ek",
+    ]
+
+    assert sentences(read("/admin/log?email=EK")) == both
+    assert sentences(read("/admin/log?email=bo.ek@example.org&part=to")) == both
+    assert sentences(read("/admin/log?email=ek&part=by")) == [both[1]]
+    assert sentences(read("/admin/log?email=ek&part=to&action=permissions")) == [both[2]]
+    assert "Only what Bo Ek did" in re.sub(r"<[^>]+>", "", read(f"/admin/log?person={bo.id}&part=by"))
+
+
+def test_of_several_people_who_are_called_alike_one_is_chosen(world: World) -> None:
+    with world.app.app_context():
+        ids = [makers.person(name).id for name in ("Bo Ek", "Bo Ekman")]
+    page = world.admin.read("/admin/log?email=bo&action=user.added&part=to")
+
+    assert sentences(page) == []
+    assert "Two people are called like that" in page
+    for user_id in ids:
+        assert f'href="/admin/log?action=user.added&part=to&person={user_id}"' in page
+
+
+def test_the_log_is_narrowed_to_days_where_the_person_lives(world: World) -> None:
+    with world.app.app_context():
+        berlin = accounts.get_user(world.ada)
+        makers.change(berlin, timezone="Europe/Berlin")
+        for moment in ("2026-03-01 22:59", "2026-03-01 23:00", "2026-03-02 22:59", "2026-03-02 23:00"):
+            at = datetime.fromisoformat(f"{moment}+00:00")
+            with transaction() as session:
+                values = {"at": at, "action": "group.added", "actor_kind": "operator", "object_label": moment}
+                session.execute(insert(AuditEvent).values(values))
+    read = world.admin.read
+
+    assert sentences(read("/admin/log?from=2026-03-02&to=2026-03-02")) == [
+        "The operator added the group 2026-03-02 22:59",
+        "The operator added the group 2026-03-01 23:00",
+    ]
+    assert len(sentences(read("/admin/log?to=2026-03-02"))) == 3
+    assert len(sentences(read("/admin/log?from=2026-03-02&action=group.added"))) == 3
+    for nonsense in ("from=x", "to=9999-12-31", "from=0001-01-01&to=2999-13-01"):
+        assert sentences(read(f"/admin/log?{nonsense}&action=group.added")) != []
 
 
 def test_refused_sign_ins_say_as_whom(world: World) -> None:

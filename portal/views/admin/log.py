@@ -1,52 +1,132 @@
 """The log: who did what, one sentence for each event."""
 
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 
 from flask import Blueprint, Response, request
 
 from portal import accounts, audit
 from portal.catalog import parse_id
+from portal.models import User
 from portal.views import forms
 from portal.views.admin import house
-from portal.views.admin.sentences import CHOICES, HISTORIES, sentence
-from portal.views.clock import local
+from portal.views.admin.sentences import CHOICES, GROUPS, HISTORIES, actions_of, sentence
+from portal.views.clock import from_local, local
 from portal.views.guard import allow
 
 bp = Blueprint("log", __name__, url_prefix="/admin")
 
 NOBODY = 0
-"""The id nobody has: what an address without an account is looked for with."""
+"""The id nobody has: what the log is narrowed to while nobody, or not yet one person, is chosen."""
+OFFERED = 12
+"""Of more people than this who are called alike, the first are offered."""
+QUERY_LENGTH = 200
+PARTS = ("", "by", "to")
+"""The part a person had in an event, as the choice of the page has it: any, they did it, it was done to them."""
+NARROWING = ("action", "email", "person", "part", "thing", "from", "to")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the address narrows the log to."""
+
+    actions: list[str]
+    sought: str
+    people: list[User]
+    user_id: int | None
+    part: str
+    thing: tuple[str, int] | None
+    since: datetime | None
+    until: datetime | None
+    query: dict[str, str] = field(default_factory=dict)
+
+    def events(self, after: int | None, limit: int = audit.PAGE) -> tuple[list[audit.EventRow], int | None]:
+        """A page of the log, with the id to go on after."""
+        return audit.list_events(
+            actions=self.actions,
+            about_id=self._in_part(""),
+            user_id=self._in_part("by"),
+            whom_id=self._in_part("to"),
+            thing=self.thing,
+            since=self.since,
+            until=self.until,
+            after=after,
+            limit=limit,
+        )
+
+    def _in_part(self, part: str) -> int | None:
+        return self.user_id if self.part == part else None
 
 
 @bp.get("/log")
 @allow("administrator")
 def show() -> Response:
-    """Events, narrowed by ``?action=``, ``?email=`` or ``?person=`` (who did it) and ``?thing=KIND-ID``."""
-    action, thing = _action(), _thing(request.args.get("thing", ""))
-    email = request.args.get("email", "")
-    rows, after = audit.list_events(action=action, user_id=_user_id(email), thing=thing, after=forms.query_id("after"))
+    """Events, narrowed by ``?action=`` (one, or a group of them), ``?thing=KIND-ID``, ``?from=`` and ``?to=`` (days).
+
+    ``?email=`` is a part of the name or address of a person, ``?person=`` their id, and ``?part=`` the part they had;
+    of several who are called so, one is to be chosen.
+    """
+    wanted = _wanted()
+    rows, after = wanted.events(forms.query_id("after"))
     return house.show(
         "admin/log.html",
         days=[(day, list(events)) for day, events in groupby(rows, key=lambda row: local(row.event.at).date())],
         after=after,
-        actions=sorted(CHOICES.items(), key=lambda choice: choice[1]),
-        action=action or "",
-        email=email,
-        thing=thing,
+        groups={name: (words, actions_of(name)) for name, (words, _) in GROUPS.items()},
+        choices=CHOICES,
+        wanted=wanted,
+        people=wanted.people[:OFFERED] if wanted.user_id == NOBODY else [],
+        has_more_people=len(wanted.people) > OFFERED,
+        chosen=_name(wanted),
         sentence=sentence,
-        wanted={name: value for name, value in request.args.items() if name in ("action", "email", "person", "thing")},
     )
 
 
-def _action() -> str | None:
-    return request.args.get("action") or None
+def _wanted() -> Wanted:
+    asked = request.args
+    sought = asked.get("email", "")[:QUERY_LENGTH].strip()
+    people = _called(sought)
+    until = _day("to")
+    return Wanted(
+        actions=_actions(asked.get("action", "")),
+        sought=sought,
+        people=people,
+        user_id=_user_id(sought, people),
+        part=asked.get("part", "") if asked.get("part", "") in PARTS else "",
+        thing=_thing(asked.get("thing", "")),
+        since=_midnight(_day("from")),
+        until=_midnight(until + timedelta(days=1) if until is not None and until < date.max else None),
+        query={name: value for name, value in asked.items() if name in NARROWING and value},
+    )
 
 
-def _user_id(email: str) -> int | None:
-    if not email.strip():
+def _actions(value: str) -> list[str]:
+    if value in GROUPS:
+        return actions_of(value)
+    return [value] if value else []
+
+
+def _called(sought: str) -> list[User]:
+    """Who is called so; who has this very address alone."""
+    if not sought:
+        return []
+    exact = accounts.find_user(sought)
+    return [exact] if exact is not None else accounts.list_people(sought, limit=OFFERED + 1).people
+
+
+def _user_id(sought: str, people: list[User]) -> int | None:
+    if not sought:
         return forms.query_id("person")
-    user = accounts.find_user(email)
-    return user.id if user is not None else NOBODY
+    return people[0].id if len(people) == 1 else NOBODY
+
+
+def _name(wanted: Wanted) -> str:
+    """Of the person the log is narrowed to, where the address has only an id; "" for nobody."""
+    if wanted.sought or wanted.user_id is None:
+        return ""
+    found = audit.find_named(wanted.user_id)
+    return (found.name if found is not None else None) or ""
 
 
 def _thing(text: str) -> tuple[str, int] | None:
@@ -54,3 +134,19 @@ def _thing(text: str) -> tuple[str, int] | None:
     kind, _, number = text.rpartition("-")
     found = parse_id(number)
     return (kind, found) if kind in HISTORIES and found is not None else None
+
+
+def _day(name: str) -> date | None:
+    """A day of the address; None for anything else."""
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _midnight(day: date | None) -> datetime | None:
+    """The moment a day begins where the person is; None where no calendar has it."""
+    try:
+        return from_local(datetime.combine(day, time())) if day is not None else None
+    except OverflowError:
+        return None

@@ -147,6 +147,17 @@ CHOICES = {
     "version.added": "Version published",
 }
 """What the choice on the page of the log calls each action."""
+GROUPS: dict[str, tuple[str, set[str]]] = {
+    "accounts": ("Accounts", {"user", "token", "identity", "passkey", "factor", "recovery", "device", "rule"}),
+    "sign-ins": ("Sign-ins and refusals", {"session", "access"}),
+    "permissions": ("Groups and permissions", {"group", "grant"}),
+    "documents": ("Documents", {"document", "version", "pack", "blob", "source"}),
+    "categories": ("Categories", {"category"}),
+    "links": ("Links", {"share"}),
+    "portal": ("The portal", set()),
+}
+"""What actions are grouped by: the word in the address, the words of the choice, and how the actions begin. Whatever
+begins otherwise is about the portal."""
 OF_THEIR_OWN = {
     "user.email_changed": "{who} confirmed their new address",
     "identity.linked": "{who} linked their account with one at {provider}",
@@ -187,6 +198,17 @@ def sentence(row: EventRow) -> Markup:
         role=", an administrator" if event.details.get("is_admin") else "",
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
     )
+
+
+def actions_of(group: str) -> list[str]:
+    """The actions of a group, by their words."""
+    known = set().union(*(beginnings for _, beginnings in GROUPS.values()))
+
+    def belongs(action: str) -> bool:
+        noun = action.partition(".")[0]
+        return noun in GROUPS[group][1] or (group == "portal" and noun not in known)
+
+    return sorted(filter(belongs, CHOICES), key=lambda action: CHOICES[action])
 
 
 def words_of(action: str) -> str:
