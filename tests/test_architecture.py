@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: list[set[str]] = [
     {"errors", "addresses"},
     {"mailservers", "programs"},
-    {"settings", "filenames", "ranges", "actors", "tokens", "networks", "prepared", "sizes", "storage"},
+    {"settings", "filenames", "ranges", "actors", "tokens", "networks", "prepared", "sizes", "cells", "storage"},
     {"archives", "openid"},
     {"models"},
     {"extensions", "schema"},

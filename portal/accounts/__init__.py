@@ -4,6 +4,7 @@ from portal.accounts.admission import admit, require_allowed
 from portal.accounts.confirming import confirm_by_password, make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
 from portal.accounts.erasing import erase_user, erased_name
+from portal.accounts.exporting import export_people
 from portal.accounts.factors import has_passkey, has_second_factor, must_have_second_factor
 from portal.accounts.groups import (
     GroupPage,
@@ -31,6 +32,7 @@ from portal.accounts.identities import (
     unlink_identity,
 )
 from portal.accounts.invitations import invite_user, issue_address
+from portal.accounts.inviting import BROKEN, KNOWN, NEW, REPEATED, Invited, Plan, invite_all, plan_invitations
 from portal.accounts.listing import (
     MOST_COUNTED,
     MOST_MEMBERS_COUNTED,
@@ -76,13 +78,19 @@ from portal.accounts.tokens import find_token, issue_token, require_token, spend
 from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
+    "BROKEN",
+    "KNOWN",
     "MOST_COUNTED",
     "MOST_MEMBERS_COUNTED",
+    "NEW",
+    "REPEATED",
     "REQUEST_SECONDS",
     "RESETS",
     "Entered",
     "GroupPage",
+    "Invited",
     "PeoplePage",
+    "Plan",
     "Returned",
     "SecondFactorDue",
     "SignIn",
@@ -111,6 +119,7 @@ __all__ = [
     "enter",
     "erase_user",
     "erased_name",
+    "export_people",
     "find_group",
     "find_identity",
     "find_pending",
@@ -127,6 +136,7 @@ __all__ = [
     "has_second_factor",
     "has_users",
     "hash_password",
+    "invite_all",
     "invite_user",
     "is_called",
     "issue_address",
@@ -148,6 +158,7 @@ __all__ = [
     "must_have_second_factor",
     "note_visit",
     "open_addresses",
+    "plan_invitations",
     "record_guess",
     "record_refusal",
     "record_try",

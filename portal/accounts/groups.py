@@ -1,6 +1,6 @@
 """Groups: named sets of people that grants are given to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
@@ -138,18 +138,23 @@ def add_members(actor: Actor | None, group_id: int, emails: Sequence[str], *, sk
     """
     if not emails or len(emails) > MOST_AT_ONCE:
         raise BadInput(f"Write 1 to {MOST_AT_ONCE:,} addresses, one on each line.", field="emails")
-    with transaction() as session:
+    with transaction():
         group = get_group(group_id)
-        lock_on(f"members:{group_id}")
         people = _find_users({email_key(email): email for email in emails})
         unknown = [email for email, user_id in people.items() if user_id is None]
         if unknown and not (skip_unknown and len(unknown) < len(people)):
             raise UnknownAddresses(unknown, _refusal(unknown), field="emails")
-        wanted = {user_id for user_id in people.values() if user_id is not None}
-        new = sorted(wanted - set(session.scalars(select(Membership.user_id).where(Membership.group_id == group_id))))
-        if new:
-            session.execute(insert(Membership), [{"group_id": group_id, "user_id": user_id} for user_id in new])
-            _record_all(actor, group, new)
+        return put_in(actor, group, {user_id for user_id in people.values() if user_id is not None})
+
+
+def put_in(actor: Actor | None, group: Group, user_ids: Set[int]) -> int:
+    """Put these people into a group, inside the transaction of whoever says so; how many were not in it before."""
+    lock_on(f"members:{group.id}")
+    members = set(db.session.scalars(select(Membership.user_id).where(Membership.group_id == group.id)))
+    new = sorted(user_ids - members)
+    if new:
+        db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
+        _record_all(actor, group, new)
     return len(new)
 
 

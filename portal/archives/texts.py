@@ -12,11 +12,9 @@ from io import BytesIO
 from uuid import UUID
 
 from portal.archives.names import MANIFEST
+from portal.cells import cell
 
 _COLUMNS = ("path", "document", "version", "title", "size", "sha256", "published")
-# A spreadsheet takes a cell that begins so for a formula, in the wide forms of East Asia too.
-_FORMULA = re.compile(r"[=+\-@\t\r\n\x00＝＋－＠]")
-_QUOTED = re.compile(r'[",\r\n]')
 _ESCAPED = re.compile(r"[\\\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 
@@ -54,21 +52,11 @@ def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
 def _line(row: Row) -> bytes:
     """What people gave is path and title; nothing else can need quotes."""
     middle, end = f"{row.document},{row.version}", f"{row.size},{row.sha256},{_moment(row.published)}\r\n"
-    return f"{_cell(row.path)},{middle},{_cell(row.title)},{end}".encode()
+    return f"{cell(row.path)},{middle},{cell(row.title)},{end}".encode()
 
 
 def _moment(moment: datetime | None) -> str:
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else ""
-
-
-def _cell(text: str) -> str:
-    if _FORMULA.match(text):
-        return _quoted(f"'{text}")
-    return _quoted(text) if _QUOTED.search(text) else text
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
 
 
 def _sum(digest: str, path: str) -> bytes:

@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
 from sqlalchemy import select
 
@@ -12,6 +13,7 @@ from portal.extensions import db
 from portal.models import Category, Document, Group, User, db_now
 
 PASSWORD_BYTES = 8192
+TEXT_BYTES = 10_000_000
 AFTER = re.compile(r"([0-9]{1,5})([mhd])", re.ASCII)
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -28,6 +30,17 @@ def read_password() -> str:
     if not password:
         raise BadInput("No password came on standard input.")
     return password
+
+
+def read_list(file: BinaryIO) -> str:
+    """A text file whole. Raises BadInput when it is far too large for a list, or no UTF-8."""
+    given = file.read(TEXT_BYTES + 1)
+    if len(given) > TEXT_BYTES:
+        raise BadInput(f"The file is larger than {TEXT_BYTES // 1_000_000} MB. Take it in parts.")
+    try:
+        return given.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise BadInput("The file is no text in UTF-8.") from problem
 
 
 def path_of(text: str) -> str:

@@ -1,12 +1,23 @@
 """People and groups. Passwords come on standard input or are set by the person; they never stand in a command."""
 
+from typing import BinaryIO
+
 import click
 
 from portal import accounts
 from portal.addresses import default_base_url, setup_address
-from portal.cli.inputs import get_group, get_user, read_password
+from portal.cli.inputs import get_group, get_user, read_list, read_password
 from portal.cli.installation import opened
-from portal.cli.output import as_json, counted, moment_json, moment_text, print_columns, print_json_array, say
+from portal.cli.output import (
+    as_json,
+    counted,
+    moment_json,
+    moment_text,
+    print_columns,
+    print_json_array,
+    print_texts,
+    say,
+)
 from portal.extensions import settings
 from portal.models import User
 from portal.settings import last_address
@@ -18,7 +29,7 @@ password_stdin = click.option("--password-stdin", is_flag=True, help="Read the p
 
 @click.group
 def user() -> None:
-    """Add people, change their addresses, give them one-time addresses, list and erase them."""
+    """Add people, change their addresses, give them one-time addresses, list, import, export and erase them."""
 
 
 @user.command("add")
@@ -73,6 +84,36 @@ def erase_user(email: str, yes: bool) -> None:
         click.echo(f"{old} is erased. The ledger calls them {accounts.erase_user(None, one.id)} from now on.")
 
 
+@user.command("import")
+@click.argument("file", metavar="FILE.csv", type=click.File("rb"))
+@click.option("--group", "group_names", metavar="GROUP", multiple=True, help="Put everybody into it, too.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+def import_users(file: BinaryIO, group_names: tuple[str, ...], dry_run: bool) -> None:
+    """Invite everybody in FILE.csv, a CSV with the columns email, name and groups, or lines with addresses; - is stdin.
+
+    All of them or nobody; lines that cannot be taken are named and left out. Who has an account joins the groups.
+    """
+    text = read_list(file)
+    with opened():
+        group_ids = [get_group(name).id for name in group_names]
+        plan = accounts.plan_invitations(text, group_ids)
+        for row in plan.rows:
+            if row.kind == accounts.BROKEN:
+                say(f"Line {row.line}: {row.email}: {row.problem}")
+        if dry_run:
+            _print_plan(plan)
+            return
+        invited = accounts.invite_all(None, text, group_ids, plan.seal)
+        _say_invited(invited)
+
+
+@user.command("export")
+def export_users() -> None:
+    """Print everybody as a CSV, which `portal user import` reads again."""
+    with opened():
+        print_texts(accounts.export_people(None))
+
+
 @user.command("list")
 @as_json
 def list_users(as_json: bool) -> None:
@@ -120,6 +161,32 @@ def list_groups(as_json: bool) -> None:
         print_json_array({"id": one.id, "name": one.name, "members": count} for one, count in groups)
         return
     print_columns(("Group", "Members"), [(one.name, counted(count, "person", "people")) for one, count in groups])
+
+
+def _print_plan(plan: accounts.Plan) -> None:
+    for row in plan.rows:
+        joins = ", ".join(plan.names[group_id] for group_id in sorted(row.groups))
+        if row.kind == accounts.NEW:
+            click.echo(f"{row.email}: would be invited as {row.name}{', into ' if joins else ''}{joins}")
+        elif row.kind == accounts.KNOWN and joins:
+            click.echo(f"{row.email}: has an account, would join {joins}")
+    counts = plan.counts
+    click.echo(
+        f"{counted(counts['new'], 'person', 'people')} would be invited, {counts['joining']:,} of"
+        f" {counted(counts['known'], 'account', 'accounts')} would join groups, {counts['broken']:,} cannot be taken."
+    )
+
+
+def _say_invited(invited: accounts.Invited) -> None:
+    """One-time addresses on standard output, for programs, where no mail brings them to people."""
+    base_url = last_address(settings())
+    say(f"{counted(len(invited.people), 'person is', 'people are')} invited, {invited.joined:,} joined groups.")
+    if accounts.sends_mail():
+        return
+    for person, token in invited.people:
+        click.echo(f"{person.email},{setup_address(base_url, token)}")
+    if invited.people:
+        warn_of_default(base_url)
 
 
 def _print_address(token: str, sentence: str) -> None:

@@ -20,7 +20,11 @@ MOST_PASTED = 1_000_000
 
 def text(name: str, default: str = "", *, most: int = MOST_CHARACTERS) -> str:
     """A text field, line breaks kept. Raises BadInput for characters that no text has, and for far too many."""
-    value = request.form.get(name, default)
+    return checked(request.form.get(name, default), name, most)
+
+
+def checked(value: str, name: str, most: int) -> str:
+    """The text, wherever it came from. Raises BadInput as ``text`` does."""
     if len(value) > most:
         raise BadInput(f"A text has at most {most:,} characters here.", field=name)
     if any(character < " " and character not in "\r\n\t" for character in value):

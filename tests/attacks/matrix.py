@@ -43,6 +43,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET links.ask_revoke": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET links.edit": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET links.show": (302, 302, 302, 404, 404, 200, 200, 200),
+    "GET lists.choose": (302, 302, 302, 404, 404, 404, 404, 200),
+    "GET lists.export": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET log.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET overview.pending": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET overview.show": (302, 302, 302, 404, 404, 200, 200, 200),
@@ -109,6 +111,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST passkeys.options_to_enter": (200, 200, 200, 200, 200, 200, 200, 200),
     "POST passkeys.remove": (302, 302, 302, 303, 303, 303, 303, 303),
     "POST passkeys.rename": (302, 302, 302, 422, 422, 422, 422, 422),
+    "POST lists.confirm": (302, 302, 302, 404, 404, 404, 404, 422),
+    "POST lists.look": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.add": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.change": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.disable": (302, 302, 302, 404, 404, 404, 404, 303),
@@ -136,6 +140,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
 }
 
 FRESH = {
+    "GET lists.export",
     "GET erasing.ask",
     "GET passkeys.ask_remove",
     "GET passkeys.new",

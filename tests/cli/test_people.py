@@ -243,3 +243,54 @@ def test_erasing_asks_unless_told_not_to(command: Command, context: Flask) -> No
 def test_erasing_whom_nobody_knows_says_so(command: Command, context: Flask) -> None:
     result = command("user", "erase", "ada@example.org", "--yes")
     assert (result.exit_code, result.stderr) == (1, "There is no person with the address ada@example.org.\n")
+
+
+def test_an_import_invites_and_prints_the_addresses_where_no_mail_leaves(command: Command, context: Flask) -> None:
+    group("Clients")
+    result = command("user", "import", "-", "--group", "clients", stdin="Ada Byron <ada@example.org>\nnobody\n")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "Line 2: nobody: There is no email address here.",
+        "1 person is invited, 0 joined groups.",
+    ]
+    email, address = result.stdout.strip().split(",")
+    assert (email, find_token(token_in(address)) is not None) == ("ada@example.org", True)
+    ada = find_user("ada@example.org")
+    assert ada is not None
+    assert [one.name for one in accounts.list_groups_of(ada.id)] == ["Clients"]
+
+
+def test_a_dry_run_says_what_would_happen_and_does_nothing(command: Command, context: Flask) -> None:
+    clients = group("Clients")
+    person("Bo")
+    release()
+    result = command(
+        "user", "import", "-", "--group", "Clients", "--dry-run", stdin="ada@example.org\nbo@example.org\n"
+    )
+    assert result.stdout.splitlines() == [
+        "ada@example.org: would be invited as ada, into Clients",
+        "bo@example.org: has an account, would join Clients",
+        "1 person would be invited, 1 of 1 account would join groups, 0 cannot be taken.",
+    ]
+    release()
+    assert find_user("ada@example.org") is None
+    assert accounts.list_members(clients.id) == []
+
+
+@pytest.mark.parametrize(
+    ("stdin", "reason"),
+    [("", "There is nobody in this list. Write one address on each line."), ("x", "There is nobody")],
+)
+def test_an_import_of_nobody_says_so(command: Command, context: Flask, stdin: str, reason: str) -> None:
+    result = command("user", "import", "-", stdin=stdin)
+    assert result.exit_code == 1
+    assert reason in result.stderr
+
+
+def test_what_is_exported_is_imported_again_without_a_change(command: Command, context: Flask) -> None:
+    group("Clients", person("Ada"))
+    release()
+    exported = command("user", "export").stdout
+    assert exported.splitlines()[0] == "email,name,groups,state,admin,created,last seen"
+    result = command("user", "import", "-", "--dry-run", stdin=exported)
+    assert result.stdout == "0 people would be invited, 0 of 1 account would join groups, 0 cannot be taken.\n"

@@ -189,7 +189,8 @@ def _new_page(problem: PortalError | None = None) -> Response:
 
 
 def _address_page(user: User, token: str) -> Response:
-    return house.show("admin/person_address.html", user=user, address=house.setup_address(token))
+    address = house.setup_address(token)
+    return house.show("admin/person_address.html", user=user, address=address, sends_mail=accounts.sends_mail())
 
 
 def _page(user: User, problem: PortalError | None = None) -> Response:
