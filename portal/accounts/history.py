@@ -45,7 +45,7 @@ def record_refusal(user_id: int | None, method: str, *, network: str, agent: str
     with transaction():
         who = Actor(user_id=None, kind="portal", network=network)
         thing = ("user", user_id) if user_id is not None else None
-        audit.record_event(REFUSED, actor=who, thing=thing, method=method, program=program_of(agent))
+        audit.record_event("session.refused", actor=who, thing=thing, method=method, program=program_of(agent))
 
 
 def program_of(agent: str) -> str:
