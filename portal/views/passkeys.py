@@ -11,15 +11,18 @@ from flask import Blueprint, Response, abort, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import passkeys
+from portal.accounts.recovery import count_recovery_codes
+from portal.accounts.second import require_pending
 from portal.errors import BadInput, BadRequest, Conflict
 from portal.models import Passkey
 from portal.programs import device
 from portal.views import forms
-from portal.views.entering import entered
+from portal.views.entering import device_tokens, entered
 from portal.views.forms import path_id
 from portal.views.guard import agent, allow, network, person, safe_next
 from portal.views.notices import done
 from portal.views.pages import render
+from portal.views.second import pending_token
 
 bp = Blueprint("passkeys", __name__)
 
@@ -44,6 +47,25 @@ def enter() -> Response:
     return _told(entered(outcome, safe_next(_text(body, "next", "/"))))
 
 
+@bp.post("/login/second/passkey/options")
+@allow("anyone")
+def options_to_finish() -> Response:
+    """What to ask the browser of somebody for who has given the first factor."""
+    return jsonify(passkeys.options_to_prove(require_pending(pending_token()).user_id))
+
+
+@bp.post("/login/second/passkey")
+@allow("anyone")
+def finish() -> Response:
+    """Take the passkey for the second factor, and let the person in."""
+    body = _body()
+    client = {"network": network(), "agent": agent()}
+    outcome = passkeys.enter_by_second_passkey(
+        pending_token(), body.get("credential"), devices=device_tokens(), **client
+    )
+    return _told(entered(outcome, safe_next(_text(body, "next", "/"))))
+
+
 @bp.post("/account/confirm/passkey/options")
 @allow("signed in")
 def options_to_confirm() -> Response:
@@ -56,7 +78,7 @@ def options_to_confirm() -> Response:
 def confirm() -> Response:
     """Take the passkey for a proof who is there, and go on."""
     body = _body()
-    passkeys.confirm_by_passkey(person(), body.get("credential"))
+    passkeys.confirm_by_passkey(person(), body.get("credential"), device_tokens())
     return jsonify(next=safe_next(_text(body, "next", "/account")))
 
 
@@ -64,8 +86,10 @@ def confirm() -> Response:
 @allow("signed in")
 def show() -> str:
     """The passkeys of the person."""
-    rows = passkeys.list_passkeys(person().user_id or 0)
-    return render("account/passkeys.html", rows=rows, is_possible=passkeys.is_possible())
+    user_id = person().user_id or 0
+    rows, codes_left = passkeys.list_passkeys(user_id), count_recovery_codes(user_id)
+    is_possible = passkeys.is_possible()
+    return render("account/passkeys.html", rows=rows, codes_left=codes_left, is_possible=is_possible)
 
 
 @bp.get("/account/passkeys/new")

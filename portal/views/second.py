@@ -4,6 +4,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
+from portal.accounts import passkeys
+from portal.accounts.apps import find_app
 from portal.accounts.entering import SET_UP_SECONDS
 from portal.accounts.second import (
     enter_by_code,
@@ -100,8 +102,12 @@ def _page(pending: PendingSignIn, target: str, problem: PortalError | None = Non
     if pending.passed_at is not None:
         page = render_template("auth/second_codes.html", target=target, codes=[])
     elif has_one:
-        is_recovery = isinstance(problem, RecoveryCodeWrong)
-        page = render_template("auth/second.html", target=target, user=user, problem=problem, is_recovery=is_recovery)
+        values = {"target": target, "user": user, "problem": problem}
+        has_app = find_app(user.id) is not None
+        has_passkey = passkeys.is_possible() and accounts.has_passkey(user.id)
+        is_recovery = isinstance(problem, RecoveryCodeWrong) or (problem is not None and not has_app)
+        means = {"has_app": has_app, "has_passkey": has_passkey, "is_recovery": is_recovery}
+        page = render_template("auth/second.html", **values, **means)
     else:
         offer = appcodes.offer(user, request.form.get("sealed", ""))
         page = render_template("auth/second_set_up.html", target=target, offer=offer, problem=problem)

@@ -19,6 +19,7 @@ from portal.accounts.passkeys import (
     add_passkey,
     check_passkey,
     confirm_by_passkey,
+    enter_by_second_passkey,
     get_passkey,
     is_possible,
     list_passkeys,
@@ -33,7 +34,16 @@ from portal.accounts.passkeys.challenges import SECONDS
 from portal.accounts.passkeys.keeping import ID_LENGTH, MOST, NOT_ADDED
 from portal.accounts.passkeys.signing import OPTIONS_A_MINUTE
 from portal.accounts.sessions import start_session
-from portal.errors import BadInput, ChallengeGone, Conflict, NotFound, PasskeyRefused, SignInFailed, TooManyTries
+from portal.errors import (
+    BadInput,
+    ChallengeGone,
+    Conflict,
+    NotFound,
+    PasskeyRefused,
+    SignInFailed,
+    SignInOver,
+    TooManyTries,
+)
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, Challenge, HouseRule, Mail, Passkey, Session, SignInAttempt, User
 from portal.settings import Settings
@@ -504,6 +514,46 @@ def test_a_passkey_is_a_second_factor_after_the_password() -> None:
     added(ada, Authenticator())
     outcome = accounts.sign_in(ada.email, PASSWORD, network=NETWORK, agent="tests")
     assert isinstance(outcome, SecondFactorDue)
+
+
+def waiting(user: User) -> str:
+    """The token of a sign-in of this person that waits for its second factor."""
+    outcome = accounts.sign_in(user.email, PASSWORD, network=NETWORK, agent="tests")
+    assert isinstance(outcome, SecondFactorDue)
+    return outcome.token
+
+
+def finish(token: str, answer: object) -> Entered:
+    return enter_by_second_passkey(token, answer, network=NETWORK, agent="tests")
+
+
+def test_a_sign_in_that_waits_is_finished_once_by_a_passkey_of_its_person() -> None:
+    ada, bob = person("Ada", password=PASSWORD), person("Bob")
+    device, other = Authenticator(), Authenticator()
+    added(ada, device)
+    added(bob, other)
+    token = waiting(ada)
+    with pytest.raises(PasskeyRefused):
+        finish(token, other.get(options_to_prove(ada.id)))
+    outcome = finish(token, device.get(options_to_prove(ada.id)))
+    found = find_session(outcome.token)
+    assert found is not None
+    assert found.user_id == ada.id
+    release()
+    with pytest.raises(SignInOver):
+        finish(token, device.get(options_to_prove(ada.id)))
+
+
+def test_wrong_passkeys_as_second_factor_count_with_passwords(settings: Settings) -> None:
+    ada = person("Ada", password=PASSWORD)
+    added(ada, Authenticator())
+    with core(replace(settings, login_tries=2)):
+        token = waiting(ada)
+        for _ in range(2):
+            with pytest.raises(PasskeyRefused):
+                finish(token, {})
+        with pytest.raises(TooManyTries):
+            accounts.sign_in(ada.email, PASSWORD, network=NETWORK, agent="tests")
 
 
 def sign_in(answer: object) -> Entered | SecondFactorDue:

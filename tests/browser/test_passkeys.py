@@ -127,6 +127,21 @@ def test_a_passkey_is_added_and_signs_in_where_the_person_wanted_to_go(
     expect(desk.page.locator("h1")).to_have_text("Your downloads")
 
 
+def test_after_the_password_a_passkey_is_the_second_factor(house: House, desk: Desk) -> None:
+    sign_in(house, desk)
+    desk.plug_in(PLATFORM)
+    add(desk)
+    desk.page.context.clear_cookies()
+
+    desk.page.goto("/login?next=/account/downloads")
+    desk.page.get_by_label("Email").fill(desk.user.email)
+    desk.page.get_by_label("Password", exact=True).fill(makers.PASSWORD)
+    desk.page.get_by_role("button", name="Sign in", exact=True).click()
+    look_at(desk.page, "/login/second?next=/account/downloads")
+    desk.press("Use a passkey")
+    expect(desk.page.locator("h1")).to_have_text("Your downloads")
+
+
 def test_a_passkey_offered_in_the_field_for_the_email_signs_in(house: House, desk: Desk, chromium: Browser) -> None:
     sign_in(house, desk)
     authenticator = desk.plug_in(PLATFORM)

@@ -15,11 +15,12 @@ from werkzeug.test import TestResponse
 from portal.accounts.passkeys.challenges import NOT_HERE
 from portal.errors import ChallengeGone, PasskeyRefused
 from portal.extensions import db, transaction
-from portal.models import Passkey, Session, User
+from portal.models import HouseRule, Passkey, RecoveryCode, Session, User
 from portal.settings import Settings
 from portal.views.passkeys import BODY_BYTES, UNREADABLE
 from tests import makers
 from tests.authenticators import Authenticator
+from tests.factors import with_app, with_recovery_codes
 from tests.views.desk import NOTICE, TOKEN, Desk
 
 BUTTON = "Sign in with a passkey"
@@ -382,3 +383,123 @@ def test_answers_are_json_and_hold_no_html(house: Flask, ada: Desk, device: Auth
     assert answer.mimetype == "application/json"
     assert json.loads(answer.data) == {"next": "/"}
     assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+class Waiting(Stranger):
+    """A browser whose person has given the password, and to whom a second factor is due."""
+
+    def __init__(self, app: Flask, email: str = "ada@example.org", target: str = "/") -> None:
+        super().__init__(app)
+        form = {"csrf_token": self.token, "email": email, "password": makers.PASSWORD, "next": target}
+        answer = self.client.post("/login", data=form)
+        assert answer.location.startswith("/login/second")
+
+    def page(self) -> str:
+        answer = self.client.get("/login/second")
+        assert answer.status_code == 200
+        return answer.text
+
+    def finish(self, device: Authenticator, **more: object) -> TestResponse:
+        options = self.send("/login/second/passkey/options", {})
+        assert options.status_code == 200, options.text
+        return self.send("/login/second/passkey", {"credential": device.get(options.get_json()), **more})
+
+
+def test_after_the_password_a_passkey_is_the_second_factor(house: Flask, ada: Desk, device: Authenticator) -> None:
+    browser = Waiting(house)
+    page = browser.page()
+    assert "Use a passkey" in page
+    assert 'name="code"' not in page
+    assert not browser.is_in()
+    assert browser.finish(device, next="/account/downloads").get_json() == {"next": "/account/downloads"}
+    assert browser.is_in()
+    with house.app_context():
+        session = db.session.scalars(select(Session).order_by(Session.id.desc())).first()
+        assert session is not None
+        assert (session.method, session.second_factor_at is not None) == ("password", True)
+
+
+def test_who_has_an_app_too_may_use_either(house: Flask, ada: Desk) -> None:
+    with house.app_context():
+        with_app(db.session.scalars(select(User)).one())
+    page = Waiting(house).page()
+    assert "Use a passkey" in page
+    assert 'name="code"' in page
+
+
+def test_a_passkey_of_somebody_else_is_no_second_factor(house: Flask, ada: Desk) -> None:
+    other = Authenticator()
+    with house.app_context():
+        makers.passkey(makers.person("Bob"), other)
+    browser = Waiting(house)
+    assert refused(browser.finish(other)) == PasskeyRefused.sentence
+    assert not browser.is_in()
+
+
+def test_a_challenge_for_the_first_factor_is_none_for_the_second(
+    house: Flask, ada: Desk, device: Authenticator
+) -> None:
+    browser = Waiting(house)
+    answer = browser.send("/login/second/passkey", {"credential": device.get(browser.options())})
+    assert refused(answer) == ChallengeGone.sentence
+
+
+def test_after_five_wrong_passkeys_the_sign_in_has_to_begin_anew(
+    house: Flask, ada: Desk, device: Authenticator
+) -> None:
+    browser = Waiting(house)
+    wrong = replace(device, key=Authenticator().key)
+    for _ in range(5):
+        refused(browser.finish(wrong))
+    assert browser.send("/login/second/passkey/options", {}).status_code == 401
+    assert not browser.is_in()
+
+
+def test_nobody_is_asked_who_has_given_no_password(house: Flask, ada: Desk, device: Authenticator) -> None:
+    browser = Stranger(house)
+    refused(browser.send("/login/second/passkey/options", {}), 401)
+    body = {"credential": device.get(browser.options())}
+    refused(browser.send("/login/second/passkey", body), 401)
+
+
+def test_where_passkeys_cannot_be_used_any_more_recovery_codes_can(sqlite_settings: Settings) -> None:
+    with makers.running(sqlite_settings) as app, app.app_context():
+        user = makers.person("Ada", password=makers.PASSWORD)
+        makers.passkey(user)
+        code = with_recovery_codes(user)[0]
+    with makers.running(replace(sqlite_settings, base_url="http://127.0.0.1:8000")) as app:
+        browser = Waiting(app)
+        page = browser.page()
+        assert "cannot be used at this address" in page
+        assert "Use a passkey" not in page
+        form = {"csrf_token": browser.token, "recovery": code}
+        assert browser.client.post("/login/second", data=form).status_code == 303
+        assert browser.is_in()
+
+
+def test_who_has_no_recovery_codes_is_told_of_them(house: Flask, ada: Desk) -> None:
+    assert "You have no recovery codes." in ada.read("/account/passkeys")
+    with house.app_context():
+        with_recovery_codes(db.session.scalars(select(User)).one())
+    assert "You have no recovery codes." not in ada.read("/account/passkeys")
+
+
+def test_with_the_last_second_factor_its_recovery_codes_go(house: Flask, ada: Desk) -> None:
+    with house.app_context():
+        with_recovery_codes(db.session.scalars(select(User)).one())
+    ada.send("/account/passkeys/1/remove")
+    with house.app_context():
+        assert db.session.scalars(select(RecoveryCode)).all() == []
+
+
+def test_the_last_second_factor_of_who_must_have_one_stays(house: Flask, ada: Desk) -> None:
+    with house.app_context(), transaction() as session:
+        session.add(HouseRule(name="second_factor", value="everybody"))
+    answer = ada.send("/account/passkeys/1/remove")
+    assert answer.status_code == 409
+    assert NOTICE.search(answer.text)
+    assert names(house) == [NAME]
+
+
+def test_the_page_of_how_one_signs_in_leads_to_the_passkeys(ada: Desk) -> None:
+    assert 'href="/account/passkeys"' in ada.read("/account/security")

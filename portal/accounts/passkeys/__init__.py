@@ -16,6 +16,7 @@ from portal.accounts.passkeys.keeping import (
 from portal.accounts.passkeys.signing import (
     check_passkey,
     confirm_by_passkey,
+    enter_by_second_passkey,
     options_to_enter,
     options_to_prove,
     sign_in_by_passkey,
@@ -25,6 +26,7 @@ __all__ = [
     "add_passkey",
     "check_passkey",
     "confirm_by_passkey",
+    "enter_by_second_passkey",
     "get_passkey",
     "is_possible",
     "list_passkeys",

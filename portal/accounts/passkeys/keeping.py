@@ -23,7 +23,7 @@ from webauthn.helpers.structs import (
 )
 
 from portal import audit
-from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.factors import has_second_factor, require_not_asked
 from portal.accounts.letters import tell
 from portal.accounts.passkeys.challenges import (
     SECONDS,
@@ -34,6 +34,7 @@ from portal.accounts.passkeys.challenges import (
     spend_challenge,
     understood,
 )
+from portal.accounts.recovery import forget_recovery_codes
 from portal.actors import Actor
 from portal.errors import BadInput, Conflict, NotFound, PasskeyRefused
 from portal.extensions import db, settings, transaction
@@ -47,7 +48,6 @@ HANDLE_LENGTH = 32
 
 NOT_ADDED = "The browser gave no passkey that can be used here. Try again, or take another device."
 KNOWN = "This passkey is here already."
-LAST = "You need a second factor here, and this is your last one. Add another first."
 TOO_MANY = f"You have {MOST} passkeys, the most one person may have. Remove one first."
 
 
@@ -170,8 +170,9 @@ def remove_passkey(who: Actor, passkey_id: int) -> None:
         user = session.get_one(User, who.user_id, with_for_update=True)
         passkey = get_passkey(who, passkey_id)
         session.execute(delete(Passkey).where(Passkey.id == passkey.id))
-        if must_have_second_factor(user.id) and not has_second_factor(user.id):
-            raise Conflict(LAST)
+        require_not_asked(user.id)
+        if not has_second_factor(user.id):
+            forget_recovery_codes(user.id)  # they stand in for a second factor, and there is none any more
         audit.record_event("passkey.removed", actor=who, thing=("user", user.id))
         tell(user, "passkey_changed", what="A passkey was removed from your account. It opens nothing any more.")
 

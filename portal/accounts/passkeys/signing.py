@@ -1,5 +1,6 @@
 """What a passkey proves: who comes, who is still there, and that whoever gave the password holds the device too."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import update
@@ -9,6 +10,7 @@ from webauthn.helpers.structs import UserVerificationRequirement
 
 from portal import audit
 from portal.accounts.confirming import make_fresh
+from portal.accounts.devices import find_device
 from portal.accounts.entering import Entered, SecondFactorDue, enter
 from portal.accounts.history import record_refusal
 from portal.accounts.passkeys.challenges import (
@@ -22,6 +24,7 @@ from portal.accounts.passkeys.challenges import (
     understood,
 )
 from portal.accounts.passkeys.keeping import descriptions, find
+from portal.accounts.second import enter_proven, one_try, require_pending
 from portal.accounts.sessions import SignedIn
 from portal.accounts.throttle import QUARTER, clear_try, record_guess, record_try
 from portal.actors import PORTAL
@@ -63,9 +66,23 @@ def sign_in_by_passkey(answer: object, *, network: str, agent: str) -> Entered |
     return outcome
 
 
-def confirm_by_passkey(person: SignedIn, answer: object) -> None:
+def enter_by_second_passkey(
+    token: str, answer: object, *, network: str, agent: str, devices: Sequence[str] = ()
+) -> Entered:
+    """Finish the sign-in that waits with this token, by a passkey of its person as the second factor.
+
+    Tries are counted with those of codes. Raises PasskeyRefused, TooManyTries, and SignInOver.
+    """
+    pending = require_pending(token)
+    user_id = pending.user_id
+    with one_try(pending, "passkey", network=network, agent=agent, devices=devices):
+        check_passkey(answer, user_id)
+        return enter_proven(token, network=network, agent=agent)
+
+
+def confirm_by_passkey(person: SignedIn, answer: object, devices: Sequence[str] = ()) -> None:
     """Take the session for fresh when one of its person's passkeys has signed. Raises like ``sign_in_by_passkey``."""
-    tries = record_guess(person.email, person.network)
+    tries = record_guess(person.email, person.network, find_device(person.email, devices))
     try:
         check_passkey(answer, person.user_id)
     except PasskeyRefused:
