@@ -502,4 +502,6 @@ def test_the_last_second_factor_of_who_must_have_one_stays(house: Flask, ada: De
 
 
 def test_the_page_of_how_one_signs_in_leads_to_the_passkeys(ada: Desk) -> None:
-    assert 'href="/account/passkeys"' in ada.read("/account/security")
+    page = ada.read("/account/security")
+    assert 'href="/account/passkeys"' in page
+    assert "You have none. Each lets you in once" in page
