@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 STDOUT = 1
 CUT = b'..."'
 """How a line ends that was too long: what stands last is in quotes."""
+SECRET_CODE = re.compile(r"""([?&](?:amp;)?code=)([^&#\s"']{7,})""")
+"""What somebody brings back from a provider (OpenID Connect): good once, and only with what the portal knows."""
 UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
 """Characters that mean the same percent-encoded or not (RFC 3986, 6.2.2.2), so that no token hides behind them."""
 SECRET_PATH = re.compile(r"""((?:/|%(?:25)*2F)(?:s|t|setup)(?:/|%(?:25)*2F))([^/?&#\s"']{7,})""", re.IGNORECASE)
@@ -110,7 +112,8 @@ def one_line(text: str) -> str:
 def masked(text: str) -> str:
     """The text with only the first six characters of each token."""
     text = UNRESERVED.sub(lambda found: chr(int(found[1], 16)), text)
-    text = SECRET_PATH.sub(lambda found: found[1] + mask(found[2]), text)
+    for secret in (SECRET_PATH, SECRET_CODE):
+        text = secret.sub(lambda found: found[1] + mask(found[2]), text)
     return mask_all(text)
 
 

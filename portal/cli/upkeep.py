@@ -6,11 +6,13 @@ from dataclasses import replace
 import click
 from sqlalchemy.exc import DBAPIError
 
-from portal import downloads, notices, schema, settings
+from portal import accounts, create_app, downloads, notices, schema, settings
+from portal.addresses import absolute
 from portal.cli.failures import first_line
 from portal.cli.installation import opened, require_schema
 from portal.cli.output import counted, say
-from portal.errors import PortalError, SettingsProblem
+from portal.errors import PortalError, ProviderProblem, SettingsProblem
+from portal.extensions import close_connections, db
 from portal.mailservers import mail_server
 from portal.settings import Settings
 from portal.sizes import size_text
@@ -32,7 +34,8 @@ def check() -> None:
     """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, and the mail
     server lets the portal in.
 
-    With nginx in front: whether it is believed, and reports what it sends.
+    With nginx in front: whether it is believed, and reports what it sends. With a provider (OpenID Connect): whether it
+    answers, and whether the groups it fills are there.
     """
     chosen = settings.load()
     click.echo(f"settings  data in {chosen.data}")
@@ -44,6 +47,8 @@ def check() -> None:
     ]
     if all(results) and chosen.offload != "none":
         results.append(_reported("offload", _check_offload, chosen))
+    if all(results) and chosen.oidc_issuer:
+        results.append(_reported("provider", _check_provider, chosen))
     if not all(results):
         raise click.exceptions.Exit(1)
 
@@ -59,6 +64,25 @@ def _reported(what: str, look: Callable[[Settings], str], chosen: Settings) -> b
     else:
         return True
     return False
+
+
+def _check_provider(chosen: Settings) -> str:
+    """A group that is missing is a remark: people come in without it."""
+    app = create_app(replace(chosen, secret_key=chosen.secret_key or make_token()))  # looking makes no secret
+    with app.app_context():
+        try:
+            missing = sorted({name for _, name in chosen.oidc_groups if accounts.find_group(name) is None})
+        finally:
+            db.session.remove()
+            close_connections(app)
+    if missing:
+        say(f"oidc_groups names groups that are not there: {', '.join(missing)}.")
+    try:
+        app.extensions["portal.provider"].check()
+    except ProviderProblem as problem:
+        raise SettingsProblem(f"The provider {chosen.oidc_issuer} will not do: {problem.reason}.") from problem
+    back = absolute(settings.last_address(chosen), "/login/provider/callback")
+    return f"{chosen.oidc_issuer} answers; it must know the address {back}"
 
 
 def _check_schema(chosen: Settings) -> str:

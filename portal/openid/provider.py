@@ -82,6 +82,12 @@ class Provider:
             claims = self._claims(asking, known, tokens, nonce)
             return proof_of(self._with_userinfo(asking, known.metadata, claims, tokens), self.client.groups_claim)
 
+    def check(self) -> None:
+        """Ask the provider about itself, and believe none of what was known."""
+        self._known = None
+        with self._asking() as asking:
+            self._find_known(asking)
+
     @contextmanager
     def _asking(self) -> Iterator[Asking]:
         if not self._turns.acquire(timeout=TURN_SECONDS):

@@ -77,6 +77,13 @@ def test_a_token_is_masked_under_other_spellings(hidden: str) -> None:
     assert TOKEN[7:20] not in text
 
 
+@pytest.mark.parametrize("where", ["?code={}&state=x", "?state=x&code={}", "?x=1&code={}#top"])
+def test_what_somebody_brings_back_from_a_provider_is_masked(where: str) -> None:
+    text = masked("/login/provider/callback" + where.format("SplxlOBeZQQYbYS6WxSbIA.1"))
+    assert "code=SplxlO…" in text
+    assert "BeZQQ" not in text
+
+
 @pytest.mark.parametrize("short", ["/s/abc", "/s/abcdef"])
 def test_what_is_shorter_than_a_mask_stays(short: str) -> None:
     assert masked(short) == short

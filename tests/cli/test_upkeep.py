@@ -18,7 +18,8 @@ from portal.schema import head
 from portal.settings import DEFAULTS, Settings
 from tests.cli.conftest import Command, Portal
 from tests.databases import SQLITE_ONLY
-from tests.makers import actor, category, change, document, edition, now, person
+from tests.makers import actor, category, change, document, edition, group, now, person
+from tests.providers import lying
 
 ROOT = Path(__file__).parents[2]
 MIGRATE_FIRST = "The database does not fit this version of the portal. Run: portal migrate\n"
@@ -138,6 +139,23 @@ def test_check_tells_what_would_go_wrong_slowly_behind_nginx(command: Command, c
 
 
 @SQLITE_ONLY
+def test_check_asks_the_provider_and_looks_for_the_groups_it_fills(command: Command, context: Flask) -> None:
+    with lying() as liar:
+        chosen = {"PORTAL_OIDC_ISSUER": liar.address, "PORTAL_OIDC_CLIENT_ID": "portal"}
+        groups = {"PORTAL_OIDC_GROUPS_CLAIM": "groups", "PORTAL_OIDC_GROUPS": "staff=Staff,board=Board"}
+        group("Staff")
+        result = command("check", **chosen, **groups)
+        assert result.exit_code == 0, result.output
+        back = "it must know the address http://localhost/login/provider/callback"
+        assert result.stdout.splitlines()[-1] == f"provider  {liar.address} answers; {back}"
+        assert result.stderr == "oidc_groups names groups that are not there: Board.\n"
+        liar.discovery = {"issuer": "https://elsewhere.example"}
+        result = command("check", **chosen)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"provider  The provider {liar.address} will not do: {liar.address}/.well-known")
+    assert "is of the issuer 'https://elsewhere.example'" in result.stderr
+
+
 def test_check_makes_no_secret(command: Command, settings: Settings) -> None:
     command("check", PORTAL_OFFLOAD="nginx", PORTAL_SECRET_KEY="")
     assert not settings.data.joinpath("secrets").exists()

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ import requests
 
 from portal.errors import ProviderDistrusted, ProviderProblem, ProviderRefused, ProviderUnavailable
 from portal.openid import Proof, asking
+from portal.openid import provider as module
 from portal.openid.provider import Client, Provider
 from tests import providers
 from tests.providers import CALLBACK, CLIENT_ID, CLIENT_SECRET, CURVE, KEY, OTHER_KEY, Answer, Liar
@@ -310,6 +312,17 @@ def test_a_provider_that_never_ends_an_answer_is_not_waited_for(monkeypatch: pyt
         with pytest.raises(ProviderUnavailable, match="takes longer"), asking.Asking() as session:
             session.document(address)
         assert time.monotonic() - start < 2
+
+
+def test_a_provider_that_is_slow_holds_only_so_many_threads(liar: Liar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.1)
+    liar.answers[DISCOVERY] = providers.late
+    provider = provider_of(liar)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(provider.address, STATE, NONCE, VERIFIER) for _ in range(3)]
+        reasons = sorted(str(one.exception()) for one in asked)
+    assert [reason for reason in reasons if "wait for it already" in reason] == ["2 threads wait for it already"]
 
 
 def test_a_provider_that_is_not_there_is_said_not_to_answer(liar: Liar) -> None:
