@@ -20,7 +20,7 @@ from portal.errors import (
     SignInFailed,
     TooManyTries,
 )
-from portal.extensions import release_connection, settings
+from portal.extensions import settings
 from portal.openid import Proof
 from portal.openid.provider import Client, Provider
 from portal.settings import Settings
@@ -173,7 +173,6 @@ def _identify(returned: Returned) -> Proof:
             raise _no_code(request.args["error"])
         if not 0 < len(code) <= CODE_LENGTH:
             raise ProviderRefused
-        release_connection()
         return _provider().identify(code, returned.nonce, returned.verifier, issuer=request.args.get("iss"))
     except ProviderProblem as problem:
         log.warning("the provider %s: %s", settings().oidc_issuer, problem.reason)
