@@ -157,11 +157,15 @@ def write_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
         return connections.first(statement, values)
 
 
-def lock_on(key: str) -> None:
-    """Let one transaction at a time pass here for the same key; SQLite's writers already stand in line."""
+def lock_on(key: str, *, is_shared: bool = False) -> None:
+    """Let one transaction at a time pass here for the same key; SQLite's writers already stand in line.
+
+    Those that share it pass together, while nobody else does.
+    """
     session = db.session()
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+        lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+        session.execute(select(lock(func.hashtextextended(key, 0))))
 
 
 def release_connection() -> None:

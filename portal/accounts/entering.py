@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from portal.accounts.devices import find_device
-from portal.accounts.factors import has_second_factor, must_have_second_factor
+from portal.accounts.factors import has_second_factor, hold_rules, must_have_second_factor
 from portal.accounts.history import record_refusal
 from portal.accounts.passwords import MINIMUM, check_password
 from portal.accounts.people import email_key, refresh_hash
@@ -85,6 +85,7 @@ def enter(
     Raises SignInFailed for an account that is disabled, or a password changed, since the factor was checked.
     """
     with transaction() as session:
+        hold_rules(is_shared=True)
         user = session.get(User, user_id, with_for_update=True)
         is_same = user is not None and (password_hash is None or user.password_hash == password_hash)
         if user is None or user.disabled_at is not None or not is_same:

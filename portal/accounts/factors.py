@@ -1,10 +1,10 @@
 """Second factors: who has one, and of whom the house asks one."""
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 
 from portal.errors import Conflict
-from portal.extensions import db
-from portal.models import AuthenticatorApp, Group, HouseRule, Membership, Passkey, User
+from portal.extensions import db, lock_on
+from portal.models import AuthenticatorApp, Group, HouseRule, Membership, Passkey, Session, User
 
 RULE = "second_factor"
 """The name of the rule among those of the house."""
@@ -24,6 +24,24 @@ def has_passkey(user_id: int) -> bool:
 def must_have_second_factor(user_id: int) -> bool:
     """Whether the rule of the house, or a group they are in, asks the person for a second factor."""
     return db.session.scalar(select(User.id).where(User.id == user_id, is_asked())) is not None
+
+
+def hold_rules(*, is_shared: bool = False) -> None:
+    """Let nobody come in without a second factor while it is decided who needs one; shared by all who come in.
+
+    Inside a transaction, and before it touches any row of a person.
+    """
+    lock_on("second factor", is_shared=is_shared)
+
+
+def end_weak_sessions() -> int:
+    """End every session without a second factor of people who must have one; how many that were.
+
+    Call it inside the transaction that asks one of more people than before, which has called ``hold_rules``.
+    """
+    asked = select(User.id).where(is_asked())
+    weak = (Session.second_factor_at.is_(None), Session.user_id.in_(asked))
+    return len(db.session.execute(delete(Session).where(*weak).returning(Session.id)).all())
 
 
 def is_asked() -> ColumnElement[bool]:

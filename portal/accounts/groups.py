@@ -1,11 +1,13 @@
 """Groups: named sets of people that grants are given to."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
 
 from portal import audit
+from portal.accounts.factors import end_weak_sessions, hold_rules
 from portal.accounts.people import EMAIL_LENGTH, email_key, get_account, get_user, require_name
 from portal.actors import Actor
 from portal.errors import BadInput, GroupNotFound, NameTaken, UnknownAddresses
@@ -125,7 +127,8 @@ def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
         group, user = get_group(group_id), get_account(user_id)
         if session.get(Membership, (group_id, user_id)) is not None:
             return False
-        session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))
+        with _asking(group):
+            session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))
         _record(actor, "group.joined", group, user)
     return True
 
@@ -153,9 +156,21 @@ def put_in(actor: Actor | None, group: Group, user_ids: Set[int]) -> int:
     members = set(db.session.scalars(select(Membership.user_id).where(Membership.group_id == group.id)))
     new = sorted(user_ids - members)
     if new:
-        db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
+        with _asking(group):
+            db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
         _record_all(actor, group, new)
     return len(new)
+
+
+@contextmanager
+def _asking(group: Group) -> Iterator[None]:
+    """Whoever comes into a group that asks for a second factor, and passed none in a session, signs in anew."""
+    is_asking = group.second_factor_since is not None
+    if is_asking:
+        hold_rules()
+    yield
+    if is_asking:
+        end_weak_sessions()
 
 
 def leave_group(actor: Actor | None, group_id: int, user_id: int) -> bool:

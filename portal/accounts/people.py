@@ -6,7 +6,7 @@ from sqlalchemy import delete, literal, select, update
 
 from portal import audit
 from portal.accounts.entrances import close_entrances, spend_open_tokens
-from portal.accounts.factors import has_second_factor
+from portal.accounts.factors import end_weak_sessions, has_second_factor, hold_rules
 from portal.accounts.letters import masked, tell
 from portal.accounts.passwords import MINIMUM, SHORTEST, hash_password, needs_rehash, require_good_password
 from portal.accounts.tickets import end_tickets
@@ -96,11 +96,13 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
     """Change name, role and address; without an ``email`` the address stays. The log hears of nothing that stays.
 
     The person is told by mail of a new role, and of a new address at the old one. Password, sessions and one-time
-    addresses go on working. Raises like ``add_user``, and LastAdministrator when nobody would be left to run the
-    portal.
+    addresses go on working, but for sessions without a second factor of whoever needs one now. Raises like
+    ``add_user``, and LastAdministrator when nobody would be left to run the portal.
     """
     name = require_name(name)
     with transaction() as session:
+        if is_admin:
+            hold_rules()
         user = get_account(user_id)
         if email is not None and email != user.email:
             store_email(actor, user, require_email(email))
@@ -115,6 +117,8 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
             tell(user, "role_changed", what=ROLE_GIVEN if is_admin else ROLE_TAKEN)
         user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
         session.execute(update(AuditPerson).where(AuditPerson.user_id == user_id).values(name=name))
+        if is_admin:
+            end_weak_sessions()
     return user
 
 

@@ -5,6 +5,7 @@ from typing import BinaryIO
 import click
 
 from portal import accounts
+from portal.accounts.rules import reset_factors
 from portal.addresses import default_base_url, setup_address
 from portal.cli.inputs import get_group, get_user, read_list, read_password
 from portal.cli.installation import opened
@@ -112,6 +113,16 @@ def export_users() -> None:
     """Print everybody as a CSV, which `portal user import` reads again."""
     with opened():
         print_texts(accounts.export_people(None))
+
+
+@user.command("reset-factors")
+@click.argument("email")
+def reset_factors_of_user(email: str) -> None:
+    """Remove app, passkeys and recovery codes of a person who lost them. They are signed out; the password stays."""
+    with opened():
+        one = get_user(email)
+        had_some = reset_factors(None, one.id)
+        click.echo(f"{one.name} has no second factor {'any more' if had_some else 'to remove'}.")
 
 
 @user.command("list")

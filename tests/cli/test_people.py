@@ -7,13 +7,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal import accounts
-from portal.accounts import find_token, find_user, sign_in
+from portal.accounts import find_token, find_user, has_second_factor, sign_in
 from portal.cli import people
 from portal.errors import SignInFailed
 from portal.extensions import transaction
 from portal.settings import Settings, remember_address
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
+from tests.factors import with_app
 from tests.makers import NETWORK, PASSWORD, group, person, release
 
 pytestmark = SQLITE_ONLY
@@ -294,3 +295,12 @@ def test_what_is_exported_is_imported_again_without_a_change(command: Command, c
     assert exported.splitlines()[0] == "email,name,groups,state,admin,created,last seen"
     result = command("user", "import", "-", "--dry-run", stdin=exported)
     assert result.stdout == "0 people would be invited, 0 of 1 account would join groups, 0 cannot be taken.\n"
+
+
+def test_whoever_lost_their_second_factors_gets_rid_of_them(command: Command, context: Flask) -> None:
+    ada = person(password=PASSWORD)
+    with_app(ada)
+    release()
+    assert "Ada has no second factor any more." in command("user", "reset-factors", "ada@example.org").output
+    assert not has_second_factor(ada.id)
+    assert "no second factor to remove" in command("user", "reset-factors", "ADA@example.org").output

@@ -209,6 +209,7 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         grants=grants,
         ends=catalog.seals_below({row.category.id for row in grants}),
         sessions=accounts.list_sessions(user.id),
+        has_factor=accounts.has_second_factor(user.id),
         sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
         identities=accounts.list_identities(user.id),
         links_by_email=settings().oidc_link_by_email,
