@@ -86,7 +86,7 @@ def _link_known(user: User, proof: Proof, network: str) -> Identity:
     if not settings().oidc_link_by_email:
         raise ProviderRefused(
             f"{_name()} signed you in, but that account is not linked with the one you have here. Sign in with your "
-            "password, and link the two on the page of your account."
+            "password, and link the two: Your account, How you sign in."
         )
     try:
         return link_identity(replace(actor_of(user), network=network), user.id, proof)

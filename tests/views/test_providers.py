@@ -119,6 +119,15 @@ def test_the_button_says_where_and_only_where_there_is_a_provider(house: Flask, 
         assert client.get("/login/provider/callback").status_code == 404
 
 
+def test_a_person_finds_the_page_of_their_links_where_there_is_a_provider(
+    house: Flask, sqlite_settings: Settings
+) -> None:
+    ada = person(house)
+    assert 'href="/account/identities"' in makers.signed_in(house, ada).get("/account/security").text
+    with makers.running(sqlite_settings) as without:
+        assert "/account/identities" not in makers.signed_in(without, ada).get("/account/security").text
+
+
 def test_nobody_is_led_out_of_the_portal_by_next(house: Flask) -> None:
     person(house)
     assert enter(house.test_client(), next="//evil.example").location == "/"
