@@ -11,6 +11,8 @@ class Actor:
     is_admin: bool = False
     kind: str = "person"
     network: str = ""
+    viewer_id: int | None = None
+    """The administrator who looks at the portal as this person does, and changes nothing: the log names them."""
 
     @property
     def key(self) -> str:

@@ -39,6 +39,8 @@ class EventRow:
     event: AuditEvent
     who: Named | None
     whom: Named | None
+    seen: Named | None
+    """As whom who did it was looking at the portal at that moment; None almost always."""
     link: str
     """What a link is called: its label as it is now, for one may name a person and is not kept here; without one how
     its address begins. "" for an event that is about no link."""
@@ -55,7 +57,8 @@ def record_event(
     """Add a row to the log. Call it inside the transaction that makes the change.
 
     ``action`` is ``noun.verb_in_the_past`` (``document.added``), ``actor`` None is the operator at the command line,
-    ``thing`` a table-like word and an id. No secrets, and no personal values: people go in as their hash.
+    ``thing`` a table-like word and an id. No secrets, and no personal values: people go in as their hash. Who looks at
+    the portal as somebody else is who did it, with ``viewing_as`` in the details.
     Raises Forbidden for a person who was disabled, or was an administrator and is none, since they asked.
     """
     record_events(action, actor=actor, things=[(*(thing or (None, None)), label)], details=[details])
@@ -75,8 +78,9 @@ def record_events(
         "actor_hash": _hash_of(actor) if actor and actor.user_id else None,
         "network": actor.network if actor else "",
     }
+    seen = {"viewing_as": person_hash(actor.user_id)} if actor and actor.viewer_id and actor.user_id else {}
     rows = [
-        {**who, "object_type": kind, "object_id": thing_id, "object_label": label, "details": told}
+        {**who, "object_type": kind, "object_id": thing_id, "object_label": label, "details": {**told, **seen}}
         for (kind, thing_id, label), told in zip(things, details, strict=True)
     ]
     db.session.execute(insert(AuditEvent), rows)
@@ -107,12 +111,13 @@ def _hash_of(actor: Actor) -> str:
 
     Grants are read in the transaction of the change; the role came with the request, and may be gone by now.
     """
+    acting, is_admin = actor.viewer_id or actor.user_id, actor.is_admin or actor.viewer_id is not None
     known = select(AuditPerson.person_hash, User.is_admin, User.disabled_at).join(User, User.id == AuditPerson.user_id)
-    this = known.where(User.id == actor.user_id).with_for_update(read=True, of=User)
+    this = known.where(User.id == acting).with_for_update(read=True, of=User)
     found = db.session.execute(this).first()
     if found is None:
-        raise LookupError(f"user {actor.user_id} is not known to the log")
-    if found.disabled_at is not None or (actor.is_admin and not found.is_admin):
+        raise LookupError(f"user {acting} is not known to the log")
+    if found.disabled_at is not None or (is_admin and not found.is_admin):
         raise Forbidden(CHANGED)
     return str(found.person_hash)
 
@@ -222,7 +227,8 @@ def _in_time(since: datetime | None, until: datetime | None) -> list[ColumnEleme
 
 def _with_names(events: Iterable[AuditEvent]) -> list[EventRow]:
     events = list(events)
-    hashes = {found for event in events for found in (event.actor_hash, event.details.get("person")) if found}
+    named = [(event.actor_hash, event.details.get("person"), event.details.get("viewing_as")) for event in events]
+    hashes = {one for several in named for one in several if one}
     ids = {event.object_id for event in events if event.object_type == "user"}
     known = select(AuditPerson).where(AuditPerson.person_hash.in_(hashes) | AuditPerson.user_id.in_(ids))
     people = list(db.session.scalars(known))
@@ -230,7 +236,13 @@ def _with_names(events: Iterable[AuditEvent]) -> list[EventRow]:
     by_id = {person.user_id: Named(person.user_id, person.name) for person in people}
     links = _names_of_links(event.object_id for event in events if event.object_type == "share")
     return [
-        EventRow(event, by_hash.get(event.actor_hash or ""), _whom(event, by_id, by_hash), _link(event, links))
+        EventRow(
+            event,
+            who=by_hash.get(event.actor_hash or ""),
+            whom=_whom(event, by_id, by_hash),
+            seen=by_hash.get(event.details.get("viewing_as") or ""),
+            link=_link(event, links),
+        )
         for event in events
     ]
 

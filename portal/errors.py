@@ -209,6 +209,21 @@ class SignInOver(PortalError):
     sentence = "This sign-in is over: it took too long, or too many codes were wrong. Begin again."
 
 
+class BearerRefused(PortalError):
+    """The token of a program opens nothing (any more)."""
+
+    status = 401
+    sentence = "This token is unknown, has expired or was revoked."
+
+
+class ScopeMissing(Forbidden):
+    """The token of a program is good, but not for this: ``scope`` is what it lacks."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This token may not do this: it needs the scope {scope}.")
+        self.scope = scope
+
+
 class Conflict(PortalError):
     """The state of things does not allow it now."""
 

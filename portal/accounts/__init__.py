@@ -1,6 +1,18 @@
 """People: accounts, groups, sessions, one-time addresses, passwords and the throttle on guessing."""
 
 from portal.accounts.admission import admit, require_allowed
+from portal.accounts.api_tokens import (
+    DAYS,
+    MOST_DAYS,
+    SCOPES,
+    add_api_token,
+    count_api_tokens,
+    list_api_tokens,
+    offered_scopes,
+    revoke_api_token,
+    revoke_api_tokens,
+)
+from portal.accounts.bearers import require_bearer
 from portal.accounts.confirming import confirm_by_password, make_fresh
 from portal.accounts.entering import Entered, SecondFactorDue, enter, find_pending, sign_in
 from portal.accounts.erasing import erase_user, erased_name
@@ -75,17 +87,21 @@ from portal.accounts.sessions import (
 )
 from portal.accounts.throttle import clear_try, record_guess, record_try
 from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
+from portal.accounts.viewing import start_viewing, stop_viewing
 from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
     "BROKEN",
+    "DAYS",
     "KNOWN",
     "MOST_COUNTED",
+    "MOST_DAYS",
     "MOST_MEMBERS_COUNTED",
     "NEW",
     "REPEATED",
     "REQUEST_SECONDS",
     "RESETS",
+    "SCOPES",
     "Entered",
     "GroupPage",
     "Invited",
@@ -96,6 +112,7 @@ __all__ = [
     "SignIn",
     "SignedIn",
     "actor_of",
+    "add_api_token",
     "add_group",
     "add_members",
     "add_user",
@@ -108,6 +125,7 @@ __all__ = [
     "clear_try",
     "confirm_by_password",
     "confirm_email",
+    "count_api_tokens",
     "count_members",
     "count_people",
     "disable_user",
@@ -145,6 +163,7 @@ __all__ = [
     "leave_group",
     "link_identity",
     "list_all_groups",
+    "list_api_tokens",
     "list_group_page",
     "list_groups",
     "list_groups_of",
@@ -157,6 +176,7 @@ __all__ = [
     "make_fresh",
     "must_have_second_factor",
     "note_visit",
+    "offered_scopes",
     "open_addresses",
     "plan_invitations",
     "record_guess",
@@ -167,9 +187,12 @@ __all__ = [
     "request_email_change",
     "request_reset",
     "require_allowed",
+    "require_bearer",
     "require_good_password",
     "require_token",
     "resolve_resets",
+    "revoke_api_token",
+    "revoke_api_tokens",
     "sends_mail",
     "set_password",
     "sign_in",
@@ -177,6 +200,8 @@ __all__ = [
     "spend_request",
     "spend_setup_token",
     "spend_token",
+    "start_viewing",
     "state_of_person",
+    "stop_viewing",
     "unlink_identity",
 ]

@@ -18,8 +18,14 @@ def close_entrances(user_id: int) -> None:
     """
     for kind in HELD:
         db.session.execute(delete(kind).where(kind.user_id == user_id))
+    end_views(user_id)
     end_tickets(user_id)
     spend_open_tokens(user_id)
+
+
+def end_views(user_id: int) -> None:
+    """Let no administrator see the portal as this person any more; inside the transaction that makes them another."""
+    db.session.execute(update(Session).where(Session.viewing_as_id == user_id).values(viewing_as_id=None))
 
 
 def spend_open_tokens(user_id: int) -> None:

@@ -21,7 +21,6 @@ from portal.models import (
     OneTimeToken,
     Passkey,
     RecoveryCode,
-    Session,
     Ticket,
     User,
     db_now,
@@ -74,7 +73,6 @@ def _remove_rows(user: User) -> None:
     for kind in THEIRS:
         db.session.execute(delete(kind).where(kind.user_id == user.id))
     db.session.execute(delete(Mail).where(or_(Mail.user_id == user.id, func.lower(Mail.email) == user.email.lower())))
-    db.session.execute(update(Session).where(Session.viewing_as_id == user.id).values(viewing_as_id=None))
 
 
 def _forget(user: User) -> None:

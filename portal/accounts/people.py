@@ -5,7 +5,8 @@ import unicodedata
 from sqlalchemy import delete, literal, select, update
 
 from portal import audit
-from portal.accounts.entrances import close_entrances, spend_open_tokens
+from portal.accounts.api_tokens import revoke_api_tokens
+from portal.accounts.entrances import close_entrances, end_views, spend_open_tokens
 from portal.accounts.factors import end_weak_sessions, has_second_factor, hold_rules
 from portal.accounts.letters import masked, tell
 from portal.accounts.passwords import MINIMUM, SHORTEST, hash_password, needs_rehash, require_good_password
@@ -111,6 +112,8 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
         if user.is_admin and not is_admin:
             require_another_administrator(user_id)
             session.execute(delete(Session).where(Session.user_id == user_id))
+        if is_admin:
+            end_views(user_id)
         # Before the change: whoever gives up their own role still has it.
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
         if user.is_admin != is_admin:
@@ -123,8 +126,8 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
 
 
 def disable_user(actor: Actor | None, user_id: int) -> None:
-    """Close an account: its sessions end and what was about to become one; until it is enabled again its links and
-    grants count for nothing.
+    """Close an account: its sessions end, what was about to become one, and its tokens; until it is enabled again its
+    links and grants count for nothing.
 
     Raises Conflict for one's own, and LastAdministrator when nobody would be left to run the portal.
     """
@@ -136,6 +139,7 @@ def disable_user(actor: Actor | None, user_id: int) -> None:
             require_another_administrator(user_id)
         user.disabled_at = session.scalar(select(db_now()))
         close_entrances(user_id)
+        revoke_api_tokens(actor, user_id)
         audit.record_event("user.disabled", actor=actor, thing=("user", user_id))
         tell(user, "account_disabled")
 

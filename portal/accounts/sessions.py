@@ -1,10 +1,12 @@
 """Sessions: rows, found by one query, ended by deleting them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, bindparam, case, delete, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy.orm import aliased
 
 from portal import audit
 from portal.accounts.history import program_of
@@ -23,10 +25,14 @@ AGENT_LENGTH = 300
 FRESH_FOR = timedelta(minutes=10)
 """How long after proving who they are somebody may do what is dangerous."""
 
+_SEEN = aliased(User)
 _FIND_SESSION = Prepared(
     select(Session.id, User.id, User.is_admin, User.name, User.email, Session.seen_at, User.visited_at, db_now())
     .add_columns(Session.fresh_at, User.timezone)
+    .add_columns(_SEEN.id, _SEEN.name, _SEEN.email, _SEEN.visited_at, _SEEN.timezone)
     .join(User, User.id == Session.user_id)
+    .outerjoin(_SEEN, and_(_SEEN.id == Session.viewing_as_id, _SEEN.disabled_at.is_(None), _SEEN.is_admin.is_(False)))
+    .where(or_(Session.viewing_as_id.is_(None), User.is_admin))
     .where(Session.token_hash == bindparam("token_hash"), User.disabled_at.is_(None))
     .where(Session.expires_at > db_now(), Session.seen_at > db_later(bindparam("idle", type_=Integer)))
 )
@@ -45,6 +51,8 @@ class SignedIn(Actor):
     fresh_at: datetime | None = None
     """When they last proved who they are in this session."""
     timezone: str | None = None
+    scopes: frozenset[str] | None = None
+    """What a program may do in their name; None in a session, which may do all that they may."""
 
     @property
     def is_fresh(self) -> bool:
@@ -63,15 +71,18 @@ class SignedIn(Actor):
 
 
 def find_session(token: str, network: str = "") -> SignedIn | None:
-    """The person of a session token, by one query; None when it is unknown, over, or the account is disabled."""
+    """The person of a session token, by one query; None when it is unknown, over, or the account is disabled.
+
+    While an administrator looks at the portal as somebody else does, it is that person, with the administrator's id.
+    """
     if not is_token(token):
         return None
     idle = -settings().session_idle_hours * 3600
     row = find_one(_FIND_SESSION, token_hash=token_hash(PURPOSE, token), idle=idle)
     if row is None:
         return None
-    session_id, user_id, is_admin, name, email, seen_at, visited_at, now, fresh_at, timezone = row
-    return SignedIn(
+    session_id, user_id, is_admin, name, email, seen_at, visited_at, now, fresh_at, timezone, *seen = row
+    found = SignedIn(
         user_id=user_id,
         is_admin=is_admin,
         network=network,
@@ -84,6 +95,7 @@ def find_session(token: str, network: str = "") -> SignedIn | None:
         fresh_at=fresh_at,
         timezone=timezone,
     )
+    return found if seen[0] is None else _viewing(found, seen)
 
 
 def note_visit(person: SignedIn) -> SignedIn:
@@ -99,6 +111,8 @@ def note_visit(person: SignedIn) -> SignedIn:
         return person
     with transaction() as session:
         session.execute(update(Session).where(Session.id == person.session_id).values(seen_at=db_now()))
+        if person.viewer_id is not None:
+            return person  # the one has not been here, and the other looks with different eyes
         noted = update(User).where(User.id == person.user_id).values(_here_now()).returning(User.visited_at)
         return replace(person, visited_at=session.scalars(noted).one())
 
@@ -138,7 +152,16 @@ def sign_out(person: SignedIn) -> None:
     """End the session; its token is worth nothing from now on."""
     with transaction() as session:
         session.execute(delete(Session).where(Session.id == person.session_id))
-        audit.record_event("session.ended", actor=person, thing=("user", person.user_id or 0))
+        if person.viewer_id is not None:
+            record_view_ended(person)
+        whose = person.viewer_id or person.user_id or 0
+        audit.record_event("session.ended", actor=person, thing=("user", whose))
+
+
+def record_view_ended(person: SignedIn) -> None:
+    """Write down that nobody looks at the portal as this person does any more, in the transaction that ends it."""
+    admin = Actor(user_id=person.viewer_id, is_admin=True, network=person.network)
+    audit.record_event("view.ended", actor=admin, thing=("user", person.user_id or 0))
 
 
 def list_sessions(user_id: int) -> list[Session]:
@@ -174,6 +197,21 @@ def end_all_sessions(actor: Actor, user_id: int) -> int:
         end_tickets(user_id)
         audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
     return ended
+
+
+def _viewing(admin: SignedIn, seen: Sequence[Any]) -> SignedIn:
+    """The person whose portal an administrator looks at."""
+    user_id, name, email, visited_at, timezone = seen
+    return replace(
+        admin,
+        is_admin=False,
+        viewer_id=admin.user_id,
+        user_id=user_id,
+        name=name,
+        email=email,
+        visited_at=visited_at,
+        timezone=timezone,
+    )
 
 
 def _here_now() -> dict[str, object]:

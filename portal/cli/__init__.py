@@ -14,6 +14,7 @@ from portal.cli.people import group, user
 from portal.cli.serve import serve
 from portal.cli.shares import share
 from portal.cli.storage import backup, gc, restore, scrub, verify
+from portal.cli.tokens import token
 from portal.cli.upkeep import check, migrate
 from portal.cli.working import work
 
@@ -30,7 +31,7 @@ def cli() -> None:
 
 for command in (
     serve, work, demo, migrate, check,
-    user, group, add_category, add_grant,
+    user, group, token, add_category, add_grant,
     import_documents, list_documents, share,
     verify, scrub, gc, backup, restore, audit, ledger,
 ):  # fmt: skip

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from portal.actors import Actor
 from portal.downloads.intervals import Intervals
+from portal.errors import Forbidden
+
+NOT_THEIRS = "Nothing is downloaded while you see the portal as somebody else does: it would count as theirs."
 
 
 @dataclass(frozen=True)
@@ -45,5 +48,10 @@ class Told:
 
 
 def claim_of(actor: Actor, agent: str) -> Claim:
-    """The claim of a signed-in person."""
+    """The claim of a signed-in person.
+
+    Raises Forbidden for an administrator who looks at the portal as they do: the download would stand there as theirs.
+    """
+    if actor.viewer_id is not None:
+        raise Forbidden(NOT_THEIRS)
     return Claim(key=actor.key, user_id=actor.user_id, network=actor.network, agent=agent)

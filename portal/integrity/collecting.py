@@ -17,6 +17,7 @@ from portal.extensions import db, lock_on, release_connection, settings, storage
 from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys, take_time
 from portal.integrity.restoring import remove_leftovers
 from portal.models import (
+    ApiToken,
     Blob,
     Document,
     Download,
@@ -38,6 +39,8 @@ REMOVED_AT_ONCE = 50
 """Files removed while uploads wait."""
 TICKET_DAYS = 90
 """Expired tickets are known for so long, to tell their holders that they were real."""
+API_TOKEN_DAYS = 90
+"""Tokens of programs that are over are known for so long, to tell their owners which they were."""
 SILENT_SECONDS = 900
 """A transfer nobody has heard of for so long was interrupted; it may still be taken up again."""
 
@@ -169,6 +172,8 @@ def _remove_what_is_over(report: CollectReport) -> None:
     idle = db_later(-settings().session_idle_hours * 3600 - DAY_SECONDS)
     report.sessions = _remove_rows(Session, or_(Session.expires_at < a_day_ago, Session.seen_at < idle))
     report.attempts = _remove_rows(SignInAttempt, SignInAttempt.at < a_day_ago)
+    long_ago = db_later(-API_TOKEN_DAYS * DAY_SECONDS)
+    _remove_rows(ApiToken, or_(ApiToken.expires_at < long_ago, ApiToken.revoked_at < long_ago))
     unnamed = ~exists().where(Download.ticket_id == Ticket.id)
     report.tickets = _remove_rows(Ticket, (Ticket.expires_at < db_later(-TICKET_DAYS * DAY_SECONDS)) & unnamed)
     _remove_packs()
@@ -192,7 +197,8 @@ def _remove_packs() -> None:
 
 
 def _remove_rows(
-    model: type[OneTimeToken] | type[Session] | type[SignInAttempt] | type[Ticket], condition: ColumnElement[bool]
+    model: type[ApiToken] | type[OneTimeToken] | type[Session] | type[SignInAttempt] | type[Ticket],
+    condition: ColumnElement[bool],
 ) -> int:
     def remove_some() -> int:
         with transaction() as session:

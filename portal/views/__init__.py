@@ -25,6 +25,8 @@ from portal.views import (
     second,
     security,
     shares,
+    tokens,
+    viewing,
     zips,
 )
 from portal.views.cookies import PortalSessions
@@ -35,6 +37,8 @@ BLUEPRINTS = (
     identities.bp,
     profile.bp,
     reset.bp,
+    tokens.bp,
+    viewing.bp,
     confirm.bp,
     passkeys.bp,
     second.bp,

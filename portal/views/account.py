@@ -17,17 +17,24 @@ bp = Blueprint("account", __name__)
 
 QUARTER = 15 * 60
 WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
+METHODS = {
+    "password": "with the password",
+    "passkey": "with a passkey",
+    "provider": "through another account",
+    "address": "by a one-time address",
+}
+"""How somebody came in, by what stands in ``sessions``."""
 
 
 @bp.get("/account")
-@allow("signed in")
+@allow("signed in", is_shown=True)
 def show() -> Response:
     """The account of the person signed in."""
     return _page()
 
 
 @bp.get("/account/downloads")
-@allow("signed in")
+@allow("signed in", is_shown=True)
 def own_downloads() -> str:
     """What the person downloaded, newest first: theirs alone, whatever else they may see."""
     who, after = person(), query_id("after")
@@ -88,7 +95,14 @@ def _change_password(who: SignedIn, current: str, password: str) -> None:
 def _page(problem: PortalError | None = None) -> Response:
     who = person()
     sessions = [(row, device(row.agent)) for row in accounts.list_sessions(who.user_id or 0)]
-    page = render("account/show.html", sessions=sessions, here=who.session_id, problem=problem)
+    page = render(
+        "account/show.html",
+        sessions=sessions,
+        here=who.session_id,
+        methods=METHODS,
+        tokens=accounts.count_api_tokens(who.user_id or 0),
+        problem=problem,
+    )
     response = Response(page, problem.status if problem else 200)
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

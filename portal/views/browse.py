@@ -21,7 +21,7 @@ NEW, EARLIER, PENDING = 25, 12, 12
 
 
 @bp.get("/")
-@allow("signed in")
+@allow("signed in", scope="read")
 def home() -> str:
     """What is new for the person, then what was there before; publishers also see what is not out."""
     who = person()
@@ -42,7 +42,7 @@ def home() -> str:
 
 
 @bp.get("/documents")
-@allow("signed in")
+@allow("signed in", scope="read")
 def documents() -> str:
     """Every document the person may read, newest first."""
     who, after = person(), _after()
@@ -51,7 +51,7 @@ def documents() -> str:
 
 
 @bp.get("/categories/<path:path>")
-@allow("signed in")
+@allow("signed in", scope="read")
 def category(path: str) -> AnyResponse | str:
     """One category: what is below it and what is in it. Where it once was, its old address leads on."""
     who, after = person(), _after()
@@ -71,7 +71,7 @@ def category(path: str) -> AnyResponse | str:
 
 
 @bp.get("/search")
-@allow("signed in")
+@allow("signed in", scope="read")
 def search_page() -> str:
     """Documents with every word in title or filename; what was asked for stands in the address."""
     who, after = person(), _after()

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.settings import Settings
 from portal.tokens import is_token
+from portal.views.requests import bearer_token
 
 DEVICE_SECONDS = 400 * 86400
 CSRF_FIELD = "csrf_token"
@@ -40,8 +41,12 @@ class PortalSessions(SecureCookieSessionInterface):
     """Flask's session holds nothing but the secret that CSRF tokens are made with."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """For a signed-in person the secret follows from the session token, so it ends with the session."""
-        token = request.cookies.get(session_cookie(app.config["PORTAL"]), "")
+        """For a signed-in person the secret follows from the session token, so it ends with the session.
+
+        A program that comes with a token of its own has no cookie that counts, and gets none.
+        """
+        bearer = bearer_token(request)
+        token = request.cookies.get(session_cookie(app.config["PORTAL"]), "") if bearer is None else bearer
         if not is_token(token):
             return super().open_session(app, request)
         return BoundSession(str(app.config["SECRET_KEY"]), token)

@@ -17,7 +17,7 @@ REMEMBERED = 200
 
 
 @bp.get("/documents/<ref>")
-@allow("signed in")
+@allow("signed in", scope="read")
 def show(ref: str) -> str:
     """A document by id or uuid."""
     who, named = person(), parse_ref(ref)

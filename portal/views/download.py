@@ -17,7 +17,7 @@ DOORS = {"image": ("images", ""), "csv": ("csv", ".csv"), "pdf": ("pdf", ".pdf")
 
 
 @bp.get("/documents/<ref>/download")
-@allow("signed in")
+@allow("signed in", scope="read")
 def document(ref: str) -> Response:
     """The current version of a document."""
     named, who = parse_ref(ref), person()
@@ -25,7 +25,7 @@ def document(ref: str) -> Response:
 
 
 @bp.get("/documents/<ref>/versions/<number>/download")
-@allow("signed in")
+@allow("signed in", scope="read")
 def version(ref: str, number: str) -> Response:
     """One version of a document, pinned for ever."""
     named, pinned = parse_ref(ref), parse_id(number)
@@ -38,7 +38,7 @@ def version(ref: str, number: str) -> Response:
 @bp.get("/get-image/<name>", defaults={"door": "image"})
 @bp.get("/get-csv/<name>", defaults={"door": "csv"})
 @bp.get("/get-pdf/<name>", defaults={"door": "pdf"})
-@allow("signed in")
+@allow("signed in", scope="read")
 def door(door: str, name: str) -> Response:
     """A document of one top category by filename, id or uuid."""
     (root, ending), who = DOORS[door], person()
@@ -46,7 +46,7 @@ def door(door: str, name: str) -> Response:
 
 
 @bp.get("/get-report/<path:path>")
-@allow("signed in")
+@allow("signed in", scope="read")
 def report(path: str) -> Response:
     """A document below ``reports`` by its path."""
     who = person()

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
-from portal.errors import Busy, Conflict, PortalError, StorageFull
+from portal.errors import BearerRefused, Busy, Conflict, PortalError, ScopeMissing, StorageFull
+from portal.views.requests import bearer_token, current_request
 
 SENTENCES = {
     400: "The request arrived incomplete or mistyped.",
@@ -65,7 +66,12 @@ def answer_portal_error(problem: PortalError) -> Response:
         # No fault of who asked: storage or capacity, and nobody but the operator can mend it.
         what, why = type(problem).__name__, problem.__cause__ or "no further reason"
         log.warning("%s at %s %s: %s", what, request.method, request.path, why)
-    return page(problem.status, problem.sentence, problem.retry_after)
+    response = page(problem.status, problem.sentence, problem.retry_after)
+    if isinstance(problem, BearerRefused):
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    elif isinstance(problem, ScopeMissing):
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{problem.scope}"'
+    return response
 
 
 def answer_csrf(problem: CSRFError) -> Response:
@@ -123,8 +129,10 @@ def not_found() -> Response:
 
 
 def page(status: int, sentence: str, retry_after: int | None = None) -> Response:
-    """A page with a headline for the status and the sentence; for a script that sent JSON the sentence as JSON."""
-    if request.is_json:
+    """A page with a headline for the status and the sentence; the sentence alone, or as JSON, for programs."""
+    if bearer_token(current_request()) is not None:
+        response = Response(f"{sentence}\n", status, mimetype="text/plain")
+    elif request.is_json:
         response = jsonify(sentence=sentence)
         response.status_code = status
     else:

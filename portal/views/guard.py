@@ -13,13 +13,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, accounts, audit
 from portal.accounts import SignedIn
-from portal.errors import Forbidden, NotFound
+from portal.errors import Forbidden, NotFound, ScopeMissing
 from portal.extensions import csrf, release_connection, settings, transaction
 from portal.networks import client_address, network_of
 from portal.views.cookies import session_cookie
-from portal.views.requests import PortalRequest, current_request
+from portal.views.requests import PortalRequest, bearer_token, current_request
 
 Permission = Literal["anyone", "signed in", "publisher", "administrator"]
+Scope = Literal["read", "publish", "admin"]
 View = TypeVar("View", bound=Callable[..., object])
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -32,6 +33,16 @@ FORM_ROOM = 1024 * 1024
 _DECLARED = "portal_permission"
 _FILES = "portal_takes_files"
 _FRESH = "portal_wants_fresh"
+_SCOPE = "portal_scope"
+_SHOWN = "portal_is_shown_to_viewers"
+
+SCOPES: dict[Permission, Scope] = {"publisher": "publish", "administrator": "admin"}
+"""What a token of a program needs for pages of this permission. Others take none unless they say so."""
+END_VIEWING = frozenset({"viewing.stop", "auth.logout"})
+"""All that somebody may change who sees the portal as somebody else does."""
+NO_TOKENS = "No token opens this page: it is for people, who sign in with a browser."
+NOTHING_CHANGES = "You see the portal as {} does, and nothing can be changed. Press “Stop” on any other page first."
+THEIR_OWN = "This page is for {} alone. It is not shown to whoever sees the portal as they do."
 
 
 class PersonManager(flask_login.LoginManager):
@@ -49,18 +60,30 @@ class PersonManager(flask_login.LoginManager):
 
 
 def allow(
-    permission: Permission, *, files: bool = False, fresh: bool = False, page: str = ""
+    permission: Permission,
+    *,
+    files: bool = False,
+    fresh: bool = False,
+    page: str = "",
+    scope: Scope | None = None,
+    is_shown: bool = False,
 ) -> Callable[[View], View]:
     """Declare who may call a view, and whether its form brings documents.
 
     ``fresh`` asks for somebody who proved who they are within ten minutes; whoever did longer ago is asked to do so and
     led back: to ``page``, the endpoint of the page the form is on, when the address of the view itself is no page.
+
+    ``scope`` opens it to the tokens of programs, and to administrators who see the portal as somebody else does;
+    ``is_shown`` to the latter alone.
     """
 
     def declare(view: View) -> View:
+        needed = scope or SCOPES.get(permission)
         setattr(view, _DECLARED, permission)
         setattr(view, _FILES, files)
         setattr(view, _FRESH, (fresh, page))
+        setattr(view, _SCOPE, needed)
+        setattr(view, _SHOWN, is_shown or needed is not None)
         return view
 
     return declare
@@ -106,13 +129,24 @@ def network() -> str:
     return network_of(client_address(asked.remote_addr or "", forwarded, settings().trusted_proxies))
 
 
+def base_url() -> str:
+    """The address of the portal: that of the settings, else the one it was asked by, which is one it answers for."""
+    return settings().base_url or request.host_url.rstrip("/")
+
+
 def agent() -> str:
     """What the client calls itself, cut to what is kept."""
     return current_request().headers.get("User-Agent", "")[:300]
 
 
 def load_person(asked: Request) -> SignedIn | None:
-    """The person of the session cookie, by one query."""
+    """The person of the token in the ``Authorization`` header, else of the session cookie, by one query.
+
+    With such a header the cookie is ignored: who sends one means it. Raises BearerRefused.
+    """
+    bearer = bearer_token(asked)
+    if bearer is not None:
+        return accounts.require_bearer(bearer, network()) if _is_closed(asked) else None
     found = accounts.find_session(asked.cookies.get(session_cookie(settings()), ""), network())
     return accounts.note_visit(found) if found is not None else None
 
@@ -127,19 +161,25 @@ def stand_guard() -> AnyResponse | None:
     permission = getattr(view, _DECLARED, BUILT_IN.get(asked.endpoint, "administrator"))
     takes_files = bool(getattr(view, _FILES, False))
     _limit_body(asked, takes_files=takes_files)
-    if asked.method not in SAFE:
+    is_by_browser = permission == "anyone" or bearer_token(asked) is None
+    if asked.method not in SAFE and is_by_browser:
         _require_own_page()
+    who = find_person() if permission != "anyone" or asked.method not in SAFE else None
+    if who is not None and who.viewer_id is not None:
+        _require_looking(who, view, asked)
     if permission != "anyone":
-        who = find_person()
         if who is None:
             return to_sign_in()
+        if who.scopes is not None:
+            _require_scope(who.scopes, view, asked)
         _require_role(who, permission)
         fresh, page = getattr(view, _FRESH, (False, ""))
         if fresh and not who.is_fresh:
             return _to_confirm(asked, page)
     if asked.method not in SAFE:
         release_connection()  # the body may take hours to come
-        csrf.protect()
+        if is_by_browser:  # no browser sends a token by itself, whatever page is open in it
+            csrf.protect()
     return None
 
 
@@ -199,6 +239,33 @@ def _require_own_page() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise Forbidden("This form was sent from another site. Open the page here and send it again.")
+
+
+def _is_closed(asked: Request) -> bool:
+    view = current_app.view_functions.get(asked.endpoint or "")
+    return getattr(view, _DECLARED, BUILT_IN.get(asked.endpoint or "")) != "anyone"
+
+
+def _require_scope(held: frozenset[str], view: object, asked: Request) -> None:
+    """The scope of a token only narrows: what the person may do is looked at as for everybody else.
+
+    Whatever asks for somebody who has just proved who they are takes none.
+    """
+    needed: Scope | None = getattr(view, _SCOPE, None)
+    fresh, _ = getattr(view, _FRESH, (False, ""))
+    if needed is None or fresh or (needed == "read" and asked.method not in SAFE):
+        raise Forbidden(NO_TOKENS)
+    if needed not in held:
+        raise ScopeMissing(needed)
+
+
+def _require_looking(who: SignedIn, view: object, asked: Request) -> None:
+    if asked.endpoint in END_VIEWING:
+        return
+    if asked.method not in SAFE:
+        raise Forbidden(NOTHING_CHANGES.format(who.name))
+    if not getattr(view, _SHOWN, False):
+        raise Forbidden(THEIR_OWN.format(who.name))
 
 
 def _require_role(who: SignedIn, permission: Permission) -> None:

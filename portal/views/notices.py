@@ -49,8 +49,11 @@ SENTENCES = {
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
     "session-ended": "That browser is signed out.",
     "sessions-ended": "All sessions of this person have ended.",
+    "token-revoked": "The token is revoked. It opens nothing any more.",
+    "tokens-revoked": "All tokens of this person are revoked.",
     "version-added": "The new version is out. People download it from now on.",
     "version-known": "These are the bytes the document already has. No version was added.",
+    "viewing-stopped": "You see the portal as yourself again.",
 }
 
 

@@ -60,6 +60,12 @@ class PortalRequest(Request):
         return opened
 
 
+def bearer_token(asked: Request) -> str | None:
+    """What a program sends in its ``Authorization`` header (RFC 6750, 2.1), "" for nothing; None for any other kind."""
+    kind, _, token = asked.headers.get("Authorization", "").partition(" ")
+    return token.strip(" ") if kind.lower() == "bearer" else None
+
+
 def current_request() -> Request:
     """The request itself: each use of Flask's stand-in for it looks it up anew."""
     found: Request = request._get_current_object()  # type: ignore[attr-defined]

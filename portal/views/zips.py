@@ -21,7 +21,7 @@ PLACE_LENGTH = 100
 
 
 @bp.get("/categories/<path:path>/download")
-@allow("signed in")
+@allow("signed in", scope="read")
 def category(path: str) -> Response:
     """Everything in a category and below it that the person may read."""
     who = person()

@@ -71,6 +71,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET shares.ticket": (200, 200, 200, 200, 200, 200, 200, 200),
     "GET storage.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET static": (200, 200, 200, 200, 200, 200, 200, 200),
+    "GET tokens.new": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET tokens.show": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET trash.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET upload.choose": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET why.show": (302, 302, 302, 404, 404, 404, 404, 404),
@@ -125,6 +127,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST people.issue_address": (302, 302, 302, 404, 404, 404, 404, 200),
     "POST people.join": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST people.leave": (302, 302, 302, 404, 404, 404, 404, 303),
+    "POST people_tokens.revoke": (302, 302, 302, 404, 404, 404, 404, 303),
+    "POST people_tokens.revoke_all": (302, 302, 302, 404, 404, 404, 404, 303),
     "POST profile.change_email": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST reset.ask": (422, 422, 422, 422, 422, 422, 422, 422),
     "POST profile.change": (302, 302, 302, 422, 422, 422, 422, 422),
@@ -141,8 +145,12 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST security.remove_app": (302, 302, 302, 303, 303, 303, 303, 303),
     "POST security.set_up_app": (302, 302, 302, 409, 409, 409, 409, 409),
     "POST shares.spend": (303, 303, 303, 303, 303, 303, 303, 303),
+    "POST tokens.add": (302, 302, 302, 422, 422, 422, 422, 422),
+    "POST tokens.revoke": (302, 302, 302, 404, 404, 404, 404, 404),
     "POST trash.restore": (302, 302, 302, 404, 404, 303, 303, 303),
     "POST upload.store": (302, 302, 302, 404, 404, 422, 422, 422),
+    "POST viewing.start": (302, 302, 302, 404, 404, 404, 404, 303),
+    "POST viewing.stop": (302, 302, 302, 404, 404, 404, 404, 404),
     "POST zips.choose": (302, 302, 302, 422, 422, 422, 422, 422),
 }
 
@@ -169,5 +177,8 @@ FRESH = {
     "POST security.make_codes",
     "POST security.remove_app",
     "POST security.set_up_app",
+    "GET tokens.new",
+    "POST tokens.add",
+    "POST viewing.start",
 }
 """The routes that ask whoever may call them to have proved within ten minutes who they are."""

@@ -255,7 +255,6 @@ def test_a_link_is_revoked_alone_and_only_by_whoever_publishes_there(target: Tar
     [
         ("?access_token={}", {}),
         ("?portal={}", {}),
-        ("", {"Authorization": "Bearer {}"}),
         ("", {"Authorization": "Basic {}"}),
         ("", {"X-Auth-Token": "{}"}),
         ("", {"Cookie": "token={}"}),
@@ -273,6 +272,18 @@ def test_a_session_is_only_in_its_cookie_and_never_in_the_log(
     answer = target.ask("/account" + query.format(token), 302, who="nobody", headers=given)
 
     assert answer.header("Location").startswith("/login?next=")
+    assert token not in target.server.output
+
+
+def test_a_session_is_no_token_of_a_program(target: Target) -> None:
+    """A043"""
+    token = target.tokens["reader"]
+    given = {"Authorization": f"Bearer {token}"}
+
+    with target.untouched({"sign_in_attempts"}):
+        answer = target.ask("/documents", 401, who="nobody", headers=given)
+
+    assert answer.header("WWW-Authenticate") == 'Bearer error="invalid_token"'
     assert token not in target.server.output
 
 

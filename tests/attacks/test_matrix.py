@@ -29,6 +29,7 @@ from portal.settings import Settings
 from portal.shares import Terms
 from tests import makers
 from tests.attacks.matrix import EXPECTED, FRESH, ROLES
+from tests.attacks.narrowed import CLOSED, NARROWED, OTHER_WAYS
 from tests.databases import SqliteTemplate, sqlite_url
 
 ISSUER = "http://127.0.0.1:9"
@@ -63,10 +64,25 @@ def build(app: Flask) -> World:
             makers.change(user, disabled_at=makers.now())
         proof = Proof(ISSUER, f"own {role}")
         own[role] = accounts.link_identity(makers.actor(user), user.id, proof).id if role != "disabled" else 999_999
-    things = {role: _things(role) | {"passkey_id": passkeys.get(role, 999_999)} for role in ROLES}
-    for role in ROLES:
+    tokens |= _other_ways()
+    everybody = (*ROLES, *OTHER_WAYS)
+    things = {role: _things(role) | {"passkey_id": passkeys.get(role, 999_999)} for role in everybody}
+    for role in everybody:
         things[role]["own_identity_id"] = own.get(role, 999_999)
     return World(tokens, things)
+
+
+def _other_ways() -> dict[str, str]:
+    """Tokens of an administrator, so that nothing but their scope narrows them; and one who sees what a reader does."""
+    admin, seen = makers.person("Programmer", is_admin=True), makers.person("Seen")
+    for path in ("shelf", "images", "reports"):
+        makers.grant(makers.category(path), user=seen, permission=READ)
+    found = {f"token {scope}": accounts.add_api_token(None, admin.id, scope, scope)[1] for scope in accounts.SCOPES}
+    found["viewing"] = accounts.sessions.start_session(admin.id, network=makers.NETWORK, agent="tests")
+    viewer = accounts.find_session(found["viewing"])
+    assert viewer is not None
+    accounts.start_viewing(viewer, seen.id)
+    return found
 
 
 def _things(role: str) -> dict[str, object]:
@@ -96,6 +112,7 @@ def _things(role: str) -> dict[str, object]:
         "ticket": ticket,
         "group_id": group.id,
         "user_id": target.id,
+        "token_id": accounts.add_api_token(None, target.id, "Backup", "read")[0].id,
         "session_id": 999_999,
         "identity_id": identity.id,
         "name": f"{name}.bin",
@@ -160,6 +177,16 @@ def test_whoever_signed_in_long_ago_proves_it_again_where_the_table_says(
             assert app.test_client().get(back).status_code == 302, "a page for people who are signed in"
 
 
+@pytest.mark.parametrize("route", sorted(EXPECTED))
+def test_programs_and_whoever_sees_as_others_do_get_no_more_than_the_table_says(
+    fresh: tuple[Flask, World], route: str
+) -> None:
+    app, world = fresh
+    answers = {way: status_for(app, world, route, way) for way in OTHER_WAYS}
+
+    assert answers == dict(zip(OTHER_WAYS, NARROWED.get(route, CLOSED), strict=True))
+
+
 def status_for(app: Flask, world: World, route: str, role: str) -> int:
     """The status of a bare request of this role to its own thing of the kind the route is about."""
     return ask(app, world, route, role).status_code
@@ -180,9 +207,12 @@ def ask(app: Flask, world: World, route: str, role: str) -> TestResponse:
     with app.test_request_context():
         path = app.url_for(endpoint, **values)
     client: FlaskClient = app.test_client()
-    if world.clients[role]:
-        client.set_cookie("portal", world.clients[role])
+    given, headers = world.clients[role], {}
+    if role.startswith("token "):
+        headers["Authorization"] = f"Bearer {given}"
+    elif given:
+        client.set_cookie("portal", given)
     if role == "link holder":
         client.get(f"/s/{things['token']}")
     data = {"nothing": (io.BytesIO(b""), "")} if method == "POST" and endpoint in ("upload.store",) else None
-    return client.open(path, method=method, data=data)
+    return client.open(path, method=method, data=data, headers=headers)

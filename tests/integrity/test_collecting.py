@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, insert, select, update
 
+from portal.accounts import add_api_token
 from portal.accounts.sessions import find_session, start_session
 from portal.accounts.tokens import issue_token
 from portal.catalog import put_document, restore_document, trash_document
@@ -21,6 +22,7 @@ from portal.extensions import db, storage, transaction
 from portal.integrity import collect, verify
 from portal.integrity.collecting import CollectReport
 from portal.models import (
+    ApiToken,
     AuditEvent,
     Base,
     Blob,
@@ -282,6 +284,18 @@ def test_sessions_that_are_over_go_a_day_later(context: Flask, column: str, over
         session.execute(update(Session).where(Session.id == 2).values({column: ago(alive)}))
     assert collect().sessions == 1
     assert list(db.session.scalars(select(Session.id).order_by(Session.id))) == [2, 3]
+
+
+@pytest.mark.parametrize("column", ["expires_at", "revoked_at"])
+def test_tokens_of_programs_that_are_over_go_ninety_days_later(context: Flask, column: str) -> None:
+    ada = person()
+    for _ in range(3):
+        add_api_token(None, ada.id, "Backup", "read", 365)
+    with transaction() as session:
+        session.execute(update(ApiToken).where(ApiToken.id == 1).values({column: ago(91)}))
+        session.execute(update(ApiToken).where(ApiToken.id == 2).values({column: ago(89)}))
+    collect()
+    assert list(db.session.scalars(select(ApiToken.id).order_by(ApiToken.id))) == [2, 3]
 
 
 def test_tries_of_signing_in_go_after_a_day(context: Flask) -> None:

@@ -6,8 +6,7 @@ from flask import Response, render_template, request
 
 from portal import access, addresses
 from portal.errors import PortalError
-from portal.extensions import settings
-from portal.views.guard import person
+from portal.views.guard import base_url, person
 
 
 class Form:
@@ -42,13 +41,9 @@ def show(template: str, *, problem: PortalError | None = None, **values: Any) ->
 
 def share_address(token: str) -> str:
     """The absolute address of a share link."""
-    return addresses.share_address(_base_url(), token)
+    return addresses.share_address(base_url(), token)
 
 
 def setup_address(token: str) -> str:
     """The absolute address of a one-time token."""
-    return addresses.setup_address(_base_url(), token)
-
-
-def _base_url() -> str:
-    return settings().base_url or request.host_url.rstrip("/")
+    return addresses.setup_address(base_url(), token)

@@ -79,7 +79,7 @@ def add() -> Response:
 @allow("administrator")
 def edit(user_id: str) -> Response:
     """One person: account, groups, what counts for them, sessions."""
-    return _page(_get(user_id))
+    return person_page(_get(user_id))
 
 
 @bp.get("/<user_id>/sign-ins")
@@ -109,7 +109,7 @@ def change(user_id: str) -> AnyResponse:
         name, email = forms.text("name"), forms.text("email", user.email)
         accounts.change_user(person(), user.id, name=name, email=email, is_admin=forms.flag("is_admin"))
     except (BadInput, Conflict) as problem:
-        return _page(user, problem)
+        return person_page(user, problem)
     return done("account-changed", "people.edit", user_id=user.id)
 
 
@@ -121,7 +121,7 @@ def disable(user_id: str) -> AnyResponse:
     try:
         accounts.disable_user(person(), user.id)
     except Conflict as problem:
-        return _page(user, problem)
+        return person_page(user, problem)
     return done("account-disabled", "people.edit", user_id=user.id)
 
 
@@ -142,7 +142,7 @@ def issue_address(user_id: str) -> Response:
     try:
         return _address_page(user, accounts.issue_address(person(), user.id))
     except Conflict as problem:
-        return _page(user, problem)
+        return person_page(user, problem)
 
 
 @bp.post("/<user_id>/sessions")
@@ -162,7 +162,7 @@ def join(user_id: str) -> AnyResponse:
     try:
         joined = accounts.join_group(person(), forms.identifier("group"), user.id)
     except (BadInput, GroupNotFound) as problem:
-        return _page(user, problem)
+        return person_page(user, problem)
     return done("group-joined" if joined else "nobody-new", "people.edit", user_id=user.id)
 
 
@@ -193,7 +193,8 @@ def _address_page(user: User, token: str) -> Response:
     return house.show("admin/person_address.html", user=user, address=address, sends_mail=accounts.sends_mail())
 
 
-def _page(user: User, problem: PortalError | None = None) -> Response:
+def person_page(user: User, problem: PortalError | None = None) -> Response:
+    """The page of a person, with why something was refused."""
     if user.erased_at is not None:
         return house.show("admin/person_erased.html", user=user, problem=problem, refusal=problem)
     mine = accounts.list_groups_of(user.id)
@@ -213,5 +214,6 @@ def _page(user: User, problem: PortalError | None = None) -> Response:
         sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
         identities=accounts.list_identities(user.id),
         links_by_email=settings().oidc_link_by_email,
+        tokens=accounts.list_api_tokens(user.id),
         problem=problem,
     )

@@ -70,7 +70,9 @@ SENTENCES = {
     "share.used": "Somebody with {link} took a download of {thing}",
     "source.damaged": "{who} found the file of {thing} damaged; nobody gets it until it is right again",
     "source.healed": "{who} found the file of {thing} right again",
+    "token.added": "{who} made a token for programs of {whom}: {scopes}, {days} days",
     "token.issued": "{who} made {address}",
+    "token.revoked": "{who} revoked a token for programs of {whom}: {scopes}",
     "user.added": "{who} added {whom}{role}",
     "user.changed": "{who} changed the account of {whom}{role}",
     "user.disabled": "{who} disabled the account of {whom}",
@@ -81,6 +83,8 @@ SENTENCES = {
     "user.password_changed": "{who} set the password of {whom}",
     "user.profile_changed": "{who} changed their own name or time zone",
     "version.added": "{who} published version {number} of {thing}",
+    "view.ended": "{who} stopped seeing the portal as {whom}",
+    "view.started": "{who} began to see the portal as {whom}",
 }
 """``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
 
@@ -144,7 +148,9 @@ CHOICES = {
     "share.used": "Link used",
     "source.damaged": "File in place found damaged",
     "source.healed": "File in place right again",
+    "token.added": "Token for programs made",
     "token.issued": "One-time address made",
+    "token.revoked": "Token for programs revoked",
     "user.added": "Account added",
     "user.changed": "Account changed",
     "user.disabled": "Account disabled",
@@ -155,6 +161,8 @@ CHOICES = {
     "user.password_changed": "Password set",
     "user.profile_changed": "Own name or time zone changed",
     "version.added": "Version published",
+    "view.ended": "Portal seen as somebody else: end",
+    "view.started": "Portal seen as somebody else: begin",
 }
 """What the choice on the page of the log calls each action."""
 GROUPS: dict[str, tuple[str, set[str]]] = {
@@ -172,6 +180,8 @@ OF_THEIR_OWN = {
     "user.email_changed": "{who} confirmed their new address",
     "identity.linked": "{who} linked their account with one at {provider}",
     "identity.removed": "{who} removed the link of their account with one at {provider}",
+    "token.added": "{who} made a token for programs: {scopes}, {days} days",
+    "token.revoked": "{who} revoked a token for programs: {scopes}",
     "user.password_changed": "{who} set a new password",
 }
 """The same where somebody did it to themselves."""
@@ -182,6 +192,8 @@ ADDRESSES = {
     "email": "an address that confirms the new email of {whom}",
 }
 """What a one-time address was made for."""
+SEEN_AS = "{}, while seeing the portal as {}"
+"""What is added where an administrator did it who saw the portal as somebody else does."""
 UNKNOWN = "{who}: {action} {thing}"
 HISTORIES = ("category", "document", "group", "share", "user")
 """Kinds of things the log can be narrowed to."""
@@ -192,7 +204,7 @@ PERMISSIONS = {"read": "read", "publish": "publish in", "manage": "manage"}
 def sentence(row: EventRow) -> Markup:
     """What happened, with links to the people and to the story of the thing; a new action stands as it is called."""
     event, whom = row.event, _whom(row)
-    return Markup(_pattern(row)).format(  # noqa: S704 - the patterns are ours, and format escapes what it puts in
+    said = Markup(_pattern(row)).format(  # noqa: S704 - the patterns are ours, and format escapes what it puts in
         who=_name(row.who) if row.who else NOBODY.get(event.actor_kind, "Somebody"),
         whom=whom,
         thing=_thing(row),
@@ -208,7 +220,10 @@ def sentence(row: EventRow) -> Markup:
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
+        scopes=event.details.get("scopes", "").replace(" ", ", "),
+        days=event.details.get("days", ""),
     )
+    return said if row.seen is None else Markup(SEEN_AS).format(said, _name(row.seen))  # noqa: S704
 
 
 def actions_of(group: str) -> list[str]:
