@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import importing, machine, memory, ranges, requests, slow, streams, zips
+from benchmarks import importing, machine, memory, people, ranges, requests, slow, streams, zips
 from benchmarks.house import House, installed
 
 GROUPS: dict[str, Callable[[House], None]] = {
@@ -17,6 +17,7 @@ GROUPS: dict[str, Callable[[House], None]] = {
     "slow": slow.measure,
     "memory": memory.measure,
     "importing": importing.measure,
+    "people": people.measure,
 }
 
 

@@ -75,8 +75,8 @@ def installed(work: Path) -> Iterator[House]:
         "PORTAL_DATA": str(work / "data"),
         "PORTAL_SECRET_KEY": SECRET,
     }
-    with _database() as chosen:
-        app = _prepared(work, environment | chosen)
+    with database() as chosen:
+        app = prepared(work, environment | chosen)
         with app.app_context():
             cookies, publisher = _people()
             uploads.import_directory(None, files, "bench/deep/er")
@@ -100,7 +100,7 @@ def make_file(path: Path, size: int) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[dict[str, str]]:
+def database() -> Iterator[dict[str, str]]:
     """What to set for the database that was chosen; a server for PostgreSQL, as durable as it comes."""
     if DATABASE != "postgresql":
         yield {}
@@ -112,7 +112,8 @@ def _database() -> Iterator[dict[str, str]]:
         server.stop()
 
 
-def _prepared(work: Path, environment: dict[str, str]) -> Flask:
+def prepared(work: Path, environment: dict[str, str]) -> Flask:
+    """An empty installation with its data below ``work``."""
     (work / "portal.toml").touch()
     settings = load(environment)
     settings.data.mkdir()

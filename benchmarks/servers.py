@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.settings import ROOT
 from portal.cli.serve import CONNECTIONS
@@ -81,14 +82,21 @@ def nginx(root: Path, work: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def gunicorn(application: str, directory: Path, threads: int, worker: str = "gthread") -> Iterator[Server]:
+def gunicorn(
+    application: str,
+    directory: Path,
+    threads: int,
+    worker: str = "gthread",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
     """A Flask application that serves a directory, under the same server with the same settings as the portal.
 
     ``worker`` is gunicorn's own, which is what a tutorial leads to, or the class the portal derives from it.
     """
     port = free_port()
     options = [*GUNICORN.split(), "-k", worker, "--threads", str(threads), "-b", f"127.0.0.1:{port}", application]
-    with _running([sys.executable, "-m", "gunicorn", *options], port, {"BENCH_DIRECTORY": str(directory)}) as server:
+    wanted = {"BENCH_DIRECTORY": str(directory), **environment}
+    with _running([sys.executable, "-m", "gunicorn", *options], port, wanted) as server:
         yield server
 
 

@@ -11,6 +11,8 @@ FILES = int(os.environ.get("BENCH_FILES", "10000"))
 """How many files are imported."""
 MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 """How many documents the largest zip has; the most a zip may have."""
+PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))
+"""How many people the larger of two portals has; the smaller one has a hundredth of them."""
 DATABASE = os.environ.get("BENCH_DATABASE", "sqlite")
 """``sqlite`` or ``postgresql``: what the portal keeps its ledger in."""
 
