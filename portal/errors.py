@@ -101,6 +101,12 @@ class GrantNotFound(NotFound):
     sentence = "There is no such grant."
 
 
+class MailNotFound(NotFound):
+    """No such mail in the outbox."""
+
+    sentence = "There is no such mail."
+
+
 class ShareNotFound(NotFound):
     """No such share link, or a ticket that never was."""
 

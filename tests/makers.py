@@ -26,7 +26,8 @@ from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
-from portal.models import READ, Base, Category, Document, Grant, Group, Passkey, ShareLink, User, db_now
+from portal.models import READ, Base, Category, Document, Grant, Group, Mail, Passkey, ShareLink, User, db_now
+from portal.notices import add_mail
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link
 from tests import compiled
@@ -177,6 +178,15 @@ def edition(of: Document, version_id: int | None = None) -> Edition:
     release()
     assert found is not None
     return found
+
+
+def mail(to: User, **columns: object) -> Mail:
+    """A mail to this person that waits; ``columns`` are set afterwards."""
+    with transaction():
+        add_mail("password_changed", user_id=to.id, email=to.email)
+        made = db.session.scalars(select(Mail).order_by(Mail.id.desc()).limit(1)).one()
+    change(made, **columns)
+    return made
 
 
 def link(

@@ -37,7 +37,7 @@ class Mail(Base):
     """Not to be tried before; while somebody tries, when that attempt is taken for dead."""
     tries: Mapped[int] = mapped_column(default=0)
     problem: Mapped[str] = mapped_column(String(500), default="")
-    """What the server said at the last try, "" when it took it."""
+    """What the server said at the last try; "" when it took the mail, before the first try, and while one is made."""
     sent_at: Mapped[datetime | None]
 
 

@@ -107,7 +107,7 @@ def _claim() -> Mail | None:
     with transaction() as session:
         found = session.scalar(_due().with_for_update(skip_locked=True))
         claim = update(Mail).where(Mail.id == found, Mail.state == "waiting", Mail.due_at <= db_now())
-        claim = claim.values(tries=Mail.tries + 1, due_at=db_later(LEASE_SECONDS))
+        claim = claim.values(tries=Mail.tries + 1, due_at=db_later(LEASE_SECONDS), problem="")
         mail = session.scalars(claim.returning(Mail)).first()
         if mail is not None:
             session.expunge(mail)

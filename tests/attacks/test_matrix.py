@@ -115,6 +115,7 @@ def _things(role: str) -> dict[str, object]:
         "token_id": accounts.add_api_token(None, target.id, "Backup", "read")[0].id,
         "session_id": 999_999,
         "identity_id": identity.id,
+        "mail_id": makers.mail(target, state="parked").id,
         "name": f"{name}.bin",
         "door": "image",
         "path": "shelf",

@@ -160,8 +160,8 @@ TWINS = [
     Twin(
         "a mail that is claimed is nobody else's",
         "portal/notices/sending.py",
-        "values(tries=Mail.tries + 1, due_at=db_later(LEASE_SECONDS))\n",
-        "values(tries=Mail.tries + 1)\n",
+        "values(tries=Mail.tries + 1, due_at=db_later(LEASE_SECONDS), ",
+        "values(tries=Mail.tries + 1, ",
         "tests/notices/test_sending.py -k 'nobody_ended and sqlite'",
     ),
     Twin(

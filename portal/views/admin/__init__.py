@@ -8,6 +8,7 @@ from portal.views.admin import (
     links,
     lists,
     log,
+    mail,
     overview,
     people,
     rules,
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     groups.bp,
     rules.bp,
     log.bp,
+    mail.bp,
     storage.bp,
     why.bp,
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, url_for
 
-from portal import accounts, audit, catalog, downloads, integrity, shares
+from portal import accounts, audit, catalog, downloads, integrity, notices, shares
 from portal.accounts import SignedIn
 from portal.views.admin import house
 from portal.views.admin.sentences import sentence
@@ -69,7 +69,9 @@ def _tasks(who: SignedIn, links: dict[str, int], people: dict[str, int]) -> list
     hidden = len(catalog.list_unpublished(who, limit=PENDING + 1))
     soon, unused = url_for("links.show", state="soon"), url_for("links.show", state="unused")
     waiting = url_for("people.show", state="waiting")
+    stuck = notices.count_mails()["parked"] if who.is_admin else 0
     return [
+        Task(stuck, "mail was not taken", "mails were not taken", url_for("mail.show", state="parked"), "Look at them"),
         Task(links["soon"], "link expires within three days", "links expire within three days", soon, "Look at them"),
         Task(people.get("waiting", 0), "person has never signed in", "people have never signed in", waiting, "See who"),
         Task(hidden, "document is not out", "documents are not out", url_for("overview.pending"), "Look at them"),

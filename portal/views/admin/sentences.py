@@ -47,6 +47,9 @@ SENTENCES = {
     "identity.linked": "{who} linked the account of {whom} with one at {provider}",
     "identity.removed": "{who} removed the link of {whom} with an account at {provider}",
     "factor.reset": "{who} removed the second factors of {whom}",
+    "mail.all_retried": "{who} had {count} that no server took tried again",
+    "mail.dropped": "{who} decided not to send a mail to {whom}",
+    "mail.retried": "{who} had a mail to {whom} tried again",
     "pack.added": "{who} chose documents to download as {thing}.zip",
     "passkey.added": "{who} added a passkey",
     "passkey.copied": "A passkey of {whom} was refused: it counted back, so somebody may have a copy of it",
@@ -125,6 +128,9 @@ CHOICES = {
     "identity.linked": "Account linked with a provider",
     "identity.removed": "Link with a provider removed",
     "factor.reset": "Second factors removed",
+    "mail.all_retried": "All mails tried again",
+    "mail.dropped": "Mail not sent",
+    "mail.retried": "Mail tried again",
     "pack.added": "Documents chosen for a zip",
     "passkey.added": "Passkey added",
     "passkey.copied": "Passkey refused as a copy",
@@ -217,6 +223,7 @@ def sentence(row: EventRow) -> Markup:
         permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
         of=event.details.get("of", ""),
         number=event.details.get("number", ""),
+        count=_mails(event.details.get("count", 0)),
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
@@ -235,6 +242,10 @@ def actions_of(group: str) -> list[str]:
         return noun in GROUPS[group][1] or (group == "portal" and noun not in known)
 
     return sorted(filter(belongs, CHOICES), key=lambda action: CHOICES[action])
+
+
+def _mails(count: int) -> str:
+    return "one mail" if count == 1 else f"{count:,} mails"
 
 
 def words_of(action: str) -> str:
