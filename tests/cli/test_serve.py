@@ -95,6 +95,7 @@ def test_a_portal_in_use_starts_with_its_house_in_order(sqlite_settings: Setting
     with serving(sqlite_settings, extra=extra) as server:
         assert "Setup:" not in server.output
         assert server.output.count("travel unencrypted by http://portal.example.org.") == 1
+        assert server.output.count("Mails are printed here, one-time addresses and all, and not sent") == 1
         assert Caller(server.port).get("/healthz", Host="portal.example.org").status == 200
         before = workers(server)
         server.process.send_signal(signal.SIGHUP)
