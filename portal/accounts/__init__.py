@@ -70,6 +70,7 @@ from portal.accounts.people import (
     get_user,
     has_users,
     set_password,
+    shortest_password,
 )
 from portal.accounts.profiles import change_profile
 from portal.accounts.provider_requests import REQUEST_SECONDS, Returned, begin_request, spend_request
@@ -195,6 +196,7 @@ __all__ = [
     "revoke_api_tokens",
     "sends_mail",
     "set_password",
+    "shortest_password",
     "sign_in",
     "sign_out",
     "spend_request",

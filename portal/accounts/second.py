@@ -89,7 +89,8 @@ def one_try(
     email = db.session.scalars(select(User.email).where(User.id == user_id)).one()
     device = find_device(email, devices)
     everywhere = [] if device else [(f"codes:{user_id}", TRIES_A_DAY, DAY)]
-    tries = record_try((_key(pending_id), TRIES_EACH, DAY), *everywhere, *guess_limits(email, network, device))
+    limits = [(_key(pending_id), TRIES_EACH, DAY), *everywhere, *guess_limits(email, network, device)]
+    tries = record_try(*limits)
     try:
         yield
     except (CodeWrong, PasskeyRefused):

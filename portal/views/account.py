@@ -5,18 +5,17 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts, downloads
 from portal.accounts import SignedIn
+from portal.accounts.confirming import require_password
 from portal.errors import BadInput, Forbidden, NotFound, PortalError, TooManyTries
-from portal.extensions import settings
 from portal.programs import device
+from portal.views.entering import device_tokens
 from portal.views.forms import path_id, query_id
-from portal.views.guard import allow, network, person
+from portal.views.guard import allow, person
 from portal.views.notices import done
 from portal.views.pages import render
 
 bp = Blueprint("account", __name__)
 
-QUARTER = 15 * 60
-WRONG_PASSWORD = "This is not the password you have now. Nothing was changed."  # noqa: S105 - a sentence
 METHODS = {
     "password": "with the password",
     "passkey": "with a passkey",
@@ -81,14 +80,10 @@ def end_others() -> AnyResponse:
 
 
 def _change_password(who: SignedIn, current: str, password: str) -> None:
-    """Tries are counted before any hashing, as at sign-in: a session left open must not be a way to guess."""
+    """Tries count together with those at sign-in: a session left open must not be a way to guess."""
     if who.user_id is None:
         raise NotFound
-    tries = accounts.record_try((f"password:{who.user_id}:{network()}", settings().login_tries, QUARTER))
-    stored = accounts.get_user(who.user_id).password_hash
-    if not accounts.check_password(stored, current):
-        raise Forbidden(WRONG_PASSWORD)
-    accounts.clear_try(tries)
+    require_password(who, current, device_tokens())
     accounts.set_password(who, who.user_id, password, keep_session=who.session_id)
 
 
@@ -101,6 +96,7 @@ def _page(problem: PortalError | None = None) -> Response:
         here=who.session_id,
         methods=METHODS,
         tokens=accounts.count_api_tokens(who.user_id or 0),
+        shortest=accounts.shortest_password(who.user_id or 0),
         problem=problem,
     )
     response = Response(page, problem.status if problem else 200)

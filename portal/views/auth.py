@@ -102,6 +102,7 @@ def login_page(target: str, email: str = "", problem: PortalError | None = None)
 def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = None) -> Response:
     user = accounts.get_user(found.user_id) if found.user_id else None
     template = "auth/email.html" if found.purpose == "email" else "auth/setup.html"
-    values = {"token": token, "purpose": found.purpose, "email": found.email, "user": user}
+    shortest = accounts.shortest_password(found.user_id or 0)
+    values = {"token": token, "purpose": found.purpose, "email": found.email, "user": user, "shortest": shortest}
     page = render_template(template, problem=problem, **values)
     return Response(page, problem.status if problem else 200)

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from portal.accounts import (
     check_password,
+    get_user,
     hash_password,
     issue_token,
     require_good_password,
@@ -27,6 +28,7 @@ from portal.extensions import db
 from portal.models import User
 from portal.settings import Settings
 from tests.databases import SQLITE_ONLY
+from tests.factors import with_app
 from tests.makers import NETWORK, PASSWORD, person, release, running
 
 PLACES, TOO_MANY = AT_ONCE + WAITING, 5
@@ -250,3 +252,32 @@ def test_no_more_than_two_hash_at_once_and_beyond_sixteen_waiting_nobody_is_let_
     assert [answer.result() for answer in asked if answer not in turned_away] == [True] * PLACES
     assert gate.most == AT_ONCE
     assert check()
+
+
+@pytest.mark.parametrize("password", ["kT4#w9!z", "kT4#w9!zQ2-m7x", "four wor!"])
+def test_beside_a_second_factor_eight_characters_are_enough(password: str) -> None:
+    ada = person(password=PASSWORD)
+    with pytest.raises(BadInput):
+        set_password(None, ada.id, password)
+    with_app(ada)
+    set_password(None, ada.id, password)
+    assert check_password(get_user(ada.id).password_hash, password)
+    with pytest.raises(BadInput, match="at least 8"):
+        set_password(None, ada.id, password[:7])
+
+
+@pytest.mark.parametrize(
+    "password", ["password", "12345678", "qwertyui", "letmein1", "welcome123", "abcdefgh", "aabbaabb"]
+)
+def test_but_not_eight_that_everybody_tries_first(password: str) -> None:
+    ada = person()
+    with_app(ada)
+    with pytest.raises(BadInput, match="too easy"):
+        set_password(None, ada.id, password)
+
+
+def test_a_one_time_address_takes_a_short_one_from_whoever_has_a_second_factor() -> None:
+    ada = person(password=PASSWORD)
+    with_app(ada)
+    spend_token(issue_token(None, "reset", ada.id), "kT4#w9!z")
+    assert check_password(get_user(ada.id).password_hash, "kT4#w9!z")

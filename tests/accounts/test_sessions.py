@@ -31,6 +31,7 @@ from portal.models import AuditEvent, Session, User
 from portal.settings import Settings
 from portal.tokens import make_token, token_hash
 from tests.databases import SQLITE_ONLY
+from tests.factors import with_app
 from tests.makers import NETWORK, PASSWORD, actor, at_once, change, now, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -93,13 +94,14 @@ def test_a_person_is_found_by_one_query(statements: list[str]) -> None:
     assert len(statements) == 1
 
 
-@pytest.mark.parametrize("kind", ["unknown", "wrong", "disabled", "without a password"])
+@pytest.mark.parametrize("kind", ["unknown", "wrong", "disabled", "without a password", "with an app"])
 def test_whoever_cannot_sign_in_gets_the_same_answer_for_the_same_work(
     kind: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person("Known", password=PASSWORD)
     disable_user(None, person("Disabled", password=PASSWORD).id)
     person("Waiting")
+    with_app(person("Careful", password=PASSWORD))
     check_password(None, PASSWORD)  # what a process does only once
     hashes: list[str] = []
     verify = PasswordHasher.verify
@@ -110,7 +112,8 @@ def test_whoever_cannot_sign_in_gets_the_same_answer_for_the_same_work(
 
     monkeypatch.setattr(PasswordHasher, "verify", counted)
     release()
-    names = {"unknown": "nobody", "wrong": "known", "disabled": "disabled", "without a password": "waiting"}
+    names = {"unknown": "nobody", "wrong": "known", "disabled": "disabled"}
+    names |= {"without a password": "waiting", "with an app": "careful"}
 
     def refused(name: str, password: str) -> tuple[str, int, list[str]]:
         statements.clear()
@@ -120,7 +123,7 @@ def test_whoever_cannot_sign_in_gets_the_same_answer_for_the_same_work(
         return failure.value.sentence, len(hashes), [" ".join(statement.split()[:3]) for statement in statements]
 
     reference = refused("known", "not the password at all")
-    password = "not the password at all" if kind == "wrong" else PASSWORD
+    password = "not the password at all" if kind in ("wrong", "with an app") else PASSWORD
     assert refused(names[kind], password) == reference
     assert reference[1] == 1
 

@@ -192,6 +192,48 @@ TWINS = [
         "",
         "tests/accounts/test_passkeys.py -k 'without_making_sure and sqlite'",
     ),
+    Twin(
+        "a password that is counted before it is looked at",
+        "portal/accounts/entering.py",
+        "    tries = record_guess(email, network, find_device(email, devices))\n",
+        "    tries: list[int] = []\n",
+        "tests/accounts/test_throttle.py -k 'eleventh and sqlite'",
+    ),
+    Twin(
+        "a code that is counted before it is looked at",
+        "portal/accounts/second.py",
+        "    tries = record_try(*limits)\n",
+        "    tries: list[int] = []\n",
+        "tests/accounts/test_second.py -k 'counted_before and sqlite'",
+    ),
+    Twin(
+        "a code that is taken once",
+        "portal/accounts/apps.py",
+        "AuthenticatorApp.last_counter < counter)\n",
+        "AuthenticatorApp.last_counter <= counter)\n",
+        "tests/accounts/test_second.py -k 'worth_nothing_at_the_next and sqlite'",
+    ),
+    Twin(
+        "a recovery code that is gone with its use",
+        "portal/accounts/recovery.py",
+        "    if db.session.execute(delete(RecoveryCode).where(*mine)",
+        "    if db.session.execute(delete(RecoveryCode).where(*mine, RecoveryCode.id < 0)",
+        "tests/accounts/test_second.py -k 'recovery_code_lets_in and sqlite'",
+    ),
+    Twin(
+        "a session that ends with signing out",
+        "portal/accounts/sessions.py",
+        "        session.execute(delete(Session).where(Session.id == person.session_id))\n",
+        "",
+        "tests/accounts/test_sessions.py -k 'copied_before and sqlite'",
+    ),
+    Twin(
+        "nobody is led elsewhere after signing in",
+        "portal/views/guard.py",
+        '    if not is_plain or not target.startswith("/") or target.startswith("//"):\n',
+        '    if not target.startswith("/"):\n',
+        "tests/views/test_second.py -k 'led_elsewhere and sqlite'",
+    ),
 ]
 
 

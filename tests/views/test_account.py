@@ -111,7 +111,7 @@ def test_without_the_password_in_force_nothing_changes(ada: Someone, current: st
     answer = ada.change(current, NEW)
 
     assert answer.status_code == 403
-    assert "This is not the password you have now. Nothing was changed." in answer.text
+    assert "This is not your password. Nothing was changed." in answer.text
     assert ada.can_sign_in_with(makers.PASSWORD)
     assert is_signed_in(other)
 
