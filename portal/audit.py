@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, SQLColumnExpression, and_,
 
 from portal.actors import Actor
 from portal.errors import Forbidden
-from portal.extensions import db
+from portal.extensions import db, release_connection, transaction
 from portal.models import AuditEvent, AuditPerson, ShareLink, User
 
 PAGE = 50
@@ -21,6 +21,8 @@ NAMING = ("grant.added", "grant.removed", "group.joined", "group.left")
 """Actions whose details say whom they were done to; of all others a person is the thing itself, or nobody is."""
 DISORDER = 10_000
 """By how much the ids of two events may be the other way round than their moments."""
+Reader = Callable[[int | None], tuple[list["EventRow"], int | None]]
+"""A page of the log after this id, and the id to go on after."""
 CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
 
 
@@ -175,6 +177,26 @@ def list_events(
     statement = select(AuditEvent).where(*wanted).order_by(AuditEvent.id.desc()).limit(limit + 1)
     events = list(db.session.scalars(statement))
     return _with_names(events[:limit]), events[limit - 1].id if len(events) > limit else None
+
+
+def export_events(actor: Actor, read: Reader) -> Iterator[list[EventRow]]:
+    """All that ``read`` gives page by page, the newest first; no connection is held between two pages.
+
+    That it was taken is written down before the first page is read.
+    """
+    with transaction():
+        record_event("log.exported", actor=actor)
+    return _pages(read)
+
+
+def _pages(read: Reader) -> Iterator[list[EventRow]]:
+    after: int | None = None
+    while True:
+        rows, after = read(after)
+        release_connection()
+        yield rows
+        if after is None:
+            return
 
 
 def find_named(user_id: int) -> Named | None:

@@ -45,6 +45,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET links.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET lists.choose": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET lists.export": (302, 302, 302, 404, 404, 404, 404, 200),
+    "GET log.export": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET log.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET mail.show": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET overview.pending": (302, 302, 302, 404, 404, 200, 200, 200),
@@ -160,6 +161,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
 
 FRESH = {
     "GET lists.export",
+    "GET log.export",
     "GET erasing.ask",
     "GET passkeys.ask_remove",
     "GET passkeys.new",

@@ -44,6 +44,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET links.show": (403, 200, 200, 404),
     "GET lists.choose": (403, 403, 200, 404),
     "GET lists.export": (403, 403, 403, 404),
+    "GET log.export": (403, 403, 403, 404),
     "GET log.show": (403, 403, 200, 404),
     "GET mail.show": (403, 403, 200, 404),
     "GET overview.pending": (403, 200, 200, 404),
