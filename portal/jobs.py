@@ -31,6 +31,8 @@ SWEEP_SECONDS = 30
 """How often every look is taken unasked."""
 WATCH_SECONDS = 0.5
 CONNECT_SECONDS = 5
+NO_SUCH_TABLE = "42P01"
+"""What PostgreSQL says where no worker has ever run."""
 
 _log = logging.getLogger("portal.jobs")
 
@@ -66,6 +68,8 @@ def wake(name: str) -> None:
         finally:
             storage.close()
     except Exception as problem:  # whatever the storage of the queue raises: the change is committed already
+        if getattr(problem, "sqlstate", "") == NO_SUCH_TABLE:
+            return
         _log.warning("The worker was not woken, and looks by itself within a minute: %s", type(problem).__name__)
 
 

@@ -11,6 +11,7 @@ from portal.extensions import after_commit, db, transaction
 from portal.models import Mail, db_now
 from portal.notices.outbox import wake
 
+RESTORED = "It came back with a backup, so it may have been sent already. Try it again if it is still wanted."
 NOT_NOW = "This mail was sent or given up meanwhile, or is being sent just now. Nothing was changed."
 _STUCK = or_(Mail.state == "parked", and_(Mail.state == "waiting", Mail.problem != ""))
 """Parked or put off. Of a mail that somebody is sending the last problem is not written down."""
@@ -45,6 +46,12 @@ def drop_mail(actor: Actor | None, mail_id: int) -> None:
     with transaction():
         about = _settle(mail_id, unsent, {"state": "dropped", "text": None, "html": None})
         audit.record_event("mail.dropped", actor=actor, thing=("mail", mail_id), **about)
+
+
+def park_waiting() -> None:
+    """Park what waits in a backup that was just brought back; inside the transaction that does so."""
+    waiting = update(Mail).where(Mail.state == "waiting")
+    db.session.execute(waiting.values(state="parked", problem=RESTORED))
 
 
 def _settle(mail_id: int, condition: ColumnElement[bool], values: dict[str, object]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, inspect, select, text
 
-from portal import schema
+from portal import notices, schema
 from portal.accounts.sessions import find_session, start_session
 from portal.catalog import put_document, trash_document
 from portal.catalog.soundness import UNSEEN
@@ -23,7 +23,23 @@ from portal.downloads import Claim, looking, open_for_download, opening
 from portal.errors import BadInput, Conflict, PortalError, SchemaMismatch, ShareRevoked
 from portal.extensions import db, release_connection, storage, transaction
 from portal.integrity import BackupUnusable, backup, collect, restore, scrub, verify
-from portal.models import AuditEvent, Blob, Document, SignInAttempt
+from portal.models import (
+    ApiToken,
+    AuditEvent,
+    AuthenticatorApp,
+    Blob,
+    Challenge,
+    Document,
+    HouseRule,
+    Identity,
+    KnownDevice,
+    Mail,
+    PendingSignIn,
+    ProviderRequest,
+    RecoveryCode,
+    ResetRequest,
+    SignInAttempt,
+)
 from portal.ranges import Span
 from portal.settings import Settings
 from portal.shares import find_ticket, open_link, reserve, revoke_link
@@ -51,6 +67,9 @@ from tests.makers import (
     grant,
     group,
     link,
+    mail,
+    now,
+    passkey,
     person,
     release,
     running,
@@ -139,6 +158,44 @@ def fill_every_table(directory: Path) -> None:
             "INSERT INTO followed_logs (first_line, position, read_at) SELECT 'abc', 7, started_at FROM downloads",
         ):
             session.execute(text(statement))
+    passkey(ada)
+    notices.send_due(lambda text: None, lambda: False)
+    later = now(hours=1)
+    with transaction() as session:
+        session.add_all(
+            [
+                AuthenticatorApp(user_id=ada.id, secret="A" * 32),
+                RecoveryCode(user_id=ada.id, code_hash=bytes(32)),
+                Challenge(challenge=bytes(32), purpose="add", expires_at=later),
+                PendingSignIn(token_hash=bytes(32), user_id=ada.id, method="password", expires_at=later),
+                KnownDevice(user_id=ada.id, token_hash=bytes(32)),
+                ApiToken(
+                    user_id=ada.id,
+                    name="script",
+                    token_hash=bytes(32),
+                    token_hint="abcdef",
+                    scopes="read",
+                    expires_at=later,
+                ),
+                Identity(user_id=ada.id, issuer="https://id.example.org", subject="ada", email=ada.email),
+                ProviderRequest(state_hash=bytes(32), nonce="n", verifier="v", target="/", expires_at=later),
+                HouseRule(name="second_factor", value="nobody"),
+                ResetRequest(email=ada.email),
+            ]
+        )
+
+
+def test_a_mail_that_waited_in_a_backup_is_not_sent_a_second_time_unasked(
+    context: Flask, elsewhere: Settings, tmp_path: Path
+) -> None:
+    waiting = mail(person("Ada"))
+    backup(tmp_path / "portal.tar")
+    with running(elsewhere) as app, app.app_context():
+        restore(tmp_path / "portal.tar")
+        notices.send_due(pytest.fail, lambda: False)
+        found = db.session.get_one(Mail, waiting.id)
+        assert (found.state, found.text == waiting.text) == ("parked", True)
+        assert found.problem.startswith("It came back with a backup")
 
 
 def test_what_was_seen_of_files_is_what_is_seen_of_them_here(
