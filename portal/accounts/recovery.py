@@ -20,7 +20,7 @@ LOOK_ALIKES = str.maketrans({"o": "0", "i": "1", "l": "1"})
 GROUPS, GROUP = 4, 4
 """Sixteen characters are 80 bits: no hash of them can be tried through."""
 PURPOSE = "recovery"
-MADE = "Your recovery codes were made anew. Those before open nothing any more."
+MADE = "Ten recovery codes were made for your account. Any you had before open nothing any more."
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -29,11 +29,10 @@ def issue_recovery_codes(actor: Actor, user_id: int) -> list[str]:
     codes = [_make_code() for _ in range(CODES)]
     with transaction() as session:
         user = get_user(user_id)
-        had_some = forget_recovery_codes(user_id)
+        forget_recovery_codes(user_id)
         session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(code)) for code in codes)
         audit.record_event("recovery.issued", actor=actor, thing=("user", user_id))
-        if had_some:
-            tell(user, "second_factor_changed", what=MADE)
+        tell(user, "second_factor_changed", what=MADE)
     return codes
 
 

@@ -13,7 +13,7 @@ from portal.accounts.history import program_of
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
 from portal.extensions import db, find_one, settings, transaction
-from portal.models import Session, User, db_later, db_now
+from portal.models import PendingSignIn, Session, User, db_later, db_now
 from portal.prepared import Prepared
 from portal.tokens import is_token, make_token, token_hash
 
@@ -185,6 +185,7 @@ def end_other_sessions(person: SignedIn) -> int:
     with transaction() as session:
         others = (Session.user_id == person.user_id, Session.id != person.session_id)
         ended = len(session.execute(delete(Session).where(*others).returning(Session.id)).all())
+        _end_waiting(person.user_id)
         end_tickets(person.user_id)
         audit.record_event("session.others_ended", actor=person, thing=("user", person.user_id or 0), count=ended)
     return ended
@@ -194,6 +195,7 @@ def end_all_sessions(actor: Actor, user_id: int) -> int:
     """End every session of a person, as an administrator; how many that were. Their password stays."""
     with transaction() as session:
         ended = len(session.execute(delete(Session).where(Session.user_id == user_id).returning(Session.id)).all())
+        _end_waiting(user_id)
         end_tickets(user_id)
         audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
     return ended
@@ -212,6 +214,11 @@ def _viewing(admin: SignedIn, seen: Sequence[Any]) -> SignedIn:
         visited_at=visited_at,
         timezone=timezone,
     )
+
+
+def _end_waiting(user_id: int | None) -> None:
+    """End what is about to become a session once its second factor is given."""
+    db.session.execute(delete(PendingSignIn).where(PendingSignIn.user_id == user_id))
 
 
 def _here_now() -> dict[str, object]:

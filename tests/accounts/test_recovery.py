@@ -109,21 +109,19 @@ def test_whoever_has_forgotten_them_has_none() -> None:
 def test_using_one_mails_how_many_are_left() -> None:
     ada = person()
     codes = issue(ada)
-    assert mails() == []
     for code in codes:
         take(ada, code)
-    assert "nine are left" in mails()[0]
-    assert "one is left" in mails()[8]
-    assert "no are left" not in mails()[9]
-    assert "none is left" in mails()[9]
+    told = mails()[1:]
+    assert "nine are left" in told[0]
+    assert "one is left" in told[8]
+    assert "none is left" in told[9]
 
 
 def test_new_codes_are_told_by_mail_and_logged_and_never_written_down() -> None:
     ada = person()
     issue(ada)
     codes = issue(ada)
-    assert len(mails()) == 1
-    assert "made anew" in mails()[0]
+    assert ["Ten recovery codes were made" in mail for mail in mails()] == [True, True]
     events = db.session.scalars(select(AuditEvent).where(AuditEvent.action == "recovery.issued")).all()
     assert len(events) == 2
     assert not any(code in repr(event.details) + "".join(mails()) for code in codes for event in events)

@@ -8,11 +8,12 @@ from portal.accounts import SecondFactorDue, disable_user, enter, find_pending, 
 from portal.accounts.apps import find_app, make_secret
 from portal.accounts.recovery import count_recovery_codes
 from portal.accounts.second import enter_by_code, enter_by_recovery_code, enter_proven, enter_set_up, set_up_app
+from portal.accounts.sessions import end_all_sessions, end_other_sessions, start_session
 from portal.errors import CodeWrong, Conflict, RecoveryCodeWrong, SignInFailed, SignInOver, TooManyTries
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, HouseRule, PendingSignIn, Session, SignInAttempt, User
 from tests.factors import code_of, with_app, with_recovery_codes, wrong
-from tests.makers import NETWORK, PASSWORD, at_once, change, now, person, release
+from tests.makers import NETWORK, PASSWORD, actor, at_once, change, now, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -149,6 +150,21 @@ def test_a_password_changed_past_the_verbs_ends_it_too() -> None:
     secret = with_app(ada)
     token = waiting(ada)
     change(ada, password_hash="another")
+    with pytest.raises(SignInOver):
+        by_code(token, code_of(secret))
+
+
+@pytest.mark.parametrize("end", ["by an administrator", "by the person"])
+def test_being_signed_out_everywhere_ends_the_wait(end: str) -> None:
+    ada = person()
+    secret = with_app(ada)
+    here = find_session(start_session(ada.id, network=NETWORK, agent=""))
+    token = waiting(ada)
+    assert here is not None
+    if end == "by the person":
+        end_other_sessions(here)
+    else:
+        end_all_sessions(actor(person("Boss", is_admin=True)), ada.id)
     with pytest.raises(SignInOver):
         by_code(token, code_of(secret))
 
