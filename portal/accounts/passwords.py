@@ -9,6 +9,7 @@ from functools import cache
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from portal.accounts.guessable import is_guessable
 from portal.errors import BadInput, Busy
 from portal.extensions import release_connection, settings
 
@@ -33,7 +34,7 @@ def require_good_password(password: str, *personal: str, shortest: int = MINIMUM
     if len(password) > MAXIMUM:
         raise BadInput(f"A password may have at most {MAXIMUM} characters.")
     folded = _normal(password).casefold()
-    if len(set(folded)) < REPEATED or folded in _sequences():
+    if is_guessable(folded, settings().name):
         raise BadInput("This password is too easy to guess. Take a few words that do not belong together.")
     if any(len(word) > REPEATED and folded.replace(word.casefold(), "") == "" for word in personal):
         raise BadInput("A password must be more than your name or address.")
@@ -94,12 +95,3 @@ def _make_dummy(memory: int, passes: int) -> str:
 
 def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password).encode("utf-8", "replace").decode()
-
-
-@cache
-def _sequences() -> frozenset[str]:
-    runs = ("abcdefghijklmnopqrstuvwxyz", "01234567890123456789", "12345678901234567890", "qwertyuiopasdfghjklzxcvbnm")
-    words = ("password", "letmein", "welcome", "changeme", "administrator", "portal")
-    made = {run[:length] for run in runs for length in range(SHORTEST, len(run) + 1)}
-    made |= {(word * MINIMUM)[:length] for word in words for length in range(SHORTEST, 40)}
-    return frozenset(made | {f"{word}{'123456789'[:length]}" for word in words for length in range(1, 10)})

@@ -43,8 +43,8 @@ pytestmark = [SQLITE_ONLY, pytest.mark.usefixtures("context")]
         "x7" * 8 + "abc",
         "Passwörter dürfen alles enthalten",
         "密码可以用任何文字写成的十五个字",
-        "abcd" * (MAXIMUM // 4),
-        "\U0001f600\U0001f601\U0001f602\U0001f603" * 4,
+        "abcdf" * (MAXIMUM // 5),
+        "\U0001f600\U0001f601\U0001f602\U0001f603\U0001f604" * 3,
     ],
 )
 def test_a_long_password_of_any_characters_is_taken(password: str) -> None:
