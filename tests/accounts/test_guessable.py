@@ -18,7 +18,8 @@ TRIED = [
     "motdepasse12345", "passwordpasswordpass", "!@#$%^&*()", "a1b2c3d4e5f6g7h8",
 ]  # fmt: skip
 UNTRIED = [
-    "four words without meaning", "sunshine over the river", "my password is a long story", "tr0ub4dor&3 and more", "correct horse battery staple",
+    "four words without meaning", "sunshine over the river", "my password is a long story", "tr0ub4dor&3 and more",
+    "correct horse battery staple",
     "8372-9164-5520-7731", "zebra-quilt-mango-57", "Das Rad steht im Hof", "kf83hdk2", "grün wie Gras im Mai",
     "密码可以用任何文字写成的十五个字", "passwordless is the future",
 ]  # fmt: skip

@@ -21,8 +21,13 @@ WIDER = """width => [...document.querySelectorAll("main *")]
 
 
 def look_at(page: Page, path: str) -> None:
-    """Open a page: no rule of axe is broken in light and dark, wide and narrow, and nothing reaches beyond a screen."""
+    """Open a page and look at it."""
     page.goto(path)
+    look(page, path)
+
+
+def look(page: Page, path: str) -> None:
+    """No rule of axe is broken in light and dark, wide and narrow, and nothing reaches beyond a screen."""
     assert page.locator("h1").count() == 1, path
     assert page.locator("main .button.primary").count() <= 1, path
     for scheme, width, options in LOOKS:
