@@ -87,8 +87,11 @@ def test_a_look_that_fails_keeps_no_other_from_its_turn(settings: Settings, monk
         assert seen.reaches(3)
 
 
-def test_without_anybody_who_ever_worked_waking_is_silent_and_makes_nothing(context: Flask, settings: Settings) -> None:
+def test_without_anybody_who_ever_worked_waking_is_silent_and_makes_nothing(
+    context: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs.wake("mail")
+    assert caplog.text == ""
     assert not (settings.data / "jobs.db").exists()
 
 

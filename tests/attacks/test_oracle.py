@@ -24,6 +24,7 @@ GROUPS = {
     "test_framing": "229 230 231 241 242 243",
     "test_links": "051 053 054 055 057 058 059 061 062 063 065 066 067 069 070 071 073 074 075 077 078 079",
     "test_races": "265 266 267 269 270 271 273 274 275",
+    "test_resets": "085 086 093 094 095",
     "test_zips": "210",
 }
 """The rows of the attack table, by the module that has them."""

@@ -14,6 +14,7 @@ from portal.extensions import db, transaction
 from portal.models import Mail, ResetRequest, Session
 from portal.settings import Settings
 from tests import makers
+from tests.factors import code_of, with_app
 from tests.views.desk import TOKEN, Desk, said, tokenless
 
 NEW = "another four good words"
@@ -90,6 +91,26 @@ def test_a_reset_from_the_mail_sets_a_password_and_signs_in(app: Flask, ada: Des
     assert client.get("/account").status_code == 200
     assert ada.client.get("/account").status_code == 302
     assert client.get(path).status_code == 410
+
+
+def test_a_second_factor_is_asked_for_after_a_reset_too(app: Flask, ada: Desk) -> None:
+    with app.app_context():
+        user = accounts.find_user("ada@example.org")
+        assert user is not None
+        secret = with_app(user)
+        accounts.request_reset("ada@example.org", makers.NETWORK)
+    resolve(app)
+    path = address_in(mail(app, "reset"))
+    client, token = guest(app, path)
+    answer = client.post(path, data={"csrf_token": token, "password": NEW})
+    assert answer.location.startswith("/login/second")
+    assert client.get("/account").status_code == 302
+    found = TOKEN.search(client.get(answer.location).text)
+    assert found is not None
+    with app.app_context():
+        code = code_of(secret)
+    client.post(answer.location, data={"csrf_token": found[1], "code": code})
+    assert client.get("/account").status_code == 200
 
 
 def test_a_get_of_the_address_spends_nothing(app: Flask, ada: Desk) -> None:
