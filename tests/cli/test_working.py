@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from portal import accounts
 from portal.extensions import db
 from portal.models import Mail
 from portal.notices import add_mail
@@ -199,6 +200,17 @@ def test_a_worker_alone_sends_what_waits_and_what_comes_and_ends_when_told(house
         assert until(lambda: states(house) == ["sent", "sent"])
         process.terminate()
         assert process.wait(PATIENCE) == 0
+
+
+def test_who_forgot_their_password_hears_from_the_worker(sqlite_house: Settings, box: Postbox) -> None:
+    with makers.core(sqlite_house):
+        makers.person("Ada", password=makers.PASSWORD)
+        accounts.request_reset("ada@example.org", makers.NETWORK)
+        accounts.request_reset("nobody@example.org", makers.NETWORK)
+    with working(sqlite_house):
+        (arrived,) = box.wait_for(1)
+    assert arrived.recipients == ["ada@example.org"]
+    assert arrived.addresses[0].startswith("https://papers.example.org/setup/")
 
 
 def test_without_a_mail_server_the_whole_mail_is_printed_and_logs_stay_masked(sqlite_settings: Settings) -> None:

