@@ -21,6 +21,12 @@ def has_passkey(user_id: int) -> bool:
     return bool(db.session.scalar(select(exists().where(Passkey.user_id == user_id))))
 
 
+def is_protected() -> ColumnElement[bool]:
+    """Whether the ``User`` of the statement has a second factor, as ``has_second_factor`` says of one."""
+    kinds = (AuthenticatorApp, Passkey)
+    return or_(*(exists().where(kind.user_id == User.id).correlate(User) for kind in kinds))
+
+
 def must_have_second_factor(user_id: int) -> bool:
     """Whether the rule of the house, or a group they are in, asks the person for a second factor."""
     return db.session.scalar(select(User.id).where(User.id == user_id, is_asked())) is not None

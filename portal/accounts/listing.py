@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 
+from portal.accounts.factors import is_protected
 from portal.accounts.people import email_key
 from portal.extensions import db
 from portal.models import Group, Membership, OneTimeToken, User
@@ -18,8 +19,8 @@ PAGE = 50
 STATES = ("active", "waiting", "disabled", "erased")
 """Everybody is in one of these. ``waiting``: was invited, has no password and never was here. ``erased``: disabled for
 good, without name and address."""
-TRAITS = ("administrators", "never_here")
-"""``never_here``: nobody ever came in with the account."""
+TRAITS = ("administrators", "never_here", "unprotected")
+"""``never_here``: nobody ever came in with the account. ``unprotected``: without a second factor."""
 MOST_COUNTED = 1000
 """How far people in a state are counted; beyond it, “1,000+” is all that anybody needs."""
 MOST_MEMBERS_COUNTED = 10_000
@@ -131,7 +132,9 @@ def _in_state(state: str | None) -> ColumnElement[bool]:
 def _with_trait(trait: str | None) -> ColumnElement[bool]:
     if trait == "administrators":
         return and_(User.is_admin)  # as its index has it; IS TRUE would be another condition
-    return and_(User.seen_at.is_(None), User.erased_at.is_(None)) if trait == "never_here" else true()
+    if trait == "never_here":
+        return and_(User.seen_at.is_(None), User.erased_at.is_(None))
+    return and_(User.erased_at.is_(None), ~is_protected()) if trait == "unprotected" else true()
 
 
 def _in_group(group_id: int) -> ColumnElement[bool]:

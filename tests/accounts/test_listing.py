@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from portal import accounts
-from portal.accounts import erase_user, listing
+from portal.accounts import erase_user, has_second_factor, listing
 from portal.accounts.listing import PeoplePage, count_members, count_people, list_people, state_of_person
-from tests.makers import PASSWORD, change, group, now, person, release
+from tests.factors import with_app
+from tests.makers import PASSWORD, change, group, now, passkey, person, release
 from tests.plans import Asked, plan
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -47,6 +48,16 @@ def test_people_are_narrowed_to_administrators_to_who_never_came_and_to_a_group(
     assert names(list_people(group_id=board.id)) == ["Eve", "Finn"]
     assert names(list_people("f", trait="never_here", group_id=board.id)) == []
     assert names(list_people("e", trait="never_here", group_id=board.id)) == ["Eve"]
+
+
+def test_who_has_no_second_factor_is_listed_and_agrees_with_what_the_sign_in_asks() -> None:
+    with_app(person("Ada"))
+    passkey(person("Bob"))
+    erase_user(None, person("Carl").id)
+    person("Dora")
+    everybody = list_people().people
+    assert names(list_people(trait="unprotected")) == ["Dora"]
+    assert [user.name for user in everybody if has_second_factor(user.id)] == ["Ada", "Bob"]
 
 
 def test_a_large_group_has_the_same_list_as_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ bp = Blueprint("people", __name__, url_prefix="/admin/people")
 
 STATES = {"active": "active", "waiting": "wait for first sign-in", "disabled": "disabled", "erased": "erased"}
 """State of a list to the words of its tally."""
-TRAITS = {"administrators": "Administrators", "never_here": "Never signed in"}
+TRAITS = {"administrators": "Administrators", "never_here": "Never signed in", "unprotected": "Without a second factor"}
 """What else people are narrowed to, in the words of the choice."""
 QUERY_LENGTH = 200
 LAST_SIGN_INS = 5
