@@ -234,6 +234,27 @@ TWINS = [
         '    if not target.startswith("/"):\n',
         "tests/views/test_second.py -k 'led_elsewhere and sqlite'",
     ),
+    Twin(
+        "a revoked token opens nothing",
+        "portal/accounts/bearers.py",
+        "    .where(ApiToken.revoked_at.is_(None), ApiToken.expires_at > db_now())\n",
+        "    .where(ApiToken.expires_at > db_now())\n",
+        "tests/accounts/test_api_tokens.py -k 'revoked_token and sqlite'",
+    ),
+    Twin(
+        "a token does no more than its scope",
+        "portal/views/guard.py",
+        "    if needed not in held:\n        raise ScopeMissing(needed)\n",
+        "",
+        "tests/views/test_tokens.py -k 'scope_that_is_missing and sqlite'",
+    ),
+    Twin(
+        "whoever sees the portal as somebody else changes nothing",
+        "portal/views/guard.py",
+        "    if asked.method not in SAFE:\n        raise Forbidden(NOTHING_CHANGES.format(who.name))\n",
+        "",
+        "tests/views/test_viewing.py -k 'nothing_can_be_changed and sqlite'",
+    ),
 ]
 
 

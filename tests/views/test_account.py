@@ -240,3 +240,18 @@ def test_the_address_says_nothing_we_did_not_write(ada: Someone, done: str) -> N
 )
 def test_a_program_is_called_as_people_call_it(agent: str, words: str) -> None:
     assert device(agent) == words
+
+
+def test_each_session_says_how_it_began(ada: Someone) -> None:
+    with ada.app.app_context():
+        for method, is_two_factor in (("passkey", True), ("password", True), ("password", False), ("address", False)):
+            start_session(
+                ada.user_id, network=makers.NETWORK, agent=FIREFOX, method=method, is_two_factor=is_two_factor
+            )
+
+    page = ada.page()
+
+    assert "with a passkey" in page
+    assert "with the password, with a second factor" in page
+    assert "by a one-time address" in page
+    assert page.count("with a second factor") == 1

@@ -95,6 +95,15 @@ def test_next_keeps_paths_of_the_portal(target: str) -> None:
     assert safe_next(target) == target
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["", "documents", "//evil.example", "///evil.example", "\\\\evil.example", "/\\evil.example", "\t//evil.example",
+     "/\t/evil.example", " /login", "/\r\nLocation: //evil", "https:evil.example", "javascript:alert(1)", "/\u00e9"],
+)  # fmt: skip
+def test_next_leads_nowhere_else(target: str) -> None:
+    assert safe_next(target) == "/"
+
+
 def form_token(page: str) -> str:
     found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
     assert found is not None
