@@ -19,6 +19,8 @@ from portal.accounts import (
     list_members,
     set_password,
 )
+from portal.accounts.entrances import HELD
+from portal.accounts.erasing import THEIRS
 from portal.accounts.sessions import start_session
 from portal.audit import list_events
 from portal.catalog import list_grants_of_person
@@ -122,6 +124,12 @@ def test_no_table_holds_name_address_or_traces_of_somebody_erased(ada: User) -> 
 def test_rows_about_the_person_are_gone_and_those_of_the_ledger_stay(ada: User) -> None:
     erase_user(None, ada.id)
     assert tables_that_name(ada.id) == {"downloads", "audit_people"}
+
+
+def test_every_table_about_people_is_one_that_erasing_knows() -> None:
+    about = {table.name for table in Base.metadata.sorted_tables if "user_id" in table.c}
+    emptied = {kind.__tablename__ for kind in (*HELD, *THEIRS)}
+    assert about == emptied | {"grants", "mails", "tickets", "downloads", "audit_people"}
 
 
 def tables_that_name(user_id: int) -> set[str]:
