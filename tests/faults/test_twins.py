@@ -255,6 +255,34 @@ TWINS = [
         "",
         "tests/views/test_viewing.py -k 'nothing_can_be_changed and sqlite'",
     ),
+    Twin(
+        "an address that confirms an email sets no password",
+        "portal/accounts/tokens.py",
+        "    if found.user_id is None or found.purpose not in SETS_PASSWORD:\n",
+        "    if found.user_id is None:\n",
+        "tests/accounts/test_readdressing.py -k 'sets_no_password and sqlite'",
+    ),
+    Twin(
+        "a reset ends every session",
+        "portal/accounts/people.py",
+        "Session.id != (keep_session or 0)",
+        "Session.id == 0",
+        "tests/accounts/test_resetting.py -k 'ends_every_session and sqlite'",
+    ),
+    Twin(
+        "three resets in an hour",
+        "portal/accounts/resetting.py",
+        "        if user is not None and user.disabled_at is None and _count_recent(user) < MOST_MAILS:\n",
+        "        if user is not None and user.disabled_at is None:\n",
+        "tests/accounts/test_resetting.py -k 'three_mails and sqlite'",
+    ),
+    Twin(
+        "a list does what was shown",
+        "portal/accounts/inviting.py",
+        "    if seal is not None and plan.seal != seal:\n",
+        "    if False:\n",
+        "tests/accounts/test_inviting.py -k 'what_was_shown and sqlite'",
+    ),
 ]
 
 
