@@ -38,6 +38,17 @@ def origin(base_url: str) -> str:
     return f"{parts.scheme}://{name}{port}"
 
 
+def is_origin(text: str) -> bool:
+    """Whether this is a scheme, a host and perhaps a port (RFC 6454); a name before it is no part of one."""
+    try:
+        parts = urlsplit(text)
+        port_fits = parts.port != 0
+    except ValueError:
+        return False
+    rest = (parts.path, parts.query, parts.fragment, parts.username, parts.password)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_fits and not any(rest)
+
+
 def passkey_host(base_url: str) -> str:
     """The host that passkeys of the portal belong to; "" where browsers allow none.
 

@@ -14,7 +14,7 @@ import pytest
 from portal import create_app
 from portal import settings as configuration
 from portal.errors import SettingsProblem
-from portal.settings import DEFAULTS, Settings, last_address, load, make_secret, remember_address
+from portal.settings import DEFAULTS, Settings, last_address, load, make_secret, reading, remember_address
 
 SECRET = "not to be seen by anybody at all, ever"
 SECRETS = ("secret_key", "metrics_token", "database_url", "oidc_client_secret")
@@ -55,7 +55,7 @@ def test_the_file_beside_the_defaults_is_read_unless_another_is_named(
 ) -> None:
     local = tmp_path / "local.toml"
     local.write_text('name = "local"')
-    monkeypatch.setattr(configuration, "LOCAL", local)
+    monkeypatch.setattr(reading, "LOCAL", local)
     assert load({}).name == "local"
     assert load_with(own).name == "Portal"
 
