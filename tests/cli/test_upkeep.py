@@ -32,6 +32,7 @@ COMMANDS = [
     ("group", "add", "Clients"),
     ("group", "join", "Clients", "ada@example.org"),
     ("group", "list"),
+    ("token", "add", "ada@example.org", "--name", "Nightly"),
     ("category", "add", "reports"),
     ("grant", "reports", "--everyone"),
     ("import", ".", "--into", "reports"),
