@@ -12,7 +12,7 @@ from portal.views.entering import device_tokens
 from portal.views.forms import path_id, query_id
 from portal.views.guard import allow, person
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("account", __name__)
 
@@ -99,7 +99,4 @@ def _page(problem: PortalError | None = None) -> Response:
         shortest=accounts.shortest_password(who.user_id or 0),
         problem=problem,
     )
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)

@@ -7,11 +7,13 @@ from flask import current_app, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from portal.accounts.apps import app_address, make_secret
+from portal.errors import Conflict
 from portal.models import User
 
 SECONDS = 3600
 """How long a page with a new secret may stay open."""
 GROUP = 4
+TOO_OLD = "The page was open too long. Scan the new picture and type the code that the app shows then."
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Offer:
 
 def offer(user: User, sealed: str = "") -> Offer:
     """A new secret for a person; the one they were shown before, while a form of theirs carries it."""
-    secret = unseal(user, sealed) or make_secret()
+    secret = _unseal(user, sealed) or make_secret()
     address = app_address(user, secret)
     code = segno.make(address, error="m", micro=False)
     picture = code.svg_data_uri(scale=4, border=4, dark="#000", light="#fff")
@@ -39,11 +41,14 @@ def offer(user: User, sealed: str = "") -> Offer:
 
 
 def offered(user: User) -> str:
-    """The secret that the form sent here was made with; "" for one of somebody else, or from another day."""
-    return unseal(user, request.form.get("sealed", ""))
+    """The secret that the form sent here was made with. Raises Conflict for one of somebody else, or too old."""
+    secret = _unseal(user, request.form.get("sealed", ""))
+    if not secret:
+        raise Conflict(TOO_OLD)
+    return secret
 
 
-def unseal(user: User, sealed: str) -> str:
+def _unseal(user: User, sealed: str) -> str:
     """The secret this person was offered; "" when it is none of ours."""
     try:
         user_id, secret = _signer().loads(sealed, max_age=SECONDS)

@@ -13,6 +13,7 @@ from portal.views.cookies import take_session
 from portal.views.entering import device_tokens, entered
 from portal.views.guard import agent, allow, find_person, network, person, safe_next
 from portal.views.notices import done
+from portal.views.pages import answer
 
 bp = Blueprint("auth", __name__)
 
@@ -93,10 +94,7 @@ def login_page(target: str, email: str = "", problem: PortalError | None = None)
     takes_passkeys = not is_new and passkeys.is_possible()
     values = {"target": target, "email": email, "problem": problem, "is_new": is_new, "takes_passkeys": takes_passkeys}
     page = render_template("auth/login.html", **values)
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)
 
 
 def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = None) -> Response:
@@ -105,4 +103,4 @@ def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = N
     shortest = accounts.shortest_password(found.user_id or 0)
     values = {"token": token, "purpose": found.purpose, "email": found.email, "user": user, "shortest": shortest}
     page = render_template(template, problem=problem, **values)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)

@@ -10,7 +10,7 @@ from portal.accounts.confirming import confirm_by_code
 from portal.errors import CodeWrong, Forbidden, PortalError, TooManyTries
 from portal.views.entering import device_tokens
 from portal.views.guard import allow, person, safe_next
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("confirm", __name__, url_prefix="/account/confirm")
 
@@ -45,7 +45,4 @@ def _page(target: str, problem: PortalError | None = None) -> Response:
     means = {"has_password": has_password, "has_app": has_app, "has_passkey": has_passkey}
     means |= {"has_identity": accounts.has_identity(user.id)}
     page = render("account/confirm.html", category=None, target=target, problem=problem, **means)
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)

@@ -58,14 +58,14 @@ class PortalSessions(SecureCookieSessionInterface):
 
 
 def session_cookie(settings: Settings) -> str:
-    """The name of the cookie with the session token; browsers keep ``__Host-`` ones to this host and to https."""
-    return "__Host-portal" if settings.is_secure else "portal"
+    """The name of the cookie with the session token."""
+    return _host_name(settings, "portal")
 
 
 def cookie_config(settings: Settings) -> dict[str, Any]:
     """What Flask needs to know about the cookie for guests."""
     return {
-        "SESSION_COOKIE_NAME": "__Host-portal-guest" if settings.is_secure else "portal-guest",
+        "SESSION_COOKIE_NAME": _host_name(settings, "portal-guest"),
         "SESSION_COOKIE_PATH": "/",
         "SESSION_COOKIE_SECURE": settings.is_secure,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -75,59 +75,52 @@ def cookie_config(settings: Settings) -> dict[str, Any]:
 
 def give_session(response: AnyResponse, settings: Settings, token: str) -> None:
     """Put the token of a new session into the browser."""
-    name, secure = session_cookie(settings), settings.is_secure
-    response.set_cookie(name, token, path="/", secure=secure, httponly=True, samesite="Lax")
+    _give(response, settings, session_cookie(settings), token)
 
 
 def take_session(response: AnyResponse, settings: Settings) -> None:
     """Take the token out of the browser."""
-    name, secure = session_cookie(settings), settings.is_secure
-    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+    _take(response, settings, session_cookie(settings))
 
 
 def pending_cookie(settings: Settings) -> str:
     """The name of the cookie of a sign-in that waits for its second factor; it opens nothing but the page for that."""
-    return "__Host-portal-pending" if settings.is_secure else "portal-pending"
+    return _host_name(settings, "portal-pending")
 
 
 def give_pending(response: AnyResponse, settings: Settings, token: str, seconds: int) -> None:
     """Let the browser that gave the first factor give the second."""
-    name, secure = pending_cookie(settings), settings.is_secure
-    response.set_cookie(name, token, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+    _give(response, settings, pending_cookie(settings), token, seconds)
 
 
 def take_pending(response: AnyResponse, settings: Settings) -> None:
     """Take it out of the browser: the sign-in is over, either way."""
-    name, secure = pending_cookie(settings), settings.is_secure
-    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+    _take(response, settings, pending_cookie(settings))
 
 
 def provider_cookie(settings: Settings) -> str:
     """The name of the cookie of a browser that was sent to the provider and is to come back."""
-    return "__Host-portal-provider" if settings.is_secure else "portal-provider"
+    return _host_name(settings, "portal-provider")
 
 
 def give_provider(response: AnyResponse, settings: Settings, state: str, seconds: int) -> None:
     """Let nobody come back but this browser. Not ``Strict``: the provider leads it here."""
-    name, secure = provider_cookie(settings), settings.is_secure
-    response.set_cookie(name, state, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Lax")
+    _give(response, settings, provider_cookie(settings), state, seconds)
 
 
 def take_provider(response: AnyResponse, settings: Settings) -> None:
     """Take it out of the browser: it has come back."""
-    name, secure = provider_cookie(settings), settings.is_secure
-    response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+    _take(response, settings, provider_cookie(settings))
 
 
 def device_cookie(settings: Settings) -> str:
     """The name of the cookie by which a browser is known that has signed in before; it opens nothing."""
-    return "__Host-portal-device" if settings.is_secure else "portal-device"
+    return _host_name(settings, "portal-device")
 
 
 def give_device(response: AnyResponse, settings: Settings, tokens: Sequence[str]) -> None:
     """Know the browser again for the people who have signed in with it, as long as browsers keep a cookie."""
-    name, secure, value = device_cookie(settings), settings.is_secure, ".".join(tokens)
-    response.set_cookie(name, value, max_age=DEVICE_SECONDS, path="/", secure=secure, httponly=True, samesite="Lax")
+    _give(response, settings, device_cookie(settings), ".".join(tokens), DEVICE_SECONDS)
 
 
 def ticket_cookie(settings: Settings) -> str:
@@ -137,5 +130,21 @@ def ticket_cookie(settings: Settings) -> str:
 
 def give_ticket(response: AnyResponse, settings: Settings, page: str, ticket: str, seconds: int) -> None:
     """Let the browser that pressed the button remember its ticket, for the page of that link alone."""
-    name, secure = ticket_cookie(settings), settings.is_secure
-    response.set_cookie(name, ticket, max_age=seconds, path=page, secure=secure, httponly=True, samesite="Lax")
+    _give(response, settings, ticket_cookie(settings), ticket, seconds, path=page)
+
+
+def _host_name(settings: Settings, name: str) -> str:
+    """The name of a cookie for this host alone: browsers keep ``__Host-`` ones to it, and to https."""
+    return f"__Host-{name}" if settings.is_secure else name
+
+
+def _give(
+    response: AnyResponse, settings: Settings, name: str, value: str, seconds: int | None = None, *, path: str = "/"
+) -> None:
+    """Put a cookie into the browser: out of reach of scripts, and not sent along with what other sites have it send."""
+    secure = settings.is_secure
+    response.set_cookie(name, value, max_age=seconds, path=path, secure=secure, httponly=True, samesite="Lax")
+
+
+def _take(response: AnyResponse, settings: Settings, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=settings.is_secure, httponly=True, samesite="Lax")

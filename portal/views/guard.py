@@ -97,11 +97,6 @@ def permission_of(app: Flask, endpoint: str) -> Permission:
     return declared
 
 
-def wants_fresh(app: Flask, endpoint: str) -> bool:
-    """Whether an endpoint asks for somebody who has just proved who they are."""
-    return bool(getattr(app.view_functions[endpoint], _FRESH, (False, ""))[0])
-
-
 def require_declared(app: Flask) -> None:
     """Refuse to start with a view that does not say who may call it."""
     for rule in app.url_map.iter_rules():

@@ -8,7 +8,7 @@ from portal.errors import Conflict
 from portal.views import forms
 from portal.views.guard import allow, person
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("identities", __name__)
 
@@ -48,4 +48,4 @@ def _page(problem: Conflict | None = None) -> Response:
         is_linked=accounts.has_identity(user_id),
         problem=problem,
     )
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)

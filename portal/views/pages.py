@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from portal import access, catalog, filenames
 from portal.catalog import Branch
+from portal.errors import PortalError
 from portal.extensions import settings
 from portal.models import Category
 from portal.sizes import size_text
@@ -65,6 +66,14 @@ def render(template: str, *, category: Category | None = None, **values: Any) ->
     is_publisher = access.publishes_somewhere(who)
     place = {"tree": tree, "trail": trail_to(tree, category), "category": category, "is_publisher": is_publisher}
     return render_template(template, **place, **values)
+
+
+def answer(page: str, problem: PortalError | None = None) -> Response:
+    """A page as an answer; with a ``problem`` it is a form shown again, with its status and when to try again."""
+    response = Response(page, problem.status if problem else 200)
+    if problem is not None and problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    return response
 
 
 def trail_to(tree: Iterable[Branch], category: Category | None) -> list[Branch]:

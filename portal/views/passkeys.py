@@ -21,7 +21,7 @@ from portal.views.entering import device_tokens, entered
 from portal.views.forms import path_id
 from portal.views.guard import agent, allow, network, person, safe_next
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 from portal.views.second import pending_token
 
 bp = Blueprint("passkeys", __name__)
@@ -156,12 +156,12 @@ def remove(passkey_id: str) -> AnyResponse:
 def _page(passkey: Passkey, problem: BadInput | None = None) -> Response:
     typed = request.form.get("name", "") if problem else passkey.name
     page = render("account/passkey.html", passkey=passkey, typed=typed, problem=problem)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)
 
 
 def _remove_page(passkey: Passkey, problem: Conflict | None = None) -> Response:
     page = render("account/passkey_remove.html", passkey=passkey, problem=problem)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)
 
 
 def _body() -> dict[str, Any]:

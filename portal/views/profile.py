@@ -8,7 +8,7 @@ from portal.errors import BadInput, Conflict, PortalError, TooManyTries
 from portal.views import forms
 from portal.views.guard import allow, person
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("profile", __name__, url_prefix="/account")
 
@@ -51,14 +51,11 @@ def change_email() -> AnyResponse:
 
 def _email_page(problem: PortalError | None = None) -> Response:
     page = render("account/email.html", sends_mail=accounts.sends_mail(), problem=problem)
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)
 
 
 def _page(problem: BadInput | None = None) -> Response:
     who = person()
     typed = request.form if problem else {"name": who.name, "timezone": who.timezone or ""}
     page = render("account/profile.html", typed=typed, zones=accounts.list_zones(), problem=problem)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)

@@ -8,6 +8,7 @@ from portal.errors import BadInput, PortalError, TooManyTries
 from portal.views import forms
 from portal.views.guard import allow, network
 from portal.views.notices import done
+from portal.views.pages import answer
 
 bp = Blueprint("reset", __name__, url_prefix="/reset")
 
@@ -32,7 +33,4 @@ def ask() -> AnyResponse:
 
 def _page(problem: PortalError | None = None) -> Response:
     page = render_template("auth/reset.html", sends_mail=accounts.sends_mail(), problem=problem)
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)

@@ -22,10 +22,9 @@ from portal.views.auth import login_page
 from portal.views.cookies import give_pending, pending_cookie, take_pending
 from portal.views.entering import device_tokens, entered
 from portal.views.guard import agent, allow, network, safe_next
+from portal.views.pages import answer
 
 bp = Blueprint("second", __name__, url_prefix="/login/second")
-
-OTHER_PAGE = "The page was open too long. Scan the new picture and type the code that the app shows then."
 
 
 @bp.get("")
@@ -59,8 +58,6 @@ def set_up() -> AnyResponse:
     try:
         pending = require_pending(pending_token())
         secret = appcodes.offered(accounts.get_user(pending.user_id))
-        if not secret:
-            raise Conflict(OTHER_PAGE)
         codes = set_up_app(pending_token(), secret, request.form.get("code", ""), network=network())
     except (CodeWrong, Conflict, SignInOver) as problem:
         return refused(problem, target)
@@ -111,7 +108,4 @@ def _page(pending: PendingSignIn, target: str, problem: PortalError | None = Non
     else:
         offer = appcodes.offer(user, request.form.get("sealed", ""))
         page = render_template("auth/second_set_up.html", target=target, offer=offer, problem=problem)
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(page, problem)

@@ -19,11 +19,9 @@ from portal.views import appcodes
 from portal.views.entering import device_tokens
 from portal.views.guard import allow, person
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("security", __name__, url_prefix="/account/security")
-
-OLD_PAGE = "The page was open too long. Scan the new picture and type the code that the app shows then."
 
 
 @bp.get("")
@@ -46,8 +44,6 @@ def set_up_app() -> AnyResponse:
     """Take the first code of the app; with the first factor the recovery codes are shown, once."""
     try:
         secret = appcodes.offered(_user())
-        if not secret:
-            raise Conflict(OLD_PAGE)
         codes = set_up_own_app(person(), secret, request.form.get("code", ""))
     except (CodeWrong, Conflict) as problem:
         return _offer_page(problem)
@@ -98,14 +94,14 @@ def _page(problem: PortalError | None = None) -> Response:
         codes_left=count_recovery_codes(user.id),
         problem=problem,
     )
-    return _answer(page, problem)
+    return answer(page, problem)
 
 
 def _offer_page(problem: PortalError | None = None) -> Response:
     user = _user()
     offer = appcodes.offer(user, request.form.get("sealed", ""))
     page = render("account/app.html", offer=offer, has_app=find_app(user.id) is not None, problem=problem)
-    return _answer(page, problem)
+    return answer(page, problem)
 
 
 def _remove_page(problem: PortalError | None = None) -> Response:
@@ -116,15 +112,8 @@ def _remove_page(problem: PortalError | None = None) -> Response:
         is_last=not accounts.has_passkey(user.id),
         problem=problem,
     )
-    return _answer(page, problem)
+    return answer(page, problem)
 
 
 def _codes_page(codes: list[str]) -> Response:
-    return _answer(render("account/recovery_codes.html", codes=codes), None)
-
-
-def _answer(page: str, problem: PortalError | None) -> Response:
-    response = Response(page, problem.status if problem else 200)
-    if problem is not None and problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    return response
+    return answer(render("account/recovery_codes.html", codes=codes))

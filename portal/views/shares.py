@@ -15,6 +15,7 @@ from portal.views import forms
 from portal.views.cookies import give_ticket, ticket_cookie
 from portal.views.delivery import deliver, deliver_zip
 from portal.views.guard import agent, allow, network
+from portal.views.pages import answer
 
 bp = Blueprint("shares", __name__)
 
@@ -89,7 +90,7 @@ def _wants_bytes() -> bool:
 def _page(token: str, opened: Opened, problem: SharePasswordWrong | None = None) -> Response:
     ticket, _ = _begun(token)
     page = render_template("shares/landing.html", token=token, opened=opened, problem=problem, ticket=ticket)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)
 
 
 def _closed(gone: ShareGone, token: str = "") -> Response:

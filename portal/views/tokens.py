@@ -9,7 +9,7 @@ from portal.errors import BadInput, Conflict, PortalError
 from portal.views import forms
 from portal.views.guard import allow, base_url, person
 from portal.views.notices import done
-from portal.views.pages import render
+from portal.views.pages import answer, render
 
 bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
 
@@ -61,4 +61,4 @@ def _new_page(problem: PortalError | None = None) -> Response:
         most_days=MOST_DAYS,
         problem=problem,
     )
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)

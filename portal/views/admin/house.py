@@ -7,6 +7,7 @@ from flask import Response, render_template, request
 from portal import access, addresses
 from portal.errors import PortalError
 from portal.views.guard import base_url, person
+from portal.views.pages import answer
 
 
 class Form:
@@ -36,7 +37,7 @@ def show(template: str, *, problem: PortalError | None = None, **values: Any) ->
         return Form(problem if request.endpoint == endpoint else None)
 
     page = render_template(template, who=who, manages=access.manages_somewhere(who), form=form, **values)
-    return Response(page, problem.status if problem else 200)
+    return answer(page, problem)
 
 
 def share_address(token: str) -> str:
