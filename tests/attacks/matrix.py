@@ -171,6 +171,7 @@ FRESH = {
     "POST passkeys.add",
     "POST passkeys.options_to_add",
     "POST passkeys.remove",
+    "POST people.issue_address",
     "GET profile.edit_email",
     "POST profile.change_email",
     "POST providers.link",

@@ -105,7 +105,6 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "POST people.disable": (403, 403, 303, 403),
     "POST people.enable": (403, 403, 303, 403),
     "POST people.end_sessions": (403, 403, 303, 403),
-    "POST people.issue_address": (403, 403, 200, 403),
     "POST people.join": (403, 403, 422, 403),
     "POST people.leave": (403, 403, 303, 403),
     "POST people_tokens.revoke": (403, 403, 303, 403),

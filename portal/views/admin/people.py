@@ -135,7 +135,7 @@ def enable(user_id: str) -> AnyResponse:
 
 
 @bp.post("/<user_id>/address")
-@allow("administrator")
+@allow("administrator", fresh=True, page="people.edit")
 def issue_address(user_id: str) -> Response:
     """A new one-time address, shown on this answer and nowhere else. Older ones stop working."""
     user = _get(user_id)
