@@ -63,7 +63,6 @@ from portal.accounts.people import (
     add_user,
     change_user,
     disable_user,
-    email_key,
     enable_user,
     find_user,
     get_account,
@@ -86,10 +85,10 @@ from portal.accounts.sessions import (
     note_visit,
     sign_out,
 )
+from portal.accounts.spelling import email_key
 from portal.accounts.throttle import clear_try, record_guess, record_try
 from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
 from portal.accounts.viewing import start_viewing, stop_viewing
-from portal.accounts.zones import find_zone, list_zones
 
 __all__ = [
     "BROKEN",
@@ -145,7 +144,6 @@ __all__ = [
     "find_session",
     "find_token",
     "find_user",
-    "find_zone",
     "get_account",
     "get_group",
     "get_user",
@@ -173,7 +171,6 @@ __all__ = [
     "list_people",
     "list_sessions",
     "list_sign_ins",
-    "list_zones",
     "make_fresh",
     "must_have_second_factor",
     "note_visit",

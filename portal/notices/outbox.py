@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import insert, select
 
@@ -15,6 +14,7 @@ from portal.models import Mail, User
 from portal.notices.kinds import KINDS
 from portal.notices.texts import one_line, write_letter
 from portal.settings import last_address
+from portal.zones import find_zone
 
 LOOK = "mail"
 """What the worker is asked to take a look at."""
@@ -98,8 +98,4 @@ def _make_message_id(base_url: str) -> str:
 
 def _zone_of(user_id: int | None) -> tzinfo:
     """The zone the person reads moments in; that of the portal for whoever chose none that is known here."""
-    name = db.session.scalar(select(User.timezone).where(User.id == user_id))
-    try:
-        return ZoneInfo(name) if name else settings().timezone
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return settings().timezone
+    return find_zone(db.session.scalar(select(User.timezone).where(User.id == user_id))) or settings().timezone

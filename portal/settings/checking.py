@@ -2,10 +2,9 @@
 
 import dataclasses
 import ipaddress
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal.addresses import is_origin
 from portal.errors import SettingsProblem
@@ -13,6 +12,7 @@ from portal.mailservers import mail_server, sender
 from portal.settings.keeping import check_secret
 from portal.settings.provider import provider_values
 from portal.settings.values import Network, Settings
+from portal.zones import find_zone
 
 OFFLOADS = ("none", "nginx")
 LISTS = frozenset(
@@ -101,15 +101,12 @@ def _base_url(text: str) -> str:
 
 
 def _timezone(name: str) -> tzinfo:
-    """UTC needs no database of time zones, which a small machine may not have."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:
+    zone = find_zone(name)
+    if zone is None:
         raise SettingsProblem(
             f'timezone names {name!r}, and this machine knows no such zone. Write "UTC", or one like "Europe/Berlin".'
-        ) from problem
+        )
+    return zone
 
 
 def _network(text: str) -> Network:

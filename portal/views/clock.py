@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, tzinfo
 
-from portal.accounts import find_zone
 from portal.extensions import settings
 from portal.views.guard import find_person
+from portal.zones import find_zone
 
 
 def here() -> tzinfo:

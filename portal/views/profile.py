@@ -9,6 +9,7 @@ from portal.views import forms
 from portal.views.guard import allow, person
 from portal.views.notices import done
 from portal.views.pages import answer, render
+from portal.zones import list_zones
 
 bp = Blueprint("profile", __name__, url_prefix="/account")
 
@@ -57,5 +58,5 @@ def _email_page(problem: PortalError | None = None) -> Response:
 def _page(problem: BadInput | None = None) -> Response:
     who = person()
     typed = request.form if problem else {"name": who.name, "timezone": who.timezone or ""}
-    page = render("account/profile.html", typed=typed, zones=accounts.list_zones(), problem=problem)
+    page = render("account/profile.html", typed=typed, zones=list_zones(), problem=problem)
     return answer(page, problem)

@@ -1,4 +1,4 @@
-"""Time zones people may read moments in, as the database of time zones of this machine has them."""
+"""Time zones people may read moments in, as the database of time zones of this machine has them. Pure."""
 
 from datetime import UTC, tzinfo
 from functools import cache
@@ -30,8 +30,11 @@ def require_zone(text: str) -> str | None:
 
 
 def find_zone(name: str | None) -> tzinfo | None:
-    """The zone of this name; None without one, and where this machine does not know it."""
-    if name is None:
+    """The zone of this name; None without one, and where this machine does not know it.
+
+    UTC needs no database of time zones, which a small machine may not have.
+    """
+    if not name:
         return None
     try:
         return UTC if name == "UTC" else ZoneInfo(name)
