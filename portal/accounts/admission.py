@@ -6,7 +6,8 @@ from dataclasses import replace
 from portal.accounts.groups import find_group, join_group, leave_group
 from portal.accounts.history import record_refusal
 from portal.accounts.identities import find_identity, link_identity, note_use
-from portal.accounts.people import actor_of, add_user, email_key, find_user, get_user
+from portal.accounts.people import actor_of, add_user, find_user, get_user
+from portal.accounts.spelling import email_key
 from portal.actors import PORTAL
 from portal.errors import BadInput, Conflict, NameTaken, ProviderRefused
 from portal.extensions import lock_on, settings, transaction

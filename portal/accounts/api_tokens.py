@@ -1,11 +1,10 @@
 """Tokens of programs: each acts for one person, within its scopes, until its day."""
 
-import unicodedata
-
 from sqlalchemy import ColumnElement, func, select, update
 
 from portal import access, audit
 from portal.accounts.letters import tell
+from portal.accounts.spelling import require_name
 from portal.actors import Actor
 from portal.errors import BadInput, Conflict, NotFound
 from portal.extensions import db, lock_on, transaction
@@ -29,7 +28,7 @@ def add_api_token(actor: Actor | None, user_id: int, name: str, scope: str, days
     Raises BadInput for a name, scope or number of days that cannot be, or a scope the person has no use for, and
     Conflict when they have too many tokens already or their account is disabled.
     """
-    name = _require_name(name)
+    name = require_name(name, NAME_LENGTH)
     if not 1 <= days <= MOST_DAYS:
         raise BadInput(f"A token works for 1 to {MOST_DAYS} days.", field="days")
     token = make_token()
@@ -104,10 +103,3 @@ def _require_scope(user: User, scope: str) -> None:
     if scope not in offered_scopes(Actor(user_id=user.id, is_admin=user.is_admin)):
         who = "administrators" if scope == "admin" else "people who publish somewhere"
         raise BadInput(f"The scope {scope} is only for {who}.", field="scope")
-
-
-def _require_name(name: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
-    return name

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from sqlalchemy import delete, literal, select, update
 
 from portal.accounts.letters import tell
-from portal.accounts.people import email_key
 from portal.accounts.sessions import PURPOSE as OF_SESSION
+from portal.accounts.spelling import email_key
 from portal.extensions import db, transaction
 from portal.models import KnownDevice, Session, User, db_now
 from portal.programs import device

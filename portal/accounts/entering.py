@@ -9,8 +9,9 @@ from portal.accounts.devices import find_device
 from portal.accounts.factors import has_second_factor, hold_rules, must_have_second_factor
 from portal.accounts.history import record_refusal
 from portal.accounts.passwords import MINIMUM, check_password
-from portal.accounts.people import email_key, refresh_hash
+from portal.accounts.people import refresh_hash
 from portal.accounts.sessions import SESSIONS_EACH, start_session
+from portal.accounts.spelling import email_key
 from portal.accounts.throttle import clear_try, record_guess
 from portal.errors import Busy, SignInFailed
 from portal.extensions import db, transaction

@@ -8,7 +8,8 @@ from sqlalchemy import delete, func, insert, select
 
 from portal import audit
 from portal.accounts.factors import end_weak_sessions, hold_rules
-from portal.accounts.people import EMAIL_LENGTH, email_key, get_account, get_user, require_name
+from portal.accounts.people import get_account, get_user
+from portal.accounts.spelling import EMAIL_LENGTH, email_key, require_name
 from portal.actors import Actor
 from portal.errors import BadInput, GroupNotFound, NameTaken, UnknownAddresses
 from portal.extensions import db, lock_on, transaction

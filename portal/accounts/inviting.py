@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit, notices
 from portal.accounts.groups import get_group, list_all_groups, put_in
 from portal.accounts.pasting import Entry, read_people
-from portal.accounts.people import email_key, require_email, require_name
+from portal.accounts.spelling import email_key, require_email, require_name
 from portal.accounts.tokens import LIFETIME
 from portal.actors import Actor
 from portal.addresses import setup_address

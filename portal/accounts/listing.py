@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 
 from portal.accounts.factors import is_protected
-from portal.accounts.people import email_key
+from portal.accounts.spelling import email_key
 from portal.extensions import db
 from portal.models import Group, Membership, OneTimeToken, User
 

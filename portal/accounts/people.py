@@ -1,7 +1,5 @@
 """Accounts: added, changed, disabled; never deleted, because ledger and log name them."""
 
-import unicodedata
-
 from sqlalchemy import delete, literal, select, update
 
 from portal import audit
@@ -10,27 +8,15 @@ from portal.accounts.entrances import close_entrances, end_views, spend_open_tok
 from portal.accounts.factors import end_weak_sessions, has_second_factor, hold_rules
 from portal.accounts.letters import masked, tell
 from portal.accounts.passwords import MINIMUM, SHORTEST, hash_password, needs_rehash, require_good_password
+from portal.accounts.spelling import email_key, require_email, require_name
 from portal.accounts.tickets import end_tickets
 from portal.actors import Actor
-from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, UserNotFound
+from portal.errors import Conflict, LastAdministrator, NameTaken, UserNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import AuditPerson, KnownDevice, PendingSignIn, Session, User, db_now
 
-EMAIL_LENGTH, NAME_LENGTH = 254, 200
-LONGEST = 1000
 ROLE_GIVEN = "You are an administrator now: you may see and change everything."
 ROLE_TAKEN = "You are no administrator any more. Your sessions have ended; sign in again."
-
-
-def email_key(email: str) -> str:
-    """The one spelling an address or name is known by: NFKC, casefolded, without white space around it.
-
-    Whatever a stranger types is bounded first, because normalising takes quadratic time, and made such that a database
-    can compare it: PostgreSQL refuses NUL and both refuse lone surrogates.
-    """
-    bounded = email[:LONGEST].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    folded = unicodedata.normalize("NFKC", bounded).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()  # folding takes some letters apart again
 
 
 def has_users() -> bool:
@@ -200,25 +186,6 @@ def refresh_hash(user_id: int, stored: str, password: str) -> str:
         unchanged = (User.id == user_id, User.password_hash == stored)
         session.execute(update(User).where(*unchanged).values(password_hash=hashed))
     return hashed
-
-
-def require_email(email: str) -> str:
-    """The address as people will see it. Raises BadInput when mail could not be sent to it."""
-    email = unicodedata.normalize("NFC", email).strip()
-    local, _, host = email.rpartition("@")
-    fits = local and "." in host.strip(".") and "@" not in local and email.isprintable()
-    fits = fits and max(len(email), len(email_key(email))) <= EMAIL_LENGTH
-    if not fits or any(character in email for character in ' ,;:<>()[]\\"'):
-        raise BadInput("This is not an email address.", field="email")
-    return email
-
-
-def require_name(name: str) -> str:
-    """A person's name as people will see it. Raises BadInput when it is empty, too long or has control characters."""
-    name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
-    return name
 
 
 def store_email(actor: Actor | None, user: User, email: str) -> None:

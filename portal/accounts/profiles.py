@@ -3,12 +3,13 @@
 from sqlalchemy import update
 
 from portal import audit
-from portal.accounts.people import email_key, get_user, require_name
+from portal.accounts.people import get_user
 from portal.accounts.sessions import SignedIn
-from portal.accounts.zones import require_zone
+from portal.accounts.spelling import email_key, require_name
 from portal.errors import UserNotFound
 from portal.extensions import transaction
 from portal.models import AuditPerson
+from portal.zones import require_zone
 
 
 def change_profile(person: SignedIn, *, name: str, timezone: str) -> bool:

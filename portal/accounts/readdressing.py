@@ -5,8 +5,9 @@ from sqlalchemy import delete
 from portal import audit, notices
 from portal.accounts.entrances import spend_open_tokens
 from portal.accounts.letters import send_address
-from portal.accounts.people import actor_of, find_user, get_account, require_email, store_email
+from portal.accounts.people import actor_of, find_user, get_account, store_email
 from portal.accounts.sessions import SignedIn
+from portal.accounts.spelling import require_email
 from portal.accounts.throttle import record_try
 from portal.accounts.tickets import end_tickets
 from portal.accounts.tokens import expiry_of, issue_token, require_token, spend

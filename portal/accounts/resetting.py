@@ -9,7 +9,8 @@ from sqlalchemy import delete, func, insert, select
 
 from portal import jobs
 from portal.accounts.letters import send_address
-from portal.accounts.people import find_user, require_email
+from portal.accounts.people import find_user
+from portal.accounts.spelling import require_email
 from portal.accounts.throttle import record_try
 from portal.accounts.tokens import expiry_of, issue_token
 from portal.actors import PORTAL

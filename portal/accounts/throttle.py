@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, func, insert, select
 
-from portal.accounts.people import email_key
+from portal.accounts.spelling import email_key
 from portal.errors import TooManyTries
 from portal.extensions import lock_on, settings, transaction
 from portal.models import SignInAttempt, db_later

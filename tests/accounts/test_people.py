@@ -29,8 +29,8 @@ from portal.accounts import (
     sign_in,
     state_of_person,
 )
-from portal.accounts.people import EMAIL_LENGTH, NAME_LENGTH
 from portal.accounts.sessions import start_session
+from portal.accounts.spelling import EMAIL_LENGTH, NAME_LENGTH
 from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, PortalError, UserNotFound
 from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, User

@@ -1,7 +1,6 @@
 """The passkeys of a person: made in a browser, kept, renamed, removed."""
 
 import secrets
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -35,8 +34,9 @@ from portal.accounts.passkeys.challenges import (
     understood,
 )
 from portal.accounts.recovery import forget_recovery_codes
+from portal.accounts.spelling import require_name
 from portal.actors import Actor
-from portal.errors import BadInput, Conflict, NotFound, PasskeyRefused
+from portal.errors import Conflict, NotFound, PasskeyRefused
 from portal.extensions import db, settings, transaction
 from portal.models import Passkey, User
 
@@ -97,7 +97,7 @@ def add_passkey(who: Actor, answer: object, name: str, device: str) -> Passkey:
 
     Raises PasskeyRefused, BadInput for a name that cannot be, and Conflict when they have the most there may be.
     """
-    name = require_name(name) if name.strip() else ""
+    name = require_name(name, NAME_LENGTH) if name.strip() else ""
     user_id = who.user_id or 0
     given = understood(lambda: parse_registration_credential_json(fields(answer)), NOT_ADDED)
     challenge = spend_challenge(given.response.client_data_json, "add", user_id)
@@ -153,7 +153,7 @@ def find(credential_id: bytes) -> Row[int, int, bytes, bytes | None, datetime | 
 
 def rename_passkey(who: Actor, passkey_id: int, name: str) -> None:
     """Call one of the person's own passkeys something else. Raises NotFound, and BadInput for a name that cannot be."""
-    name = require_name(name)
+    name = require_name(name, NAME_LENGTH)
     with transaction():
         passkey = get_passkey(who, passkey_id)
         if passkey.name != name:
@@ -175,14 +175,6 @@ def remove_passkey(who: Actor, passkey_id: int) -> None:
             forget_recovery_codes(user.id)  # they stand in for a second factor, and there is none any more
         audit.record_event("passkey.removed", actor=who, thing=("user", user.id))
         tell(user, "passkey_changed", what="A passkey was removed from your account. It opens nothing any more.")
-
-
-def require_name(name: str) -> str:
-    """What a passkey is called. Raises BadInput when it is empty, too long or has control characters."""
-    name = " ".join(unicodedata.normalize("NFC", name[: NAME_LENGTH * 10]).split())
-    if not name or len(name) > NAME_LENGTH or not name.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LENGTH} characters that can be seen.", field="name")
-    return name
 
 
 def _require_room(user_id: int) -> None:
