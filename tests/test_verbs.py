@@ -25,7 +25,6 @@ NEW_PASSWORD = "another four good words"
 
 SILENT = {
     "begin_request": "nobody is anybody yet",
-    "clear_try": "a count",
     "issue_challenge": "nobody is anybody yet",
     "note_device": "a cookie of somebody whose sign-in is in the log",
     "note_visit": "everybody is here all the time",

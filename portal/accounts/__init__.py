@@ -86,7 +86,7 @@ from portal.accounts.sessions import (
     sign_out,
 )
 from portal.accounts.spelling import email_key
-from portal.accounts.throttle import clear_try, record_guess, record_try
+from portal.accounts.throttle import one_try, record_try
 from portal.accounts.tokens import find_token, issue_token, require_token, spend_setup_token, spend_token
 from portal.accounts.viewing import start_viewing, stop_viewing
 
@@ -122,7 +122,6 @@ __all__ = [
     "change_profile",
     "change_user",
     "check_password",
-    "clear_try",
     "confirm_by_password",
     "confirm_email",
     "count_api_tokens",
@@ -175,9 +174,9 @@ __all__ = [
     "must_have_second_factor",
     "note_visit",
     "offered_scopes",
+    "one_try",
     "open_addresses",
     "plan_invitations",
-    "record_guess",
     "record_refusal",
     "record_try",
     "remove_group",

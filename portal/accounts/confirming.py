@@ -1,6 +1,7 @@
 """Fresh sign-in: who does something dangerous proves once more who they are, in the session they have."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from sqlalchemy import select, update
 
@@ -10,8 +11,8 @@ from portal.accounts.devices import find_device
 from portal.accounts.history import record_refusal
 from portal.accounts.passwords import check_password
 from portal.accounts.sessions import SignedIn
-from portal.accounts.throttle import clear_try, record_guess
-from portal.errors import Busy, CodeWrong, Forbidden, NotFound
+from portal.accounts.throttle import guess_limits, one_try
+from portal.errors import CodeWrong, Forbidden, NotFound
 from portal.extensions import db, transaction
 from portal.models import Session, User, db_now
 
@@ -28,33 +29,31 @@ def require_password(person: SignedIn, password: str, devices: Sequence[str] = (
 
     Tries are counted before any hashing, and together with those at sign-in. Raises Forbidden and TooManyTries.
     """
-    tries = record_guess(person.email, person.network, find_device(person.email, devices))
-    stored = db.session.scalar(select(User.password_hash).where(User.id == person.user_id))
-    try:
-        is_right = check_password(stored, password)
-    except Busy:
-        clear_try(tries)  # nothing was guessed
-        raise
-    if stored is None or not is_right:
-        record_refusal(person.user_id, "password", network=person.network, agent="")
-        raise Forbidden(WRONG_PASSWORD, field="password")
-    clear_try(tries)
+    with one_guess(person, devices):
+        stored = db.session.scalar(select(User.password_hash).where(User.id == person.user_id))
+        if not check_password(stored, password) or stored is None:
+            record_refusal(person.user_id, "password", network=person.network, agent="")
+            raise Forbidden(WRONG_PASSWORD, field="password")
     return stored
 
 
 def confirm_by_code(person: SignedIn, code: str, devices: Sequence[str] = ()) -> None:
     """The same with a code that the person's app shows. Raises CodeWrong and TooManyTries."""
-    tries = record_guess(person.email, person.network, find_device(person.email, devices))
-    try:
-        with transaction() as session:
-            session.get(User, person.user_id, with_for_update=True)
-            if person.user_id is None or not take_code(person.user_id, code):
-                raise CodeWrong(field="code")
-            make_fresh(person)
-    except CodeWrong:
-        record_refusal(person.user_id, "code", network=person.network, agent="")
-        raise
-    clear_try(tries)
+    with one_guess(person, devices):
+        try:
+            with transaction() as session:
+                session.get(User, person.user_id, with_for_update=True)
+                if person.user_id is None or not take_code(person.user_id, code):
+                    raise CodeWrong(field="code")
+                make_fresh(person)
+        except CodeWrong:
+            record_refusal(person.user_id, "code", network=person.network, agent="")
+            raise
+
+
+def one_guess(person: SignedIn, devices: Sequence[str]) -> AbstractContextManager[None]:
+    """Count a try to prove who they are of somebody in a session, with those at sign-in; like ``one_try``."""
+    return one_try(*guess_limits(person.email, person.network, find_device(person.email, devices)))
 
 
 def make_fresh(person: SignedIn, *, password_hash: str | None = None) -> None:

@@ -12,8 +12,8 @@ from portal.accounts.passwords import MINIMUM, check_password
 from portal.accounts.people import refresh_hash
 from portal.accounts.sessions import SESSIONS_EACH, start_session
 from portal.accounts.spelling import email_key
-from portal.accounts.throttle import clear_try, record_guess
-from portal.errors import Busy, SignInFailed
+from portal.accounts.throttle import guess_limits, one_try
+from portal.errors import SignInFailed
 from portal.extensions import db, transaction
 from portal.models import PendingSignIn, User, db_later, db_now
 from portal.tokens import is_token, make_token, token_hash
@@ -48,19 +48,13 @@ def sign_in(
     Tries are counted before any hashing; ``devices`` are the tokens of a browser that has signed in before. Raises
     SignInFailed, the same for an unknown address, a wrong password and a disabled account, and TooManyTries.
     """
-    tries = record_guess(email, network, find_device(email, devices))
-    columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
-    user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
-    stored = password_hash if disabled_at is None else None
-    try:
-        is_right = check_password(stored, password)
-    except Busy:
-        clear_try(tries)  # nothing was guessed
-        raise
-    if not is_right or user_id is None or stored is None:
-        record_refusal(user_id, "password", network=network, agent=agent)
-        raise SignInFailed
-    clear_try(tries)
+    with one_try(*guess_limits(email, network, find_device(email, devices))):
+        columns = select(User.id, User.password_hash, User.disabled_at).where(User.email_key == email_key(email))
+        user_id, password_hash, disabled_at = db.session.execute(columns).first() or (None, None, None)
+        stored = password_hash if disabled_at is None else None
+        if not check_password(stored, password) or user_id is None or stored is None:
+            record_refusal(user_id, "password", network=network, agent=agent)
+            raise SignInFailed
     stored = refresh_hash(user_id, stored, password)
     is_short = len(password) < MINIMUM
     return enter(user_id, "password", network=network, agent=agent, password_hash=stored, is_weak=is_short)

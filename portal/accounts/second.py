@@ -15,7 +15,7 @@ from portal.accounts.factors import has_second_factor
 from portal.accounts.history import record_refusal
 from portal.accounts.recovery import issue_recovery_codes, take_recovery_code
 from portal.accounts.sessions import start_session
-from portal.accounts.throttle import DAY, clear_try, guess_limits, record_try
+from portal.accounts.throttle import DAY, guess_limits, one_try
 from portal.actors import Actor
 from portal.errors import CodeWrong, Conflict, PasskeyRefused, RecoveryCodeWrong, SignInOver
 from portal.extensions import db, transaction
@@ -45,7 +45,7 @@ def enter_by_code(token: str, code: str, *, network: str, agent: str, devices: S
         if not take_code(user.id, code):
             raise CodeWrong
 
-    with one_try(require_pending(token), "code", network=network, agent=agent, devices=devices):
+    with one_second_try(require_pending(token), "code", network=network, agent=agent, devices=devices):
         return enter_proven(token, network=network, agent=agent, prove=prove)
 
 
@@ -58,7 +58,7 @@ def enter_by_recovery_code(token: str, code: str, *, network: str, agent: str, d
         if not has_second_factor(user.id) or not take_recovery_code(who, user.id, code):
             raise RecoveryCodeWrong
 
-    with one_try(require_pending(token), "recovery", network=network, agent=agent, devices=devices):
+    with one_second_try(require_pending(token), "recovery", network=network, agent=agent, devices=devices):
         return enter_proven(token, network=network, agent=agent, prove=prove)
 
 
@@ -76,7 +76,7 @@ def enter_proven(token: str, *, network: str, agent: str, prove: Callable[[User]
 
 
 @contextmanager
-def one_try(
+def one_second_try(
     pending: PendingSignIn, method: str, *, network: str, agent: str, devices: Sequence[str] = ()
 ) -> Iterator[None]:
     """Count a try to give the second factor before anything is checked, and take it back when it was right.
@@ -90,14 +90,13 @@ def one_try(
     device = find_device(email, devices)
     everywhere = [] if device else [(f"codes:{user_id}", TRIES_A_DAY, DAY)]
     limits = [(_key(pending_id), TRIES_EACH, DAY), *everywhere, *guess_limits(email, network, device)]
-    tries = record_try(*limits)
-    try:
-        yield
-    except (CodeWrong, PasskeyRefused):
-        record_refusal(user_id, method, network=network, agent=agent)
-        _end_if_guessed(pending_id)
-        raise
-    clear_try(tries)
+    with one_try(*limits):
+        try:
+            yield
+        except (CodeWrong, PasskeyRefused):
+            record_refusal(user_id, method, network=network, agent=agent)
+            _end_if_guessed(pending_id)
+            raise
 
 
 def set_up_app(token: str, secret: str, code: str, *, network: str) -> list[str]:

@@ -1,9 +1,12 @@
 """The throttle on guessing: only failures stay counted, and they are counted before any work is done."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import delete, func, insert, select
 
 from portal.accounts.spelling import email_key
-from portal.errors import TooManyTries
+from portal.errors import Busy, TooManyTries
 from portal.extensions import lock_on, settings, transaction
 from portal.models import SignInAttempt, db_later
 from portal.tokens import token_hash
@@ -16,7 +19,7 @@ Limit = tuple[str, int, int]
 
 
 def record_try(*limits: Limit) -> list[int]:
-    """Count one try under each limit, or raise TooManyTries when one is reached. Gives the ids for ``clear_try``.
+    """Count one try under each limit, or raise TooManyTries when one is reached. Gives the ids of what was counted.
 
     Counting and checking are one transaction, so fifty tries at once are fifty tries, not one.
     """
@@ -31,13 +34,24 @@ def record_try(*limits: Limit) -> list[int]:
         return list(session.scalars(insert(SignInAttempt).returning(SignInAttempt.id), rows))
 
 
-def record_guess(email: str, network: str, device: int | None = None) -> list[int]:
-    """Count one try to prove to be the person of this address, whatever the means, or raise TooManyTries."""
-    return record_try(*guess_limits(email, network, device))
+@contextmanager
+def one_try(*limits: Limit) -> Iterator[None]:
+    """Count one try before anything is looked at, and take it back when it turned out right, or could not be looked at.
+
+    Whatever is raised inside was wrong, but for Busy. Raises TooManyTries.
+    """
+    tries = record_try(*limits)
+    try:
+        yield
+    except Busy:
+        _clear(tries)  # nothing was guessed
+        raise
+    _clear(tries)
 
 
 def guess_limits(email: str, network: str, device: int | None = None) -> list[Limit]:
-    """What such a try counts towards: passwords and codes together, by account and network, and by network alone.
+    """What a try to prove to be the person of this address counts towards, whatever the means: passwords and codes
+    together, by account and network, and by network alone.
 
     On a browser that has signed in as this person before (see ``find_device``) it counts there and nowhere else, so
     that nobody who guesses from the same network keeps it out.
@@ -51,7 +65,7 @@ def guess_limits(email: str, network: str, device: int | None = None) -> list[Li
     ]
 
 
-def clear_try(ids: list[int]) -> None:
+def _clear(ids: list[int]) -> None:
     """Take back tries that turned out right."""
     with transaction() as session:
         session.execute(delete(SignInAttempt).where(SignInAttempt.id.in_(ids)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert, literal, or_, select, update
 
 from portal import access, audit
-from portal.accounts import check_password, clear_try, record_try
+from portal.accounts import check_password, one_try, record_try
 from portal.actors import Actor
 from portal.catalog import Edition, find_edition
 from portal.downloads import TICKET_OVER, Claim
@@ -194,11 +194,10 @@ def _require_password(link: ShareLink, password: str | None, network: str) -> No
     stored = link.password_hash
     if stored is None:
         return
-    tries = record_try((f"share:{link.id}:{network}", settings().share_tries, QUARTER))
-    release_connection()  # none is held while the hash is computed
-    if not check_password(stored, password or ""):
-        raise SharePasswordWrong
-    clear_try(tries)
+    with one_try((f"share:{link.id}:{network}", settings().share_tries, QUARTER)):
+        release_connection()  # none is held while the hash is computed
+        if not check_password(stored, password or ""):
+            raise SharePasswordWrong
 
 
 def _count_unknown(network: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.accounts import clear_try, hash_password, record_try, sign_in
+from portal.accounts import hash_password, one_try, record_try, sign_in
 from portal.accounts.throttle import KEEP_SECONDS
 from portal.errors import Busy, SignInFailed, TooManyTries
 from portal.extensions import db, transaction
@@ -97,9 +97,21 @@ def test_tries_are_forgotten_after_a_day() -> None:
 
 
 def test_a_try_that_turned_out_right_is_taken_back() -> None:
-    counted = record_try(("a", 1, QUARTER), ("b", 1, QUARTER))
-    clear_try(counted)
+    with one_try(("a", 1, QUARTER), ("b", 1, QUARTER)):
+        assert count_tries() == 2
     assert count_tries() == 0
+
+
+def test_a_try_that_could_not_be_looked_at_is_taken_back() -> None:
+    with pytest.raises(Busy), one_try(("a", 1, QUARTER)):
+        raise Busy
+    assert count_tries() == 0
+
+
+def test_a_try_that_was_wrong_stays() -> None:
+    with pytest.raises(SignInFailed), one_try(("a", 1, QUARTER)):
+        raise SignInFailed
+    assert count_tries() == 1
 
 
 def test_the_eleventh_wrong_password_from_one_network_is_not_even_looked_at() -> None:

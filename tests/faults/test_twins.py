@@ -195,15 +195,15 @@ TWINS = [
     Twin(
         "a password that is counted before it is looked at",
         "portal/accounts/entering.py",
-        "    tries = record_guess(email, network, find_device(email, devices))\n",
-        "    tries: list[int] = []\n",
+        "    with one_try(*guess_limits(email, network, find_device(email, devices))):\n",
+        "    if True:\n",
         "tests/accounts/test_throttle.py -k 'eleventh and sqlite'",
     ),
     Twin(
         "a code that is counted before it is looked at",
         "portal/accounts/second.py",
-        "    tries = record_try(*limits)\n",
-        "    tries: list[int] = []\n",
+        "    with one_try(*limits):\n",
+        "    if True:\n",
         "tests/accounts/test_second.py -k 'counted_before and sqlite'",
     ),
     Twin(

@@ -9,8 +9,7 @@ from webauthn.helpers import options_to_json_dict, parse_authentication_credenti
 from webauthn.helpers.structs import UserVerificationRequirement
 
 from portal import audit
-from portal.accounts.confirming import make_fresh
-from portal.accounts.devices import find_device
+from portal.accounts.confirming import make_fresh, one_guess
 from portal.accounts.entering import Entered, SecondFactorDue, enter
 from portal.accounts.history import record_refusal
 from portal.accounts.passkeys.challenges import (
@@ -24,9 +23,9 @@ from portal.accounts.passkeys.challenges import (
     understood,
 )
 from portal.accounts.passkeys.keeping import descriptions, find
-from portal.accounts.second import enter_proven, one_try, require_pending
+from portal.accounts.second import enter_proven, one_second_try, require_pending
 from portal.accounts.sessions import SignedIn
-from portal.accounts.throttle import QUARTER, clear_try, record_guess, record_try
+from portal.accounts.throttle import QUARTER, one_try, record_try
 from portal.actors import PORTAL
 from portal.errors import PasskeyRefused, SignInFailed
 from portal.extensions import settings, transaction
@@ -55,15 +54,13 @@ def sign_in_by_passkey(answer: object, *, network: str, agent: str) -> Entered |
 
     Tries are counted before anything is looked at. Raises PasskeyRefused like ``check_passkey``, and TooManyTries.
     """
-    tries = record_try((f"login-network:{network}", settings().network_tries, QUARTER))
-    try:
-        user_id = check_passkey(answer)
-        outcome = enter(user_id, "passkey", network=network, agent=agent, is_two_factor=True)
-    except (PasskeyRefused, SignInFailed) as problem:
-        record_refusal(None, "passkey", network=network, agent=agent)
-        raise problem if isinstance(problem, PasskeyRefused) else PasskeyRefused from problem
-    clear_try(tries)
-    return outcome
+    with one_try((f"login-network:{network}", settings().network_tries, QUARTER)):
+        try:
+            user_id = check_passkey(answer)
+            return enter(user_id, "passkey", network=network, agent=agent, is_two_factor=True)
+        except (PasskeyRefused, SignInFailed) as problem:
+            record_refusal(None, "passkey", network=network, agent=agent)
+            raise problem if isinstance(problem, PasskeyRefused) else PasskeyRefused from problem
 
 
 def enter_by_second_passkey(
@@ -75,20 +72,19 @@ def enter_by_second_passkey(
     """
     pending = require_pending(token)
     user_id = pending.user_id
-    with one_try(pending, "passkey", network=network, agent=agent, devices=devices):
+    with one_second_try(pending, "passkey", network=network, agent=agent, devices=devices):
         check_passkey(answer, user_id)
         return enter_proven(token, network=network, agent=agent)
 
 
 def confirm_by_passkey(person: SignedIn, answer: object, devices: Sequence[str] = ()) -> None:
     """Take the session for fresh when one of its person's passkeys has signed. Raises like ``sign_in_by_passkey``."""
-    tries = record_guess(person.email, person.network, find_device(person.email, devices))
-    try:
-        check_passkey(answer, person.user_id)
-    except PasskeyRefused:
-        record_refusal(person.user_id, "passkey", network=person.network, agent="")
-        raise
-    clear_try(tries)
+    with one_guess(person, devices):
+        try:
+            check_passkey(answer, person.user_id)
+        except PasskeyRefused:
+            record_refusal(person.user_id, "passkey", network=person.network, agent="")
+            raise
     make_fresh(person)
 
 
