@@ -174,7 +174,7 @@ CHOICES = {
 }
 """What the choice on the page of the log calls each action."""
 GROUPS: dict[str, tuple[str, set[str]]] = {
-    "accounts": ("Accounts", {"user", "token", "identity", "passkey", "app", "recovery", "device"}),
+    "accounts": ("Accounts", {"user", "token", "identity", "passkey", "app", "recovery", "factor"}),
     "sign-ins": ("Sign-ins and refusals", {"session", "access"}),
     "permissions": ("Groups and permissions", {"group", "grant"}),
     "documents": ("Documents", {"document", "version", "pack", "blob", "source"}),
