@@ -1,6 +1,7 @@
 """Cells of CSV files (RFC 4180) that no spreadsheet takes for a formula: they get an apostrophe in front. Pure."""
 
 import re
+from datetime import UTC, datetime
 
 # A spreadsheet takes a cell that begins so for a formula, in the wide forms of East Asia too.
 FORMULA = r"[=+\-@\t\r\n\x00＝＋－＠]"
@@ -26,6 +27,11 @@ def kept_cell(text: str) -> str:
 def read_cell(text: str) -> str:
     """The text of a cell as ``kept_cell`` was given it, once a CSV reader has taken the quotes away."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+def moment_cell(moment: datetime | None) -> str:
+    """A moment as a cell, in UTC to the second (RFC 3339): it needs no quotes. Empty for none."""
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else ""
 
 
 def _quoted(text: str) -> str:

@@ -1,12 +1,11 @@
 """Everybody as a CSV, which ``pasting`` reads again."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from portal import audit
 from portal.accounts.listing import groups_of_each, list_people, state_of_person
 from portal.actors import Actor
-from portal.cells import kept_cell
+from portal.cells import kept_cell, moment_cell
 from portal.extensions import release_connection, transaction
 from portal.models import Group, User
 
@@ -41,9 +40,13 @@ def _lines() -> Iterator[str]:
 def _line(user: User, groups: list[Group]) -> str:
     named = ";".join(group.name for group in groups)
     role = "yes" if user.is_admin else "no"
-    said = (user.email, user.name, named, state_of_person(user), role, _moment(user.created_at), _moment(user.seen_at))
+    said = (
+        user.email,
+        user.name,
+        named,
+        state_of_person(user),
+        role,
+        moment_cell(user.created_at),
+        moment_cell(user.seen_at),
+    )
     return ",".join(kept_cell(text) for text in said) + "\r\n"
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else ""

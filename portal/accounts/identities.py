@@ -4,12 +4,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
 
-from portal import audit, notices
+from portal import audit
+from portal.accounts.factors import has_passkey
+from portal.accounts.letters import tell
 from portal.accounts.people import get_user
 from portal.actors import Actor
 from portal.errors import Conflict, NotFound
 from portal.extensions import db, lock_on, settings, transaction
-from portal.models import Identity, Passkey, User, db_now
+from portal.models import Identity, User, db_now
 from portal.openid import Proof
 
 TAKEN = "That account is linked with somebody else here already."
@@ -53,7 +55,7 @@ def link_identity(actor: Actor, user_id: int, proof: Proof) -> Identity:
         session.add(identity)
         session.flush()
         audit.record_event("identity.linked", actor=actor, thing=("user", user_id), provider=host_of(proof.issuer))
-        notices.add_mail("identity_linked", user_id=user_id, email=user.email, provider=settings().oidc_name)
+        tell(user, "identity_linked", provider=settings().oidc_name)
     return identity
 
 
@@ -95,4 +97,4 @@ def _has_another_way(user: User, identity_id: int) -> bool:
         return True
     others = (one for one in list_identities(user.id) if one.id != identity_id)
     is_linked = any(one.issuer == settings().oidc_issuer for one in others)
-    return is_linked or db.session.scalar(select(Passkey.id).where(Passkey.user_id == user.id)) is not None
+    return is_linked or has_passkey(user.id)

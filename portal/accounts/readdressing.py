@@ -2,9 +2,9 @@
 
 from sqlalchemy import delete
 
-from portal import audit, notices
+from portal import audit
 from portal.accounts.entrances import spend_open_tokens
-from portal.accounts.letters import send_address
+from portal.accounts.letters import send_address, tell
 from portal.accounts.people import actor_of, find_user, get_account, store_email
 from portal.accounts.sessions import SignedIn
 from portal.accounts.spelling import require_email
@@ -47,7 +47,7 @@ def request_email_change(person: SignedIn, email: str) -> None:
             token = issue_token(person, PURPOSE, user.id, email=email)
             send_address(user, "email_confirm", token, expiry_of(PURPOSE, token), email=email)
         elif owner.disabled_at is None:
-            notices.add_mail("email_taken", user_id=owner.id, email=owner.email)
+            tell(owner, "email_taken")
 
 
 def confirm_email(token: str, present: SignedIn | None = None) -> User:

@@ -6,13 +6,13 @@ Neither says when it was made, so the same documents give the same bytes each ti
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from uuid import UUID
 
 from portal.archives.names import MANIFEST
-from portal.cells import cell
+from portal.cells import cell, moment_cell
 
 _COLUMNS = ("path", "document", "version", "title", "size", "sha256", "published")
 _ESCAPED = re.compile(r"[\\\n\r]")
@@ -51,12 +51,8 @@ def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
 
 def _line(row: Row) -> bytes:
     """What people gave is path and title; nothing else can need quotes."""
-    middle, end = f"{row.document},{row.version}", f"{row.size},{row.sha256},{_moment(row.published)}\r\n"
+    middle, end = f"{row.document},{row.version}", f"{row.size},{row.sha256},{moment_cell(row.published)}\r\n"
     return f"{cell(row.path)},{middle},{cell(row.title)},{end}".encode()
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z" if moment else ""
 
 
 def _sum(digest: str, path: str) -> bytes:
