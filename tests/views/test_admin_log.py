@@ -19,7 +19,7 @@ from portal.errors import SignInFailed
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, AuditPerson, Ticket
 from portal.settings import Settings
-from portal.views.admin.sentences import CHOICES, GROUPS, OF_THEIR_OWN, SENTENCES
+from portal.views.admin.wording import CHOICES, GROUPS, OF_THEIR_OWN, SENTENCES
 from tests import makers
 from tests.views.desk import Desk
 

@@ -15,7 +15,8 @@ from portal.cells import cell
 from portal.models import User
 from portal.views import forms
 from portal.views.admin import house
-from portal.views.admin.sentences import CHOICES, GROUPS, HISTORIES, actions_of, sentence
+from portal.views.admin.sentences import HISTORIES, sentence
+from portal.views.admin.wording import CHOICES, GROUPS, actions_of
 from portal.views.clock import from_local, local
 from portal.views.guard import allow, person
 
