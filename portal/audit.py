@@ -142,7 +142,6 @@ def introduce_many(people: Sequence[tuple[int, str, str]]) -> list[str]:
 
 def list_events(
     *,
-    action: str | None = None,
     actions: Sequence[str] = (),
     user_id: int | None = None,
     whom_id: int | None = None,
@@ -155,7 +154,7 @@ def list_events(
 ) -> tuple[list[EventRow], int | None]:
     """The log, the newest first, with the id to go on after.
 
-    Narrowed to one action or to any of several, to what one person did (``user_id``), to what was done to them
+    Narrowed to any of some actions, to what one person did (``user_id``), to what was done to them
     (``whom_id``) or to both (``about_id``), to what was done to one thing, and to a time, ``until`` itself left out.
     """
     wanted = _in_time(since, until)
@@ -169,7 +168,7 @@ def list_events(
         wanted += [AuditEvent.object_type == thing[0], AuditEvent.object_id == thing[1]]
     if after is not None:
         wanted.append(AuditEvent.id < after)
-    chosen = [action] if action is not None else list(dict.fromkeys(actions))
+    chosen = list(dict.fromkeys(actions))
     if len(chosen) == 1:
         wanted.append(AuditEvent.action == chosen[0])
     elif chosen:

@@ -170,7 +170,7 @@ def test_the_log_can_be_narrowed_to_an_action_a_person_or_a_thing() -> None:
     ada, bob = person("Ada"), person("Bob")
     clients = add_group(actor(ada), "Clients")
     join_group(actor(bob), clients.id, ada.id)
-    by_action, _ = audit.list_events(action="group.joined")
+    by_action, _ = audit.list_events(actions=["group.joined"])
     by_person, _ = audit.list_events(user_id=ada.id)
     by_thing, _ = audit.list_events(thing=("group", clients.id))
     assert [(row.who and row.who.name, row.whom and row.whom.name) for row in by_action] == [("Bob", "Ada")]

@@ -141,7 +141,7 @@ def test_ten_thousand_addresses_are_put_in_by_a_few_statements(statements: list[
 def test_each_person_who_is_put_in_with_others_has_a_line_in_the_log() -> None:
     ada, bob, clients = person("Ada"), person("Bob"), group("Clients")
     add_members(None, clients.id, [bob.email, ada.email, "ADA@example.org"])
-    rows, _ = audit.list_events(action="group.joined")
+    rows, _ = audit.list_events(actions=["group.joined"])
     assert [(row.whom and row.whom.name, row.event.object_label) for row in rows] == [
         ("Bob", "Clients"),
         ("Ada", "Clients"),

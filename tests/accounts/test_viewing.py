@@ -111,7 +111,7 @@ def test_whatever_is_recorded_meanwhile_names_the_administrator_and_whom_they_se
 
     event = events("access.")[0]
     assert (event.actor_hash, event.details["viewing_as"]) == (hash_of(house.ada), hash_of(house.eve))
-    row = audit.list_events(action="access.denied")[0][0]
+    row = audit.list_events(actions=["access.denied"])[0][0]
     assert row.who is not None
     assert row.seen is not None
     assert (row.who.name, row.seen.name) == ("Ada", "Eve Adams")

@@ -64,7 +64,7 @@ def require_refused(document: Document) -> None:
 def told(action: str) -> int:
     """How many events of this kind are in the log."""
     makers.release()
-    return len(list_events(action=action)[0])
+    return len(list_events(actions=[action])[0])
 
 
 def stamp_in_row(blob: Blob) -> tuple[int | None, ...]:
@@ -134,7 +134,7 @@ class TestOpening:
         assert blob.damage == "bytes"
         assert blob.damaged_at is not None
         assert blob.damaged_at >= before
-        ((row,), _) = list_events(action="blob.damaged")
+        ((row,), _) = list_events(actions=["blob.damaged"])
         assert (row.event.object_type, row.event.object_id, row.event.object_label) == (
             "document",
             stored.id,
@@ -306,7 +306,7 @@ class TestHealing:
         incoming = receive()
         incoming.write(CONTENT)
         store_documents(makers.actor(publisher), stored.category_id, [arrive(incoming, stored.filename)])
-        ((row,), _) = list_events(action="blob.healed")
+        ((row,), _) = list_events(actions=["blob.healed"])
         assert row.who is not None
         assert row.who.name == "Pam"
 

@@ -167,7 +167,7 @@ def test_two_who_notice_at_once_agree_and_write_it_down_once(app: Flask, content
     path.write_bytes(content)
     found = makers.at_once(app, *[lambda: content_of(document_id)] * 4)
     with app.app_context():
-        events = list_events(action="blob.damaged")[0]
+        events = list_events(actions=["blob.damaged"])[0]
         damage = blob_of(db.session.get_one(Document, document_id)).damage
     if content == CONTENT:
         assert (found, damage, len(events)) == ([CONTENT] * 4, None, 0)

@@ -78,7 +78,7 @@ def is_given_out(document: Document) -> bool:
 
 def told(action: str) -> int:
     makers.release()
-    return len(list_events(action=action)[0])
+    return len(list_events(actions=[action])[0])
 
 
 def the_pass() -> ScrubPass:
@@ -478,7 +478,7 @@ class TestQuarantine:
         age_blobs()
         collect()
         assert [blob.damage for blob in db.session.scalars(select(Blob))] == ["bytes"]
-        ((row,), _) = list_events(action="blob.removed")
+        ((row,), _) = list_events(actions=["blob.removed"])
         assert row.event.details["damage"] == "bytes"
         assert path_of(stored).read_bytes() == OTHER
         assert dataclasses.astuple(count_damaged()) == (1, 1)
