@@ -217,7 +217,7 @@ def test_a_time_has_its_beginning_and_not_its_end() -> None:
     [
         ("ix_audit_events_actor_hash", {"user_id": 1}),
         ("ix_audit_events_object", {"thing": ("group", 1)}),
-        ("ix_audit_events_action", {"action": "a.b"}),
+        ("ix_audit_events_action", {"actions": ["a.b"]}),
         ("ix_audit_events_action", {"actions": ["a.b", "c.d"]}),
     ],
 )
