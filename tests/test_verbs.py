@@ -120,6 +120,9 @@ VERBS: dict[str, Callable[[World], Act]] = {
     "change_profile": lambda at: lambda: accounts.change_profile(at.me, name="Ada King", timezone=""),
     "change_second_factor_rule": lambda at: lambda: rules.change_second_factor_rule(at.root, "administrators"),
     "change_user": lambda at: lambda: accounts.change_user(at.root, at.ada.id, name="Ada", is_admin=True),
+    "correct_user": lambda at: (
+        lambda: accounts.correct_user(at.root, at.ada.id, name="Ada", is_admin=False, email="new@example.org")
+    ),
     "disable_user": lambda at: lambda: accounts.disable_user(at.root, at.ada.id),
     "enable_user": lambda at: _after(
         lambda: accounts.disable_user(None, at.ada.id), lambda: accounts.enable_user(at.root, at.ada.id)

@@ -7,6 +7,7 @@ from portal.accounts.api_tokens import (
     SCOPES,
     add_api_token,
     count_api_tokens,
+    get_api_token,
     list_api_tokens,
     offered_scopes,
     revoke_api_token,
@@ -43,7 +44,7 @@ from portal.accounts.identities import (
     remove_identity,
     unlink_identity,
 )
-from portal.accounts.invitations import invite_user, issue_address
+from portal.accounts.invitations import correct_user, invite_user, issue_address
 from portal.accounts.inviting import BROKEN, KNOWN, NEW, REPEATED, Invited, Plan, invite_all, plan_invitations
 from portal.accounts.listing import (
     MOST_COUNTED,
@@ -124,6 +125,7 @@ __all__ = [
     "check_password",
     "confirm_by_password",
     "confirm_email",
+    "correct_user",
     "count_api_tokens",
     "count_members",
     "count_people",
@@ -144,6 +146,7 @@ __all__ = [
     "find_token",
     "find_user",
     "get_account",
+    "get_api_token",
     "get_group",
     "get_user",
     "groups_of_each",

@@ -69,13 +69,21 @@ def list_api_tokens(user_id: int) -> list[ApiToken]:
     return list(db.session.scalars(statement.order_by(ApiToken.id.desc())))
 
 
+def get_api_token(token_id: int) -> ApiToken:
+    """The token with this id, whoever's it is. Raises NotFound for none, and for one that was revoked."""
+    found = db.session.get(ApiToken, token_id)
+    if found is None or found.revoked_at is not None:
+        raise NotFound(f"There is no token {token_id}, or it is revoked already.")
+    return found
+
+
 def count_api_tokens(user_id: int) -> int:
     """How many tokens of a person work."""
     working = (ApiToken.revoked_at.is_(None), ApiToken.expires_at > db_now())
     return db.session.scalars(select(func.count()).where(ApiToken.user_id == user_id, *working)).one()
 
 
-def revoke_api_token(actor: Actor, user_id: int, token_id: int) -> None:
+def revoke_api_token(actor: Actor | None, user_id: int, token_id: int) -> None:
     """Let a token of this person be worth nothing from now on. Raises NotFound when they have none with this id."""
     with transaction():
         if not _revoke(actor, ApiToken.user_id == user_id, ApiToken.id == token_id):

@@ -82,9 +82,9 @@ def add_user(
 def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool, email: str | None = None) -> User:
     """Change name, role and address; without an ``email`` the address stays. The log hears of nothing that stays.
 
-    The person is told by mail of a new role, and of a new address at the old one. Password, sessions and one-time
-    addresses go on working, but for sessions without a second factor of whoever needs one now. Raises like
-    ``add_user``, and LastAdministrator when nobody would be left to run the portal.
+    The person is told by mail of a new role, and of a new address at the old one, whose mailbox may hold one-time
+    addresses: they are used up. Password and sessions go on working, but for sessions without a second factor of
+    whoever needs one now. Raises like ``add_user``, and LastAdministrator when nobody would be left to run the portal.
     """
     name = require_name(name)
     with transaction() as session:
@@ -189,10 +189,14 @@ def refresh_hash(user_id: int, stored: str, password: str) -> str:
 
 
 def store_email(actor: Actor | None, user: User, email: str) -> None:
-    """Give a person another address, and tell the old one; inside the transaction. Raises NameTaken."""
+    """Give a person another address; inside the transaction. Raises NameTaken.
+
+    The old one is told, and every one-time address is used up: whoever reads the mails there may have it.
+    """
     _require_free_address(email, user.id)
     audit.record_event("user.email_changed", actor=actor, thing=("user", user.id))
     tell(user, "email_changed", name=user.name, new_email_masked=masked(email))
+    spend_open_tokens(user.id)
     user.email, user.email_key = email, email_key(email)
     db.session.execute(update(AuditPerson).where(AuditPerson.user_id == user.id).values(email=email))
 

@@ -3,7 +3,6 @@
 from sqlalchemy import delete
 
 from portal import audit
-from portal.accounts.entrances import spend_open_tokens
 from portal.accounts.letters import send_address, tell
 from portal.accounts.people import actor_of, find_user, get_account, store_email
 from portal.accounts.sessions import SignedIn
@@ -66,5 +65,4 @@ def confirm_email(token: str, present: SignedIn | None = None) -> User:
         store_email(actor_of(user), user, found.email)
         session.execute(delete(Session).where(Session.user_id == user.id, Session.id != kept))
         end_tickets(user.id)
-        spend_open_tokens(user.id)
     return user

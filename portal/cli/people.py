@@ -19,6 +19,7 @@ from portal.cli.output import (
     print_texts,
     say,
 )
+from portal.errors import BadInput
 from portal.extensions import settings
 from portal.models import User
 from portal.settings import last_address
@@ -30,7 +31,7 @@ password_stdin = click.option("--password-stdin", is_flag=True, help="Read the p
 
 @click.group
 def user() -> None:
-    """Add people, change their addresses, give them one-time addresses, list, import, export and erase them."""
+    """Add people, change their addresses, give them one-time addresses, disable, list, import, export, erase them."""
 
 
 @user.command("add")
@@ -39,12 +40,15 @@ def user() -> None:
 @click.option("--admin", is_flag=True, help="May do everything.")
 @password_stdin
 def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
-    """Add a person. Without a password, print a one-time address where they set one, for seven days."""
+    """Add a person. Without a password, print a one-time address where they set one, for seven days.
+
+    It also goes to them by mail, where PORTAL_MAIL_URL names a mail server.
+    """
     password = read_password() if password_stdin else None
     with opened():
         if password is None:
             invited, token = accounts.invite_user(None, email, name, is_admin=admin)
-            _print_address(token, f"{invited.name} chooses a password at this address. It works once, for seven days.")
+            _print_invitation(invited, token)
         else:
             added = accounts.add_user(None, email, name, password, is_admin=admin)
             click.echo(f"{added.name} has an account now: {added.email}")
@@ -53,23 +57,54 @@ def add_user(email: str, name: str, admin: bool, password_stdin: bool) -> None:
 @user.command("reset")
 @click.argument("email")
 def reset_user(email: str) -> None:
-    """Print a one-time address where a person sets a password. Until then the old one works, if there is one."""
+    """Print a one-time address where a person sets a password. Until then the old one works, if there is one.
+
+    It also goes to them by mail, where PORTAL_MAIL_URL names a mail server.
+    """
     with opened():
         person = get_user(email)
         time = "for a day" if person.password_hash else "for seven days"
         token = accounts.issue_address(None, person.id)
-        _print_address(token, f"{person.name} sets a password at this address. It works once, {time}.")
+        _print_address(token, f"{person.name} sets a password at this address. It works once, {time}{_mailed(person)}.")
 
 
 @user.command("readdress")
 @click.argument("email")
 @click.argument("new_email", metavar="NEW")
 def readdress_user(email: str, new_email: str) -> None:
-    """Give a person another email address. Password, sessions and one-time addresses stay as they are."""
+    """Give a person another email address. Password and sessions stay; one-time addresses made before work no more.
+
+    For who never signed in, print a new one, which works for seven days and goes to the new address by mail, too,
+    where PORTAL_MAIL_URL names a mail server.
+    """
     with opened():
         one = get_user(email)
-        changed = accounts.change_user(None, one.id, name=one.name, is_admin=one.is_admin, email=new_email)
-        click.echo(f"{changed.name} signs in as {changed.email} now.")
+        changed, token = accounts.correct_user(None, one.id, name=one.name, is_admin=one.is_admin, email=new_email)
+        if token is None:
+            click.echo(f"{changed.name} signs in as {changed.email} now.")
+        else:
+            say(f"{changed.name} has the address {changed.email} now.")
+            _print_invitation(changed, token)
+
+
+@user.command("disable")
+@click.argument("email")
+def disable_user(email: str) -> None:
+    """Keep a person out: sessions, one-time addresses and API tokens end at once. The password stays."""
+    with opened():
+        one = get_user(email)
+        accounts.disable_user(None, one.id)
+        click.echo(f"{one.name} is disabled: nobody signs in as {one.email}.")
+
+
+@user.command("enable")
+@click.argument("email")
+def enable_user(email: str) -> None:
+    """Let a disabled person in again, with the password they had."""
+    with opened():
+        one = get_user(email)
+        accounts.enable_user(None, one.id)
+        click.echo(f"{one.name} may sign in as {one.email} again.")
 
 
 @user.command("erase")
@@ -89,10 +124,13 @@ def erase_user(email: str, yes: bool) -> None:
 @click.argument("file", metavar="FILE.csv", type=click.File("rb"))
 @click.option("--group", "group_names", metavar="GROUP", multiple=True, help="Put everybody into it, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
-def import_users(file: BinaryIO, group_names: tuple[str, ...], dry_run: bool) -> None:
+@click.option("--skip-broken", is_flag=True, help="Take the others when some lines cannot be taken.")
+def import_users(file: BinaryIO, group_names: tuple[str, ...], dry_run: bool, skip_broken: bool) -> None:
     """Invite everybody in FILE.csv, a CSV with the columns email, name and groups, or lines with addresses; - is stdin.
 
-    All of them or nobody; lines that cannot be taken are named and left out. Who has an account joins the groups.
+    All of them or nobody: when a line cannot be taken, nothing is done, unless told to skip it. Who has an account
+    joins the groups. Invitations go out by mail where PORTAL_MAIL_URL names a mail server; otherwise each is printed,
+    as address of the person, comma, one-time address.
     """
     text = read_list(file)
     with opened():
@@ -104,6 +142,9 @@ def import_users(file: BinaryIO, group_names: tuple[str, ...], dry_run: bool) ->
         if dry_run:
             _print_plan(plan)
             return
+        if plan.counts["broken"] and not skip_broken:
+            lines = counted(plan.counts["broken"], "line", "lines")
+            raise BadInput(f"{lines} cannot be taken. Nothing was done; --skip-broken takes the others.")
         invited = accounts.invite_all(None, text, group_ids, plan.seal)
         _say_invited(invited)
 
@@ -191,13 +232,24 @@ def _print_plan(plan: accounts.Plan) -> None:
 def _say_invited(invited: accounts.Invited) -> None:
     """One-time addresses on standard output, for programs, where no mail brings them to people."""
     base_url = last_address(settings())
-    say(f"{counted(len(invited.people), 'person is', 'people are')} invited, {invited.joined:,} joined groups.")
-    if accounts.sends_mail():
+    by_mail, number = accounts.sends_mail(), counted(len(invited.people), "person is", "people are")
+    say(f"{number} invited{' by mail' if by_mail else ''}, {invited.joined:,} joined groups.")
+    if by_mail:
         return
     for person, token in invited.people:
         click.echo(f"{person.email},{setup_address(base_url, token)}")
     if invited.people:
         warn_of_default(base_url)
+
+
+def _print_invitation(person: User, token: str) -> None:
+    time = f"It works once, for seven days{_mailed(person)}."
+    _print_address(token, f"{person.name} chooses a password at this address. {time}")
+
+
+def _mailed(person: User) -> str:
+    """How a sentence about a one-time address ends where it also leaves by mail."""
+    return f", and was mailed to {person.email}" if accounts.sends_mail() else ""
 
 
 def _print_address(token: str, sentence: str) -> None:

@@ -14,6 +14,7 @@ from portal.accounts import (
     add_user,
     change_user,
     check_password,
+    correct_user,
     count_people,
     disable_user,
     email_key,
@@ -23,6 +24,7 @@ from portal.accounts import (
     find_user,
     get_user,
     has_users,
+    invite_user,
     issue_token,
     list_people,
     set_password,
@@ -33,9 +35,9 @@ from portal.accounts.sessions import start_session
 from portal.accounts.spelling import EMAIL_LENGTH, NAME_LENGTH
 from portal.errors import BadInput, Conflict, LastAdministrator, NameTaken, PortalError, UserNotFound
 from portal.extensions import db
-from portal.models import AuditEvent, AuditPerson, User
+from portal.models import AuditEvent, AuditPerson, Mail, User
 from tests.databases import SQLITE_ONLY
-from tests.makers import NETWORK, PASSWORD, actor, at_once, person, release
+from tests.makers import NETWORK, PASSWORD, actor, at_once, change, now, person, release
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -175,11 +177,34 @@ def test_a_new_address_is_the_one_they_sign_in_with_and_the_old_one_is_free() ->
 
     assert sign_in("COUNTESS@example.org", PASSWORD, network=NETWORK, agent="").token
     assert find_session(session) is not None
-    assert find_token(invitation) is not None
+    assert find_token(invitation) is None, "whoever reads the old mailbox may have it"
     assert add_user(None, "ada@example.org", "Another").id != ada.id
     assert db.session.scalars(select(AuditPerson.email).where(AuditPerson.user_id == ada.id)).one() == (
         "Countess@example.org"
     )
+
+
+def test_who_has_no_way_in_yet_is_invited_at_the_new_address_and_at_no_other() -> None:
+    ada, first = invite_user(None, "ada@example.org", "Ada")
+    user, token = correct_user(None, ada.id, name="Ada", is_admin=False, email="countess@example.org")
+
+    assert find_token(first) is None
+    assert find_token(token or "") is not None
+    mail = db.session.scalars(select(Mail).order_by(Mail.id.desc())).first()
+    assert mail is not None
+    assert (mail.kind, mail.email, (token or "?") in (mail.text or "")) == ("invitation", user.email, True)
+
+
+@pytest.mark.parametrize("state", ["has a password", "came by a provider", "is disabled", "keeps the address"])
+def test_nobody_else_is_invited_by_a_change(state: str) -> None:
+    ada = person(password=PASSWORD if state == "has a password" else None)
+    if state == "came by a provider":
+        change(ada, seen_at=now())
+    if state == "is disabled":
+        disable_user(None, ada.id)
+    email = "ada@example.org" if state == "keeps the address" else "countess@example.org"
+
+    assert correct_user(None, ada.id, name="Ada", is_admin=False, email=email)[1] is None
 
 
 def test_a_change_of_address_is_in_the_log_without_the_address() -> None:

@@ -19,6 +19,7 @@ from tests.makers import NETWORK, PASSWORD, group, person, release
 
 pytestmark = SQLITE_ONLY
 
+MAIL_URL = "smtp://mail.invalid"
 RESET = ("user", "reset", "ada@example.org")
 ADA = ("user", "add", "ada@example.org", "--name", "Ada Byron")
 
@@ -76,12 +77,44 @@ def test_a_password_that_cannot_be_makes_no_account(
 
 
 def test_a_person_gets_another_address(command: Command, context: Flask) -> None:
-    person("Ada")
+    person("Ada", password=PASSWORD)
     result = command("user", "readdress", "ada@example.org", "countess@example.org")
     assert (result.exit_code, result.stdout) == (0, "Ada signs in as countess@example.org now.\n")
     release()
     assert find_user("ada@example.org") is None
     assert find_user("countess@example.org") is not None
+
+
+def test_who_never_signed_in_is_invited_at_the_new_address(command: Command, context: Flask) -> None:
+    first = token_in(command(*ADA).stdout)
+    result = command("user", "readdress", "ada@example.org", "countess@example.org", PORTAL_MAIL_URL=MAIL_URL)
+    assert result.stderr.splitlines() == [
+        "Ada Byron has the address countess@example.org now.",
+        "Ada Byron chooses a password at this address. It works once, for seven days, and was mailed to"
+        " countess@example.org.",
+    ]
+    release()
+    assert find_token(first) is None
+    assert find_token(token_in(result.stdout)) is not None
+
+
+def test_a_person_is_disabled_and_enabled(command: Command, context: Flask) -> None:
+    person("Ada", password=PASSWORD)
+    assert command("user", "disable", "ada@example.org").stdout == (
+        "Ada is disabled: nobody signs in as ada@example.org.\n"
+    )
+    with pytest.raises(SignInFailed):
+        enter("ada@example.org", PASSWORD)
+    assert command("user", "enable", "ADA@example.org").stdout == "Ada may sign in as ada@example.org again.\n"
+    release()
+    assert enter("ada@example.org", PASSWORD)
+
+
+def test_an_address_that_is_mailed_says_so(command: Command, context: Flask) -> None:
+    assert command(*ADA, PORTAL_MAIL_URL=MAIL_URL).stderr.endswith(", and was mailed to ada@example.org.\n")
+    assert command(*RESET, PORTAL_MAIL_URL=MAIL_URL).stderr.endswith(", and was mailed to ada@example.org.\n")
+    imported = command("user", "import", "-", stdin="bo@example.org\n", PORTAL_MAIL_URL=MAIL_URL)
+    assert (imported.stdout, imported.stderr) == ("", "1 person is invited by mail, 0 joined groups.\n")
 
 
 def test_an_address_that_is_taken_is_refused(command: Command, context: Flask) -> None:
@@ -248,7 +281,8 @@ def test_erasing_whom_nobody_knows_says_so(command: Command, context: Flask) -> 
 
 def test_an_import_invites_and_prints_the_addresses_where_no_mail_leaves(command: Command, context: Flask) -> None:
     group("Clients")
-    result = command("user", "import", "-", "--group", "clients", stdin="Ada Byron <ada@example.org>\nnobody\n")
+    stdin = "Ada Byron <ada@example.org>\nnobody\n"
+    result = command("user", "import", "-", "--group", "clients", "--skip-broken", stdin=stdin)
     assert result.exit_code == 0
     assert result.stderr.splitlines() == [
         "Line 2: nobody: There is no email address here.",
@@ -259,6 +293,18 @@ def test_an_import_invites_and_prints_the_addresses_where_no_mail_leaves(command
     ada = find_user("ada@example.org")
     assert ada is not None
     assert [one.name for one in accounts.list_groups_of(ada.id)] == ["Clients"]
+
+
+def test_a_line_that_cannot_be_taken_stops_an_import_unless_it_is_to_be_skipped(
+    command: Command, context: Flask
+) -> None:
+    result = command("user", "import", "-", stdin="ada@example.org\nnobody\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "Line 2: nobody: There is no email address here.",
+        "1 line cannot be taken. Nothing was done; --skip-broken takes the others.",
+    ]
+    assert find_user("ada@example.org") is None
 
 
 def test_a_dry_run_says_what_would_happen_and_does_nothing(command: Command, context: Flask) -> None:
@@ -280,7 +326,7 @@ def test_a_dry_run_says_what_would_happen_and_does_nothing(command: Command, con
 
 @pytest.mark.parametrize(
     ("stdin", "reason"),
-    [("", "There is nobody in this list. Write one address on each line."), ("x", "There is nobody")],
+    [("", "There is nobody in this list. Write one address on each line."), ("x", "1 line cannot be taken")],
 )
 def test_an_import_of_nobody_says_so(command: Command, context: Flask, stdin: str, reason: str) -> None:
     result = command("user", "import", "-", stdin=stdin)

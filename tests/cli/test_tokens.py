@@ -1,5 +1,7 @@
 """Tokens of programs on the command line."""
 
+import json
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -10,7 +12,7 @@ from portal.models import AuditEvent
 from portal.tokens import is_token
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
-from tests.makers import NETWORK, person
+from tests.makers import NETWORK, person, release
 
 pytestmark = SQLITE_ONLY
 
@@ -75,3 +77,23 @@ def test_nobody_unknown_gets_a_token(command: Command, context: Flask) -> None:
     result = command(*ADD)
 
     assert (result.exit_code, result.stderr) == (1, "There is no person with the address ada@example.org.\n")
+
+
+def test_a_token_is_found_in_the_list_and_revoked_by_its_id(command: Command, context: Flask) -> None:
+    ada = person("Ada")
+    secret = command(*ADD).stdout.removesuffix("\n")
+
+    listed = json.loads(command("token", "list", "ada@example.org", "--json").stdout)
+    assert [(one["name"], one["hint"], one["scopes"]) for one in listed] == [("Backup", secret[:6], ["read"])]
+    line = command("token", "list", "ADA@example.org").stdout.splitlines()[1]
+    assert line.split()[:4] == [str(listed[0]["id"]), "Backup", secret[:6], "read"]
+    assert secret not in line
+    revoked = command("token", "revoke", line.split()[0])
+    assert (revoked.exit_code, revoked.stdout) == (0, "The token Backup of Ada is revoked.\n")
+
+    release()
+    assert list_api_tokens(ada.id) == []
+    event = db.session.scalars(select(AuditEvent).where(AuditEvent.action == "token.revoked")).one()
+    assert event.actor_kind == "operator"
+    again = command("token", "revoke", line.split()[0])
+    assert (again.exit_code, again.stderr) == (1, "There is no token 1, or it is revoked already.\n")

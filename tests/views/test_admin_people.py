@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -12,7 +13,7 @@ from portal import accounts
 from portal.accounts import check_password
 from portal.accounts.sessions import start_session
 from portal.extensions import db
-from portal.models import OneTimeToken, User
+from portal.models import OneTimeToken, Session, User
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk, said, sentence
@@ -130,6 +131,33 @@ def test_the_address_of_a_person_is_changed_on_their_page(world: World) -> None:
     assert changed is not None
     assert changed.id == world.bo
     assert "bo.ek@example.org" in world.admin.read(world.path).replace("<wbr>", "")
+
+
+def test_whoever_never_signed_in_is_invited_at_the_address_that_was_corrected(world: World) -> None:
+    first = ADDRESS.search(world.admin.send("/admin/people/new", name="Zoë", email="zoo@example.org").text)
+    user = world.user("zoo@example.org")
+    assert first is not None
+    assert user is not None
+
+    answer = world.admin.send(f"/admin/people/{user.id}", name="Zoë", email="zoe@example.org")
+
+    again = ADDRESS.search(answer.text)
+    assert again is not None
+    assert "Send it to zoe@example.org" in answer.text.replace("<wbr>", "")
+    assert world.app.test_client().get(f"/setup/{again[1]}").status_code == 200
+    assert world.app.test_client().get(f"/setup/{first[1]}").status_code == 410
+
+
+def test_an_invitation_is_shown_to_nobody_who_signed_in_long_ago(world: World) -> None:
+    world.admin.send("/admin/people/new", name="Zoë", email="zoo@example.org")
+    user = world.user("zoo@example.org")
+    assert user is not None
+    with world.app.app_context():
+        makers.change(db.session.scalars(select(Session)).one(), fresh_at=makers.now() - timedelta(hours=1))
+
+    answer = world.admin.send(f"/admin/people/{user.id}", name="Zoë", email="zoe@example.org")
+
+    assert said(world.admin, answer).startswith("The account is changed and invited anew.")
 
 
 def test_an_address_that_somebody_has_is_refused_and_stays_typed(world: World) -> None:

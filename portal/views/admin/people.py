@@ -103,14 +103,16 @@ def categories(user_id: str) -> Response:
 @bp.post("/<user_id>")
 @allow("administrator")
 def change(user_id: str) -> AnyResponse:
-    """Change name, address and role."""
+    """Change name, address and role. Who has no way in yet is invited at a new address, as by ``issue_address``."""
     user = _get(user_id)
     try:
-        name, email = forms.text("name"), forms.text("email", user.email)
-        accounts.change_user(person(), user.id, name=name, email=email, is_admin=forms.flag("is_admin"))
+        name, email, is_admin = forms.text("name"), forms.text("email", user.email), forms.flag("is_admin")
+        user, token = accounts.correct_user(person(), user.id, name=name, email=email, is_admin=is_admin)
     except (BadInput, Conflict) as problem:
         return person_page(user, problem)
-    return done("account-changed", "people.edit", user_id=user.id)
+    if token is not None and person().is_fresh:
+        return _address_page(user, token)
+    return done("account-changed" if token is None else "account-invited", "people.edit", user_id=user.id)
 
 
 @bp.post("/<user_id>/disable")
@@ -185,7 +187,8 @@ def _get(user_id: str) -> User:
 
 
 def _new_page(problem: PortalError | None = None) -> Response:
-    return house.show("admin/person_new.html", groups=accounts.list_all_groups(), problem=problem)
+    values = {"groups": accounts.list_all_groups(), "sends_mail": accounts.sends_mail()}
+    return house.show("admin/person_new.html", problem=problem, **values)
 
 
 def _address_page(user: User, token: str) -> Response:
