@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.cells import read_cell
 from portal.errors import BadInput
@@ -20,8 +20,13 @@ NO_ADDRESS = "There is no email address here."
 NOT_CSV = "The quotes do not fit together."
 TOO_LONG = "This is too long for one person."
 DISABLED = "Is disabled where the list comes from."
-_BARE = re.compile(r"""\s*[^\s<>;"@]+@[^\s<>;"@]+\s*""")
-_PIECE = re.compile(r'"[^"]*"|<[^<>]*>|[^,;"<]+|.', re.DOTALL)
+ODD = (
+    "This line is read as {} parts, and which is which is not clear; begin the list with a line that names the columns:"
+    " email, name, groups."
+)
+MISPLACED = "These are names of columns: they belong into the first line."
+_WORD = re.compile(r"""[^\s,;<>"]+""")
+_PIECE = re.compile(r'"[^"]*"|<[^<>]*>|[^,;\t"<]+|.', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,40 @@ def _headed(number: int, line: str, delimiter: str, places: dict[str, int]) -> l
 
 
 def _loose(number: int, line: str) -> list[Entry]:
-    """A line without names of columns: ``email,name,groups``, or any number of ``Name <email>`` and bare addresses."""
-    cells = _cells(line, ",") or []
-    if 1 < len(cells) <= 3 and _BARE.fullmatch(cells[0]) and not any("@" in cell for cell in cells[1:]):
-        return [_entry(number, *(read_cell(cell).strip() for cell in cells))]
-    return [entry for piece in _pieces(line) if piece for entry in _piece(number, piece)]
+    """A line without names of columns: one person, or any number of ``Name <email>`` and bare addresses."""
+    if sum("@" in word for word in _WORD.findall(line)) <= 1:
+        return [_one(number, line)]
+    entries = [entry for piece in _pieces(line) if piece for entry in _piece(number, piece)]
+    complaints = [entry for entry in entries if entry.problem]
+    return complaints[:1] + [entry for entry in entries if not entry.problem]
 
 
-def _pieces(line: str) -> Iterator[str]:
-    """What stands between commas and semicolons, but for those in quotes and angle brackets."""
+def _one(number: int, line: str) -> Entry:
+    """A line with one address at most: beside the cell with it stand the name and, last, the groups."""
+    if len(line) > LONGEST_ENTRY:
+        return Entry(number, line[:SHOWN], problem=TOO_LONG)
+    if "@" not in line:
+        return Entry(number, line[:SHOWN], problem=MISPLACED if _header(line) else NO_ADDRESS)
+    delimiter = next((part for part in _PIECE.findall(line) if part in DELIMITERS), ",")
+    cells = [read_cell(cell).strip() for cell in _cells(line, delimiter) or _pieces(line, delimiter)]
+    place = next(place for place, cell in enumerate(cells) if "@" in cell)
+    found = _piece(number, cells[place])[0]
+    others = cells[:place] + cells[place + 1 :]
+    while others and not others[-1]:
+        others.pop()
+    has_name = bool(found.name)
+    is_odd = len(others) + has_name > 2 or (has_name and any(cells[:place])) or len(list(_pieces(cells[place]))) > 1
+    if is_odd and not found.problem:
+        return Entry(number, line[:SHOWN], problem=ODD.format(len(cells)))
+    name, groups, *_ = [found.name, *others, "", ""] if has_name else [*others, "", ""]
+    return replace(found, name=name, groups=_group_names(groups))
+
+
+def _pieces(line: str, delimiters: str = DELIMITERS) -> Iterator[str]:
+    """What stands between these delimiters, but for those in quotes and angle brackets."""
     parts: list[str] = []
-    for part in _PIECE.findall(line + ","):
-        if part in ",;":
+    for part in [*_PIECE.findall(line), delimiters[0]]:
+        if part in delimiters:
             yield "".join(parts).strip()
             parts = []
         else:
@@ -113,9 +140,12 @@ def _piece(number: int, piece: str) -> list[Entry]:
 def _entry(number: int, email: str, name: str = "", groups: str = "", state: str = "") -> Entry:
     if "@" not in email:
         return Entry(number, email[:SHOWN] or name[:SHOWN], problem=NO_ADDRESS)
-    named = tuple(group.strip() for group in groups.split(";") if group.strip())
     problem = DISABLED if state.casefold() in ("disabled", "erased") else ""
-    return Entry(number, email, name, named, problem)
+    return Entry(number, email, name, _group_names(groups), problem)
+
+
+def _group_names(text: str) -> tuple[str, ...]:
+    return tuple(group.strip() for group in text.split(";") if group.strip())
 
 
 def _cells(line: str, delimiter: str) -> list[str] | None:

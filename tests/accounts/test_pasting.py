@@ -62,6 +62,60 @@ def test_a_broken_line_breaks_no_other_and_says_why(broken: str, why: str) -> No
     assert all(len(entry.email) <= 80 for entry in entries)
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "groups"),
+    [
+        (f"Ada Byron, {ADA}", "Ada Byron", ()),
+        (f"Ada Byron, {ADA}, Clients", "Ada Byron", ("Clients",)),
+        (f"Ada Byron;{ADA};Clients", "Ada Byron", ("Clients",)),
+        (f"Ada Byron\t{ADA}\tClients; Board", "Ada Byron", ("Clients", "Board")),
+        (f"{ADA},Ada,Clients;Board", "Ada", ("Clients", "Board")),
+        (f"{ADA},,Clients", "", ("Clients",)),
+        (f"Ada, Clients, {ADA}", "Ada", ("Clients",)),
+        (f'"Byron, Ada",{ADA},,', "Byron, Ada", ()),
+        (f"Ada Byron <{ADA}>, Clients", "Ada Byron", ("Clients",)),
+        (f'"Byron, Ada" <{ADA}>; Clients', "Byron, Ada", ("Clients",)),
+        (f"Ada Byron,<{ADA}>,Clients", "Ada Byron", ("Clients",)),
+    ],
+)
+def test_a_line_with_one_address_is_one_person_wherever_it_stands(line: str, name: str, groups: tuple[str]) -> None:
+    assert read_people(line) == [Entry(1, ADA, name, groups)]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        (f"Ada, {ADA}, Clients, 555", 4),
+        (f"Ada <{ADA}>, Clients, 555", 3),
+        (f"Byron, Ada <{ADA}>", 2),
+        (f"Byron, Ada; {ADA}", 2),
+    ],
+)
+def test_a_line_that_is_not_clear_is_one_complaint_that_says_what_helps(line: str, parts: int) -> None:
+    (entry,) = read_people(line)
+    assert entry == Entry(
+        1,
+        line,
+        problem=f"This line is read as {parts} parts, and which is which is not clear; begin the list with a line that"
+        " names the columns: email, name, groups.",
+    )
+
+
+@pytest.mark.parametrize("line", ["Ada Byron, Clients, 555", f"Ada, {ADA}, Bo, {BO}"])
+def test_no_line_has_two_complaints(line: str) -> None:
+    entries = read_people(line)
+    assert [entry.problem for entry in entries if entry.problem] == ["There is no email address here."]
+
+
+def test_names_of_columns_that_do_not_stand_first_are_said_once() -> None:
+    entries = read_people(f"{ADA}\nname,email,groups\nBo,{BO},Clients")
+    assert [(entry.line, entry.problem) for entry in entries] == [
+        (1, ""),
+        (2, "These are names of columns: they belong into the first line."),
+        (3, ""),
+    ]
+
+
 def test_in_a_csv_a_quote_that_never_ends_is_the_problem_of_its_line_alone() -> None:
     entries = read_people(f'email,name\n{ADA},"Ada\n{BO},Bo\n,Cy')
     assert [(entry.line, entry.problem) for entry in entries] == [
@@ -110,3 +164,12 @@ def test_apostrophes_of_a_name_are_told_from_those_that_guard(text: str) -> None
     unquoted = unquoted[1:-1].replace('""', '"') if unquoted.startswith('"') else unquoted
     assert read_cell(unquoted) == text
     assert cell("plain") == "plain"
+
+
+@given(st.text(alphabet="a@,;\t \n\"'<>=", min_size=1))
+def test_whatever_is_pasted_is_read_or_refused(text: str) -> None:
+    try:
+        entries = read_people(text)
+    except BadInput:
+        return
+    assert all(entry.problem or "@" in entry.email for entry in entries)
