@@ -3,6 +3,9 @@
 import re
 from datetime import UTC, datetime
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Before the first cell of a file for people: Excel takes what begins without it for another encoding than UTF-8."""
+
 # A spreadsheet takes a cell that begins so for a formula, in the wide forms of East Asia too.
 FORMULA = r"[=+\-@\t\r\n\x00＝＋－＠]"
 _FORMULA = re.compile(FORMULA)

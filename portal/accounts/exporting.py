@@ -29,7 +29,7 @@ def _lines() -> Iterator[str]:
     while True:
         page = list_people(after=after, limit=PAGE)
         groups = groups_of_each(user.id for user in page.people)
-        lines = [_line(user, groups.get(user.id, [])) for user in page.people if user.erased_at is None]
+        lines = [_line(user, groups.get(user.id, [])) for user in page.people]
         release_connection()
         yield "".join(lines)
         if page.after is None:

@@ -44,9 +44,14 @@ def list_people(
     state: str | None = None,
     trait: str | None = None,
     group_id: int | None = None,
+    with_erased: bool = False,
 ) -> PeoplePage:
-    """People by name, 50 a page, narrowed to those whose name or address contains ``query``, to a state and so on."""
-    statement = select(User).where(*_narrowed(state, trait, group_id), is_called(query))
+    """People by name, 50 a page, narrowed to those whose name or address contains ``query``, to a state and so on.
+
+    Who was erased is in the list of that state alone, unless they are to be ``with_erased``.
+    """
+    conditions = [*_narrowed(trait, group_id), true() if with_erased else _in_state(state)]
+    statement = select(User).where(*conditions, is_called(query))
     statement = statement.order_by(User.name_key, User.id).limit(limit + 1)
     last = db.session.get(User, after) if after else None
     if last is not None:
@@ -64,7 +69,7 @@ def is_called(query: str) -> ColumnElement[bool]:
 
 
 def count_people(most: int = MOST_COUNTED) -> dict[str, int]:
-    """How many people there are in each state, and ``all``; counting stops at one more than ``most``."""
+    """How many people each state has, and ``all`` without those erased; counting stops at one more than ``most``."""
     counted = [select(User.id).where(_in_state(state)).limit(most + 1) for state in (None, *STATES)]
     counts = db.session.execute(select(*(_count(statement).label(None) for statement in counted))).one()
     return dict(zip(("all", *STATES), counts, strict=True))
@@ -112,8 +117,8 @@ def open_addresses(user_ids: Iterable[int]) -> dict[int, datetime]:
     return {user_id: expires_at for user_id, expires_at in db.session.execute(statement) if user_id is not None}
 
 
-def _narrowed(state: str | None, trait: str | None, group_id: int | None) -> list[ColumnElement[bool]]:
-    conditions = [_in_state(state), _with_trait(trait)]
+def _narrowed(trait: str | None, group_id: int | None) -> list[ColumnElement[bool]]:
+    conditions = [_with_trait(trait)]
     return conditions if group_id is None else [*conditions, _in_group(group_id)]
 
 
@@ -126,7 +131,7 @@ def _in_state(state: str | None) -> ColumnElement[bool]:
         "disabled": and_(User.disabled_at.is_not(None), User.erased_at.is_(None)),
         "erased": User.erased_at.is_not(None),
     }
-    return conditions.get(state or "", true())
+    return conditions.get(state or "", User.erased_at.is_(None))
 
 
 def _with_trait(trait: str | None) -> ColumnElement[bool]:

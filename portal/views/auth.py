@@ -74,7 +74,7 @@ def finish_setup(token: str) -> AnyResponse:
             user = accounts.spend_token(token, password)
     except BadInput as problem:
         return _setup_page(token, found, problem)
-    return entered(accounts.enter(user.id, "address", network=network(), agent=agent()), "/")
+    return entered(accounts.enter(user.id, "address", network=network(), agent=agent()), "/", "password-set")
 
 
 def _confirm_email(token: str, found: OneTimeToken) -> AnyResponse:
@@ -100,7 +100,9 @@ def login_page(target: str, email: str = "", problem: PortalError | None = None)
 def _setup_page(token: str, found: OneTimeToken, problem: PortalError | None = None) -> Response:
     user = accounts.get_user(found.user_id) if found.user_id else None
     template = "auth/email.html" if found.purpose == "email" else "auth/setup.html"
-    shortest = accounts.shortest_password(found.user_id or 0)
+    user_id = found.user_id or 0
+    shortest, has_factor = accounts.shortest_password(user_id), accounts.has_second_factor(user_id)
+    asks_factor = has_factor or accounts.must_have_second_factor(user_id)
     values = {"token": token, "purpose": found.purpose, "email": found.email, "user": user, "shortest": shortest}
-    page = render_template(template, problem=problem, **values)
+    page = render_template(template, problem=problem, has_factor=has_factor, asks_factor=asks_factor, **values)
     return answer(page, problem)

@@ -21,14 +21,15 @@ PEOPLE_EACH = 4
 """How many people one browser is known for: each has a token of their own in its cookie."""
 
 
-def entered(outcome: Entered | SecondFactorDue, target: str) -> AnyResponse:
+def entered(outcome: Entered | SecondFactorDue, target: str, word: str | None = None) -> AnyResponse:
     """On to where the person wanted to go (a path ``guard.safe_next`` has seen), or to the page of the second factor.
 
     The two have cookies of their own: what was good for waiting never becomes a session. The browser is known from now
-    on, and who signs in on one that was not is told by mail.
+    on, and who signs in on one that was not is told by mail. ``word`` is that of ``notices`` for what the page of the
+    second factor says was done already.
     """
     if isinstance(outcome, SecondFactorDue):
-        response = redirect(url_for("second.show", next=target), 303)
+        response = redirect(url_for("second.show", next=target, done=word), 303)
         give_pending(response, settings(), outcome.token, SET_UP_SECONDS)
         return response
     known = device_tokens()

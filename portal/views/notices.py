@@ -48,6 +48,7 @@ SENTENCES = {
     "passkey-removed": "The passkey is removed. Take it out of your device too: it is still offered there.",
     "passkey-renamed": "The passkey has its new name.",
     "password-changed": "Your password is changed. You stay signed in here; everywhere else you were signed out.",
+    "password-set": "Your password is set.",
     "person-erased": "The person is erased. What they did stays, without their name.",
     "profile-changed": "Your name and time zone are saved.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",

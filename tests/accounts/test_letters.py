@@ -84,6 +84,15 @@ def test_the_old_address_is_told_of_the_new_one_without_hearing_it_whole() -> No
     assert mail.text is not None
     assert "c…@example.net" in mail.text
     assert "countess" not in mail.text
+    assert "/reset" not in mail.text, "what is asked for there goes to the other address"
+
+
+def test_whoever_did_not_change_the_password_is_led_to_where_a_new_one_is_asked_for() -> None:
+    ada = person("Ada", password=PASSWORD)
+    set_password(None, ada.id, NEW)
+    mail = db.session.scalars(select(Mail)).one()
+    assert "Set a new password at http://localhost/reset and" in " ".join((mail.text or "").split())
+    assert 'href="http://localhost/reset"' in (mail.html or "")
 
 
 def test_closing_and_opening_an_account_is_told() -> None:

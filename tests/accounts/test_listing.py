@@ -116,3 +116,12 @@ def test_a_name_that_grows_when_it_is_folded_still_fits_the_index(name: str) -> 
     user = accounts.add_user(None, f"{'ä' * 180}@example.org", name)
     assert len(user.name_key) > 200
     assert [one.id for one in list_people(name[:5]).people] == [user.id]
+
+
+def test_who_was_erased_is_in_no_list_but_that_of_the_erased() -> None:
+    person("Ada")
+    change(person("Dora"), disabled_at=now(), erased_at=now())
+    assert names(list_people()) == names(list_people("d")) == ["Ada"]
+    assert count_people()["all"] == 1
+    assert names(list_people(state="erased")) == ["Dora"]
+    assert names(list_people("dora", with_erased=True)) == ["Dora"], "the log knows them still"

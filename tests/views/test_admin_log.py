@@ -377,8 +377,9 @@ def test_the_log_is_exported_as_it_is_narrowed_and_all_of_it(world: World) -> No
             accounts.add_group(None, f"Group {number:03}")
         accounts.join_group(makers.actor(accounts.get_user(world.ada)), 1, makers.person("Bo Ek").id)
     answer = world.admin.client.get("/admin/log.csv?action=permissions")
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
 
+    assert answer.data.startswith(b"\xef\xbb\xbf"), "Excel takes it for UTF-8 by these"
     assert answer.mimetype == "text/csv"
     assert "attachment" in answer.headers["Content-Disposition"]
     assert len(rows) == 601

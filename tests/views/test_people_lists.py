@@ -168,9 +168,13 @@ def test_an_export_is_a_csv_that_import_takes(world: World) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="people.csv"'
     assert "no-store" in answer.headers["Cache-Control"]
     assert answer.text.splitlines()[1].startswith("bo@example.org,Bo,,waiting,no,")
+    assert answer.data.startswith(b"\xef\xbb\xbf"), "Excel takes it for UTF-8 by these"
     assert "2 have an account , for whom nothing changes." in words(
         world.admin.send("/admin/people/import", people=answer.text).text
     ).replace("account,", "account ,")
+    taken = world.admin.send("/admin/people/import", files=[("people.csv", answer.data)], field="file")
+    assert "2 have an account" in words(taken.text)
+    assert "cannot be taken" not in words(taken.text)
     assert "took the list of all people" in world.admin.read("/admin/log")
 
 

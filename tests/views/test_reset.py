@@ -73,6 +73,12 @@ def test_the_answer_is_the_same_for_known_unknown_and_disabled_addresses(app: Fl
     assert "If this address has an account, a mail is on its way." in pages.pop()[3]
 
 
+def test_after_the_request_there_is_the_answer_and_no_empty_form(app: Flask, ada: Desk) -> None:
+    page = app.test_client().get("/reset?done=reset-asked").text
+    assert 'name="email"' not in page
+    assert '<a href="/reset">Another address</a>' in page
+
+
 def test_the_page_to_sign_in_leads_to_it(app: Flask, ada: Desk) -> None:
     assert '<a href="/reset">Forgotten your password?</a>' in app.test_client().get("/login").text
 

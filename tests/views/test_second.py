@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from portal.accounts import issue_token, set_password
+from portal.accounts import find_user, issue_token, set_password
 from portal.extensions import db, transaction
 from portal.models import HouseRule, Mail, Session, User
 from tests import makers
@@ -233,10 +233,27 @@ def test_a_one_time_address_asks_for_the_second_factor_too(guest: Guest, secret:
         release()
         token = issue_token(None, "reset", ada.id)
     answer = guest.send(f"/setup/{token}", password="another four good words")
-    assert answer.location == "/login/second?next=/"
+    assert answer.location == "/login/second?next=/&done=password-set"
+    assert "Your password is set." in guest.read(answer.location)
     assert not guest.is_in()
     assert guest.send("/login/second", code=now_shown(guest.app, secret)).status_code == 303
     assert guest.is_in()
+
+
+def test_the_page_of_a_one_time_address_says_what_comes_after_it(app: Flask, guest: Guest) -> None:
+    def after(email: str) -> str:
+        with app.app_context():
+            user = find_user(email)
+            token = issue_token(None, "invitation", user.id if user else 0)
+        return guest.read(f"/setup/{token}").partition("This page works once. ")[2].partition("</p>")[0]
+
+    with app.app_context():
+        makers.person()
+        with_app(makers.person("Bo"))
+    assert after("ada@example.org") == "Afterwards you are signed in."
+    assert after("bo@example.org") == "Then you show your second factor."
+    ask_everybody(app)
+    assert after("ada@example.org") == "Then you set up a second factor, which your account needs."
 
 
 def test_the_rule_leads_through_setting_one_up_before_there_is_a_session(app: Flask, guest: Guest) -> None:

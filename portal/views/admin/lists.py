@@ -1,10 +1,13 @@
 """Lists of people: taken in after a look at what they would do, and given out."""
 
+from itertools import chain
+
 from flask import Blueprint, Response, request, stream_with_context
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
 from portal.accounts import BROKEN, KNOWN, NEW, REPEATED
+from portal.cells import BYTE_ORDER_MARK
 from portal.errors import BadInput, Conflict, GroupNotFound, PortalError
 from portal.views import forms
 from portal.views.admin import house
@@ -19,7 +22,7 @@ NO_TEXT = "This file is no text in UTF-8. Save it as “CSV UTF-8”, and take i
 @allow("administrator", fresh=True, page="people.show")
 def export() -> AnyResponse:
     """Everybody as a CSV."""
-    lines = accounts.export_people(person())
+    lines = chain([BYTE_ORDER_MARK], accounts.export_people(person()))
     headers = {"Content-Disposition": 'attachment; filename="people.csv"'}
     return Response(stream_with_context(lines), mimetype="text/csv", headers=headers)
 

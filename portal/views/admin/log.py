@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request, stream_with_context
 
 from portal import accounts, audit
 from portal.catalog import parse_id
-from portal.cells import cell
+from portal.cells import BYTE_ORDER_MARK, cell
 from portal.models import User
 from portal.views import forms
 from portal.views.admin import house
@@ -100,7 +100,7 @@ def export() -> Response:
 
 
 def _lines(pages: Iterable[list[audit.EventRow]]) -> Iterator[str]:
-    yield ",".join(COLUMNS) + "\r\n"
+    yield BYTE_ORDER_MARK + ",".join(COLUMNS) + "\r\n"
     for rows in pages:
         yield "".join(_line(row) for row in rows)
 
@@ -144,7 +144,7 @@ def _called(sought: str) -> list[User]:
     if not sought:
         return []
     exact = accounts.find_user(sought)
-    return [exact] if exact is not None else accounts.list_people(sought, limit=OFFERED + 1).people
+    return [exact] if exact is not None else accounts.list_people(sought, limit=OFFERED + 1, with_erased=True).people
 
 
 def _user_id(sought: str, people: list[User]) -> int | None:
