@@ -63,13 +63,26 @@ def _person_meant(proof: Proof) -> int | None:
     identity = find_identity(proof)
     if identity is not None:
         return identity.user_id
-    user = find_user(proof.email) if is_verified(proof) else None
+    user = _owner(proof)
     return user.id if user is not None else None
+
+
+def _owner(proof: Proof) -> User | None:
+    """Whose account has this very address, by the word of the provider.
+
+    Not one that only looks alike or folds to the same key: those are other mailboxes, which others may have.
+    """
+    user = find_user(proof.email) if is_verified(proof) else None
+    return user if user is not None and _is_same_mailbox(user.email, proof.email) else None
+
+
+def _is_same_mailbox(one: str, other: str) -> bool:
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _link(proof: Proof, network: str) -> Identity:
     """The link of somebody who comes for the first time."""
-    user = find_user(proof.email) if is_verified(proof) else None
+    user = _owner(proof)
     if user is not None:
         return _link_known(user, proof, network)
     if not (settings().oidc_create_accounts and is_verified(proof)):

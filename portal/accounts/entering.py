@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from portal.accounts.devices import find_device
 from portal.accounts.factors import has_second_factor, hold_rules, must_have_second_factor
 from portal.accounts.history import record_refusal
-from portal.accounts.passwords import MINIMUM, check_password
+from portal.accounts.passwords import MINIMUM, check_password, length
 from portal.accounts.people import refresh_hash
 from portal.accounts.sessions import SESSIONS_EACH, start_session
 from portal.accounts.spelling import email_key
@@ -56,7 +56,7 @@ def sign_in(
             record_refusal(user_id, "password", network=network, agent=agent)
             raise SignInFailed
     stored = refresh_hash(user_id, stored, password)
-    is_short = len(password) < MINIMUM
+    is_short = length(password) < MINIMUM
     return enter(user_id, "password", network=network, agent=agent, password_hash=stored, is_weak=is_short)
 
 

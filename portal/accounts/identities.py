@@ -67,14 +67,14 @@ def note_use(identity: Identity, proof: Proof) -> None:
 
 def unlink_identity(person: Actor, identity_id: int) -> None:
     """Remove a link of one's own. Raises NotFound, and Conflict where it is the last way to sign in."""
-    with transaction():
-        user = get_user(person.user_id or 0)
+    with transaction() as session:
+        # As whoever removes a passkey does: of two last ways that are removed at once, one stays.
+        user = session.get_one(User, person.user_id, with_for_update=True)
         lock_on(f"identities:{user.id}")
         if identity_id not in {identity.id for identity in list_identities(user.id)}:
             raise NotFound
-        if not _has_another_way(user, identity_id):
-            raise Conflict(LAST_WAY)
         remove_identity(person, user.id, identity_id)
+        require_way_in(user)
 
 
 def remove_identity(actor: Actor, user_id: int, identity_id: int) -> None:
@@ -92,9 +92,8 @@ def host_of(issuer: str) -> str:
     return urlsplit(issuer).hostname or ""
 
 
-def _has_another_way(user: User, identity_id: int) -> bool:
-    if user.password_hash is not None:
-        return True
-    others = (one for one in list_identities(user.id) if one.id != identity_id)
-    is_linked = any(one.issuer == settings().oidc_issuer for one in others)
-    return is_linked or has_passkey(user.id)
+def require_way_in(user: User) -> None:
+    """Raise Conflict when nothing is left that the person could sign in with; after one was removed."""
+    is_linked = any(one.issuer == settings().oidc_issuer for one in list_identities(user.id))
+    if user.password_hash is None and not is_linked and not has_passkey(user.id):
+        raise Conflict(LAST_WAY)

@@ -15,9 +15,13 @@ def tell(user: User, kind: str, **values: object) -> None:
 
 
 def send_address(user: User, kind: str, token: str, until: datetime, *, email: str | None = None) -> None:
-    """Write a one-time address to a person, or to the ``email`` that is to become theirs; inside the transaction."""
-    address = setup_address(last_address(settings()), token)
-    values = {"name": user.name, "address": address, "until": until}
+    """Write a one-time address to a person, or to the ``email`` that is to become theirs; inside the transaction.
+
+    That one may be anybody's, and gets no word that the person chose.
+    """
+    values: dict[str, object] = {"address": setup_address(last_address(settings()), token), "until": until}
+    if email is None:
+        values["name"] = user.name
     notices.add_mail(kind, user_id=user.id, email=email or user.email, **values)
 
 

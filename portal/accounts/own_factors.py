@@ -7,7 +7,7 @@ from sqlalchemy import update
 from portal.accounts.apps import add_app, remove_app
 from portal.accounts.confirming import require_password
 from portal.accounts.factors import has_passkey, has_second_factor, require_not_asked
-from portal.accounts.passwords import MINIMUM
+from portal.accounts.passwords import MINIMUM, length
 from portal.accounts.people import get_user
 from portal.accounts.recovery import count_recovery_codes, forget_recovery_codes, issue_recovery_codes
 from portal.accounts.sessions import SignedIn
@@ -44,7 +44,7 @@ def remove_own_app(person: SignedIn, password: str, devices: Sequence[str] = ())
     stood_alone = password_stands_alone_without_app(user_id)
     if stood_alone:
         require_password(person, password, devices)
-        if len(password) < MINIMUM:
+        if length(password) < MINIMUM:
             raise BadInput(TOO_SHORT, field="password")
     with transaction() as session:
         user = session.get_one(User, user_id, with_for_update=True)

@@ -14,7 +14,7 @@ from portal.errors import BadInput, Busy
 from portal.extensions import release_connection, settings
 
 MINIMUM, MAXIMUM = 15, 1024
-"""Code points of a password that stands alone (NIST SP 800-63B-4, 3.1.1.2)."""
+"""Characters of a password that stands alone (NIST SP 800-63B-4, 3.1.1.2), counted by ``length``."""
 SHORTEST = 8
 """Of one that lets nobody in without a second factor."""
 AT_ONCE, WAITING = 2, 16
@@ -29,7 +29,7 @@ def require_good_password(password: str, *personal: str, shortest: int = MINIMUM
 
     ``shortest`` is ``SHORTEST`` for somebody who has a second factor.
     """
-    if len(password) < shortest:
+    if length(password) < shortest:
         raise BadInput(f"A password needs at least {shortest} characters. A sentence is easy to remember.")
     if len(password) > MAXIMUM:
         raise BadInput(f"A password may have at most {MAXIMUM} characters.")
@@ -38,6 +38,15 @@ def require_good_password(password: str, *personal: str, shortest: int = MINIMUM
         raise BadInput("This password is too easy to guess. Take a few words that do not belong together.")
     if any(len(word) > REPEATED and folded.replace(word.casefold(), "") == "" for word in personal):
         raise BadInput("A password must be more than your name or address.")
+
+
+def length(password: str) -> int:
+    """How many characters a password has: the same however a keyboard puts accents, and without what nobody sees.
+
+    What is hashed is NFKC, which can make more of one sign than was typed; those do not count.
+    """
+    typed = password[: MAXIMUM + 1]
+    return min(map(_seen, (unicodedata.normalize("NFC", typed), _normal(typed))))
 
 
 def hash_password(password: str) -> str:
@@ -91,6 +100,10 @@ def _dummy() -> str:
 @cache
 def _make_dummy(memory: int, passes: int) -> str:
     return _make_hasher(memory, passes).hash("nobody has this password")
+
+
+def _seen(text: str) -> int:
+    return sum(unicodedata.category(character) != "Cf" for character in text)
 
 
 def _normal(password: str) -> str:

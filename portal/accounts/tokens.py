@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from portal import audit
 from portal.accounts.passwords import hash_password, require_good_password
 from portal.accounts.people import actor_of, add_user, get_user, has_users, shortest_password, store_password
-from portal.actors import Actor
+from portal.actors import PORTAL, Actor
 from portal.errors import TokenGone, TokenNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import OneTimeToken, User, db_later, db_now
@@ -29,15 +29,17 @@ def issue_token(
     seconds: int | None = None,
     email: str | None = None,
 ) -> str:
-    """A new one-time token; older ones of the same purpose and person stop working.
+    """A new one-time token; older ones of the same purpose and person stop working, all or those the portal sent.
 
     ``seconds`` is how long it works, if not as ``LIFETIME`` says, and ``email`` the address it is to confirm.
     """
     token = make_token()
     with transaction() as session:
         lock_on(f"token:{purpose}:{user_id}")
-        same = (OneTimeToken.purpose == purpose, OneTimeToken.user_id == user_id, OneTimeToken.used_at.is_(None))
-        session.execute(update(OneTimeToken).where(*same).values(used_at=db_now()))
+        older = [OneTimeToken.purpose == purpose, OneTimeToken.user_id == user_id, OneTimeToken.used_at.is_(None)]
+        if actor is PORTAL:  # anybody can have it send one: what an administrator handed out goes on
+            older.append(OneTimeToken.created_by_id.is_(None))
+        session.execute(update(OneTimeToken).where(*older).values(used_at=db_now()))
         session.add(
             OneTimeToken(
                 token_hash=token_hash(purpose, token),

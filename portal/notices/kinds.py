@@ -5,7 +5,7 @@
 KINDS: dict[str, frozenset[str]] = {
     "invitation": frozenset({"name", "address", "until"}),  # the one-time address, whole, and when it stops working
     "reset": frozenset({"name", "address", "until"}),
-    "email_confirm": frozenset({"name", "address", "until"}),  # goes to the new address
+    "email_confirm": frozenset({"address", "until"}),  # goes to the new address, whosever it is
     "email_changed": frozenset({"name", "new_email_masked"}),  # goes to the old address
     "email_taken": frozenset(),  # to whose account has an address that somebody else wanted
     "password_changed": frozenset(),

@@ -81,6 +81,17 @@ def test_who_comes_first_is_the_person_with_the_same_verified_address_and_is_tol
     assert "the office" in str(mail.text)
 
 
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [("sam@example.org", "\u017fam@example.org"), ("kim@example.org", "\u212aim@example.org"),
+     ("bob@example.org", "\uff42ob@example.org"), ("stra\u00dfe@example.org", "strasse@example.org")],
+)  # fmt: skip
+def test_an_address_that_only_folds_to_the_same_is_somebody_else(context: Flask, here: str, there: str) -> None:
+    user = accounts.add_user(None, here, "Somebody")
+    assert "no account here" in refusal(but(email=there))
+    assert identities(user) == []
+
+
 def test_who_is_linked_is_the_person_whatever_the_address_is_by_now(context: Flask) -> None:
     ada, eve = makers.person(), makers.person("Eve")
     admit()

@@ -437,7 +437,7 @@ def test_a_name_that_cannot_be_is_refused(name: str) -> None:
 
 
 def test_a_removed_passkey_opens_nothing() -> None:
-    ada, device = person("Ada"), Authenticator()
+    ada, device = person("Ada", password=PASSWORD), Authenticator()
     passkey = added(ada, device)
     remove_passkey(actor(ada), passkey.id)
     assert refusal(device.get(options_to_enter(NETWORK))) == PasskeyRefused.sentence
@@ -648,7 +648,7 @@ def test_a_passkey_of_somebody_else_makes_no_session_fresh_and_counts() -> None:
 
 
 def test_each_change_is_mailed_to_the_person() -> None:
-    ada = person("Ada")
+    ada = person("Ada", password=PASSWORD)
     passkey = added(ada, Authenticator(), "A name that is mine alone")
     remove_passkey(actor(ada), passkey.id)
     mails = list(db.session.scalars(select(Mail).order_by(Mail.id)))
@@ -671,7 +671,17 @@ def test_who_must_have_a_second_factor_keeps_the_last_one() -> None:
     assert [passkey.id for passkey in list_passkeys(ada.id)] == [last.id]
 
 
-def test_who_need_not_have_one_may_remove_the_last() -> None:
+def test_the_last_way_in_stays() -> None:
     ada = person("Ada")
+    first, last = added(ada, Authenticator()), added(ada, Authenticator())
+    remove_passkey(actor(ada), first.id)
+    with pytest.raises(Conflict, match="could not sign in"):
+        remove_passkey(actor(ada), last.id)
+    release()
+    assert [passkey.id for passkey in list_passkeys(ada.id)] == [last.id]
+
+
+def test_who_need_not_have_one_may_remove_the_last() -> None:
+    ada = person("Ada", password=PASSWORD)
     remove_passkey(actor(ada), added(ada, Authenticator()).id)
     assert list_passkeys(ada.id) == []

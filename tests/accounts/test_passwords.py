@@ -1,6 +1,7 @@
 """Passwords: what may be one, how it is hashed, and that checking none costs as much as checking one."""
 
 import threading
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -50,6 +51,17 @@ pytestmark = [SQLITE_ONLY, pytest.mark.usefixtures("context")]
 def test_a_long_password_of_any_characters_is_taken(password: str) -> None:
     require_good_password(password)
     assert check_password(hash_password(password), password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["éöüâêîôû", "한국어비밀번호암", ("\ufeff\u200b\u2060" * 5) + "x"],
+    ids=["accents", "syllables", "unseen"],
+)
+def test_a_password_is_as_long_however_it_is_typed(password: str) -> None:
+    for form in ("NFC", "NFD"):
+        with pytest.raises(BadInput, match="at least 15"):
+            require_good_password(unicodedata.normalize(form, password))
 
 
 @pytest.mark.parametrize(

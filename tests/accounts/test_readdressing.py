@@ -9,6 +9,7 @@ from sqlalchemy import select
 from portal.accounts import (
     SignedIn,
     add_user,
+    change_profile,
     confirm_email,
     disable_user,
     find_session,
@@ -61,6 +62,15 @@ def test_nothing_is_changed_before_the_new_address_says_yes() -> None:
     assert mails() == [("email_confirm", NEW)]
     assert find_user(NEW) is None
     assert find_user("ada@example.org") is not None
+
+
+def test_nobody_puts_words_of_their_own_into_a_mail_to_a_stranger() -> None:
+    ada, _ = entered()
+    change_profile(ada, name="Go to https://evil.example now", timezone="")
+    request_email_change(ada, NEW)
+    release()
+    mail = db.session.scalars(select(Mail).where(Mail.kind == "email_confirm")).one()
+    assert "evil" not in f"{mail.subject}{mail.text}{mail.html}"
 
 
 def test_the_confirmed_address_is_the_one_to_sign_in_with_and_the_old_one_is_told() -> None:

@@ -227,3 +227,12 @@ def test_an_address_that_was_given_up_meanwhile_gets_nothing() -> None:
     assert tokens_sent() == []
     assert tokens_sent("new@example.org") == []
     assert find_user("new@example.org") is not None
+
+
+def test_what_an_administrator_handed_out_goes_on_when_somebody_asks_for_a_mail() -> None:
+    ada, boss = person("Ada", password=PASSWORD), person("Boss", is_admin=True)
+    handed = issue_address(actor(boss), ada.id)
+    ask("ada@example.org")
+    resolve()
+    assert find_token(tokens_sent()[-1]) is not None
+    assert find_token(handed) is not None

@@ -23,6 +23,7 @@ from webauthn.helpers.structs import (
 
 from portal import audit
 from portal.accounts.factors import has_second_factor, require_not_asked
+from portal.accounts.identities import require_way_in
 from portal.accounts.letters import tell
 from portal.accounts.passkeys.challenges import (
     SECONDS,
@@ -164,13 +165,14 @@ def rename_passkey(who: Actor, passkey_id: int, name: str) -> None:
 def remove_passkey(who: Actor, passkey_id: int) -> None:
     """Let one of the person's own passkeys open nothing any more.
 
-    Raises NotFound, and Conflict for the last second factor of somebody who must have one.
+    Raises NotFound, and Conflict for the last second factor of somebody who must have one, and for the last way in.
     """
     with transaction() as session:
         user = session.get_one(User, who.user_id, with_for_update=True)
         passkey = get_passkey(who, passkey_id)
         session.execute(delete(Passkey).where(Passkey.id == passkey.id))
         require_not_asked(user.id)
+        require_way_in(user)
         if not has_second_factor(user.id):
             forget_recovery_codes(user.id)  # they stand in for a second factor, and there is none any more
         audit.record_event("passkey.removed", actor=who, thing=("user", user.id))
