@@ -111,6 +111,21 @@ def test_a_forgotten_password_is_set_from_the_mail_and_other_browsers_are_out(
 
 
 @pytest.mark.timeout(240)
+def test_a_browser_that_was_left_signed_in_is_signed_out_from_another_one(chromium: Browser, portal: Server) -> None:
+    with open_context(chromium, portal) as elsewhere, open_context(chromium, portal) as here:
+        other, page = elsewhere.new_page(), here.new_page()
+        sign_in(other, "ada@example.org")
+        sign_in(page, "ada@example.org")
+        page.goto("/account")
+        page.get_by_role("button", name="Sign out Chrome", exact=False).click()
+        expect(page.get_by_text("That browser is signed out.")).to_be_visible()
+        other.reload()
+        expect(other).to_have_url(re.compile("/login"))
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+
+
+@pytest.mark.timeout(240)
 def test_a_new_address_is_confirmed_from_its_mail_and_the_old_one_is_told(
     chromium: Browser, portal: Server, box: Postbox
 ) -> None:
