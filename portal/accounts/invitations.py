@@ -14,6 +14,8 @@ from portal.errors import Conflict
 from portal.extensions import transaction
 from portal.models import User
 
+OWN = "This is your own account. Change your password on your account page, or ask another administrator."
+
 
 def invite_user(
     actor: Actor | None, email: str, name: str, *, is_admin: bool = False, group_ids: Iterable[int] = ()
@@ -48,8 +50,10 @@ def issue_address(actor: Actor | None, user_id: int) -> str:
     """The token of a new one-time address: an invitation for who never set a password, else one to set a new one.
 
     It goes out by mail, too. Older ones stop working. Raises Conflict for a disabled account, where it would open
-    nothing.
+    nothing, and for one's own: whoever finds a session left open would be signed in anew, and stay.
     """
+    if actor is not None and user_id in (actor.user_id, actor.viewer_id):
+        raise Conflict(OWN)
     with transaction():
         user = get_account(user_id)
         if user.disabled_at is not None:

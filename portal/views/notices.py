@@ -9,7 +9,6 @@ SENTENCES = {
     "account-changed": "The account is changed.",
     "account-disabled": "The account is disabled. Its sessions have ended and its one-time addresses are used up.",
     "account-enabled": "The account is open again, with the password it had.",
-    "account-invited": "The account is changed and invited anew. “Invite again” makes an invitation you can see.",
     "app-removed": "The app is removed. Its codes open nothing any more.",
     "app-replaced": "The other app is set up. The one before opens nothing any more.",
     "category-added": "The category is added.",

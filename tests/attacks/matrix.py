@@ -160,6 +160,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
 }
 
 FRESH = {
+    "GET lists.choose",
+    "POST lists.confirm",
     "GET lists.export",
     "GET log.export",
     "GET erasing.ask",
@@ -171,7 +173,11 @@ FRESH = {
     "POST passkeys.add",
     "POST passkeys.options_to_add",
     "POST passkeys.remove",
+    "POST people.add",
+    "POST people.change",
+    "POST people.enable",
     "POST people.issue_address",
+    "GET people.new",
     "GET profile.edit_email",
     "POST profile.change_email",
     "POST providers.link",

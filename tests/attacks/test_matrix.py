@@ -178,6 +178,17 @@ def test_whoever_signed_in_long_ago_proves_it_again_where_the_table_says(
             assert app.test_client().get(back).status_code == 302, "a page for people who are signed in"
 
 
+def test_whatever_moves_power_asks_for_a_fresh_sign_in() -> None:
+    """Who adds people, changes their role or address, or sees an address that signs them in has just proved who they
+    are: a session somebody left open does not become an account of whoever finds it.
+    """
+    whole = ("erasing.", "rules.", "lists.confirm", "lists.export", "identities.remove", "viewing.start")
+    moving = {route for route in EXPECTED if route.startswith("POST ") and route.split()[1].startswith(whole)}
+    moving |= {f"POST people.{name}" for name in ("add", "change", "enable", "issue_address")}
+    moving |= {"POST tokens.add", "POST profile.change_email", "POST providers.link", "POST passkeys.add"}
+    assert moving <= FRESH
+
+
 @pytest.mark.parametrize("route", sorted(EXPECTED))
 def test_programs_and_whoever_sees_as_others_do_get_no_more_than_the_table_says(
     fresh: tuple[Flask, World], route: str

@@ -148,16 +148,48 @@ def test_whoever_never_signed_in_is_invited_at_the_address_that_was_corrected(wo
     assert world.app.test_client().get(f"/setup/{first[1]}").status_code == 410
 
 
-def test_an_invitation_is_shown_to_nobody_who_signed_in_long_ago(world: World) -> None:
-    world.admin.send("/admin/people/new", name="Zoë", email="zoo@example.org")
-    user = world.user("zoo@example.org")
-    assert user is not None
+def test_a_session_left_open_gives_itself_no_power(world: World) -> None:
+    """Whoever finds it knows no password: neither an accomplice nor an address of their own makes it fresh."""
+    ada, page = world.user("ada@example.org"), world.admin.read("/admin/people")
+    assert ada is not None
     with world.app.app_context():
         makers.change(db.session.scalars(select(Session)).one(), fresh_at=makers.now() - timedelta(hours=1))
+    own = f"/admin/people/{ada.id}"
+    tries: dict[str, dict[str, object]] = {
+        "/admin/people/new": {"name": "Eve", "email": "eve@example.net", "is_admin": "1"},
+        world.path: {"name": "Bo", "email": "bo@example.org", "is_admin": "1"},
+        own: {"name": "Ada", "email": "eve@example.net", "is_admin": "1"},
+        f"{own}/address": {},
+        f"{world.path}/address": {},
+        f"{world.path}/enable": {},
+        "/admin/people/import/confirm": {"people": "Eve <eve@example.net>", "seal": ""},
+    }
 
-    answer = world.admin.send(f"/admin/people/{user.id}", name="Zoë", email="zoe@example.org")
+    for path, fields in tries.items():
+        answer = world.admin.send(path, fields)
+        assert answer.status_code == 303, path
+        assert answer.location.startswith("/account/confirm?next="), path
+        assert not ADDRESS.search(answer.text)
 
-    assert said(world.admin, answer).startswith("The account is changed and invited anew.")
+    with world.app.app_context():
+        makers.change(db.session.scalars(select(Session)).one(), fresh_at=makers.now())
+    assert world.admin.read("/admin/people") == page
+    bo = world.user("bo@example.org")
+    assert bo is not None
+    assert not bo.is_admin
+
+
+def test_nobody_makes_a_one_time_address_for_themself(world: World) -> None:
+    ada = world.user("ada@example.org")
+    assert ada is not None
+    path = f"/admin/people/{ada.id}"
+
+    answer = world.admin.send(f"{path}/address")
+
+    assert answer.status_code == 409
+    assert sentence(answer).startswith("This is your own account. Change your password on your account page")
+    assert "one-time address</button>" not in world.admin.read(path)
+    assert "one-time address</button>" in world.admin.read(world.path)
 
 
 def test_an_address_that_somebody_has_is_refused_and_stays_typed(world: World) -> None:

@@ -28,7 +28,7 @@ def export() -> AnyResponse:
 
 
 @bp.get("/import")
-@allow("administrator")
+@allow("administrator", fresh=True)
 def choose() -> Response:
     """The form that takes a list."""
     return _form()
@@ -45,7 +45,7 @@ def look() -> Response:
 
 
 @bp.post("/import/confirm")
-@allow("administrator")
+@allow("administrator", fresh=True, page="lists.choose")
 def confirm() -> Response:
     """Do what was shown, or show what would be done now when that is something else."""
     text = forms.text("people", most=forms.MOST_PASTED)

@@ -52,14 +52,14 @@ def show() -> Response:
 
 
 @bp.get("/new")
-@allow("administrator")
+@allow("administrator", fresh=True)
 def new() -> Response:
     """The form for one more person."""
     return _new_page()
 
 
 @bp.post("/new")
-@allow("administrator")
+@allow("administrator", fresh=True)
 def add() -> Response:
     """Add the account. The one-time address stands on this answer and nowhere else."""
     try:
@@ -101,7 +101,7 @@ def categories(user_id: str) -> Response:
 
 
 @bp.post("/<user_id>")
-@allow("administrator")
+@allow("administrator", fresh=True, page="people.edit")
 def change(user_id: str) -> AnyResponse:
     """Change name, address and role. Who has no way in yet is invited at a new address, as by ``issue_address``."""
     user = _get(user_id)
@@ -110,9 +110,9 @@ def change(user_id: str) -> AnyResponse:
         user, token = accounts.correct_user(person(), user.id, name=name, email=email, is_admin=is_admin)
     except (BadInput, Conflict) as problem:
         return person_page(user, problem)
-    if token is not None and person().is_fresh:
+    if token is not None:
         return _address_page(user, token)
-    return done("account-changed" if token is None else "account-invited", "people.edit", user_id=user.id)
+    return done("account-changed", "people.edit", user_id=user.id)
 
 
 @bp.post("/<user_id>/disable")
@@ -128,7 +128,7 @@ def disable(user_id: str) -> AnyResponse:
 
 
 @bp.post("/<user_id>/enable")
-@allow("administrator")
+@allow("administrator", fresh=True, page="people.edit")
 def enable(user_id: str) -> AnyResponse:
     """Let a person in again."""
     user = _get(user_id)
