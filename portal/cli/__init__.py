@@ -25,7 +25,10 @@ PRIVATE = 0o077
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="portal", message="%(version)s")
 def cli() -> None:
-    """The document portal: serve it, and look after its people, documents and storage."""
+    """The document portal: serve it, and look after its people, documents and storage.
+
+    Every command reads the settings of the server: config/local.toml, or the file $PORTAL_CONFIG names, and PORTAL_*.
+    """
     os.umask(PRIVATE)
 
 

@@ -51,6 +51,7 @@ SENTENCES = {
     "person-erased": "The person is erased. What they did stays, without their name.",
     "profile-changed": "Your name and time zone are saved.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
+    "reset-printed": "If this address has an account, a mail with a one-time address is printed where the portal runs.",
     "session-ended": "That browser is signed out.",
     "sessions-ended": "All sessions of this person have ended.",
     "token-revoked": "The token is revoked. It opens nothing any more.",

@@ -28,7 +28,7 @@ def ask() -> AnyResponse:
         accounts.request_reset(forms.text("email"), network())
     except (BadInput, TooManyTries) as problem:
         return _page(problem)
-    return done("reset-asked", "reset.show")
+    return done("reset-asked" if accounts.sends_mail() else "reset-printed", "reset.show")
 
 
 def _page(problem: PortalError | None = None) -> Response:

@@ -263,6 +263,13 @@ TWINS = [
         "tests/accounts/test_readdressing.py -k 'sets_no_password and sqlite'",
     ),
     Twin(
+        "an address that was corrected takes what was sent to the old one with it",
+        "portal/accounts/people.py",
+        "    spend_open_tokens(user.id)\n",
+        "",
+        "tests/accounts/test_people.py -k 'old_one_is_free and sqlite'",
+    ),
+    Twin(
         "a reset ends every session",
         "portal/accounts/people.py",
         "Session.id != (keep_session or 0)",

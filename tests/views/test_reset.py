@@ -238,3 +238,13 @@ def test_without_mail_the_page_says_whom_to_ask(settings: Settings) -> None:
         assert 'name="email"' not in page
         assert ada.send("/account/email", email="x@example.net").status_code == 409
         assert "Ask an administrator of it" in app.test_client().get("/reset").text
+
+
+def test_where_no_mail_leaves_the_portal_none_is_said_to_be_on_its_way(settings: Settings) -> None:
+    with makers.running(settings) as app:
+        client, token = guest(app, "/reset")
+        answer = client.post("/reset", data={"csrf_token": token, "email": "ada@example.org"})
+        page = client.get(answer.location).text
+    assert "is printed where the portal runs." in page
+    assert "Ask an administrator of it for a one-time address" in page
+    assert "on its way" not in page
