@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from portal.errors import BearerRefused, Busy, Conflict, PortalError, ScopeMissing, StorageFull
+from portal.views.guard import name_seen_as
 from portal.views.requests import bearer_token, current_request
 
 SENTENCES = {
@@ -137,7 +138,9 @@ def page(status: int, sentence: str, retry_after: int | None = None) -> Response
         response.status_code = status
     else:
         headline = HEADLINES.get(status, HEADLINES[400])
-        response = Response(render_template("errors/failure.html", headline=headline, sentence=sentence), status)
+        seen_as = name_seen_as() if status == HTTPStatus.FORBIDDEN else ""
+        values = {"headline": headline, "sentence": sentence, "seen_as": seen_as}
+        response = Response(render_template("errors/failure.html", **values), status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
