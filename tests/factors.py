@@ -31,6 +31,6 @@ def with_recovery_codes(user: User) -> list[str]:
 
 
 def wrong(secret: str) -> str:
-    """Six figures that an app with this secret shows at no time near now."""
+    """Six digits that an app with this secret shows at no time near now."""
     near = {code_of(secret, steps) for steps in range(-3, 4)}
     return next(code for code in ("000000", "111111", "222222", "333333", "444444", "555555") if code not in near)

@@ -5,10 +5,10 @@ Closed by default: a view without a declared permission does not start.
 
 from collections.abc import Callable
 from typing import Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import flask_login
-from flask import Flask, Request, Response, current_app, redirect, request, url_for
+from flask import Flask, Request, Response, current_app, g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, accounts, audit
@@ -41,7 +41,9 @@ SCOPES: dict[Permission, Scope] = {"publisher": "publish", "administrator": "adm
 END_VIEWING = frozenset({"viewing.stop", "auth.logout"})
 """All that somebody may change who sees the portal as somebody else does."""
 NO_TOKENS = "No token opens this page: it is for people, who sign in with a browser."
-NOTHING_CHANGES = "You see the portal as {} does, and nothing can be changed. Press “Stop” on any other page first."
+NOTHING_CHANGES = "You see the portal as {} does, and nothing can be changed. Press “Stop” first."
+PROVED = "proved"
+"""The notice of a page whose form was sent, and not taken before whoever sent it had proved who they are."""
 THEIR_OWN = "This page is for {} alone. It is not shown to whoever sees the portal as they do."
 
 
@@ -117,6 +119,14 @@ def find_person() -> SignedIn | None:
     return found if isinstance(found, SignedIn) else None
 
 
+def name_seen_as() -> str:
+    """As whom an administrator sees the portal, "" for nobody or while it is not known who asks: for error pages, which
+    ask no database.
+    """
+    found = g.get("_login_user")
+    return found.name if isinstance(found, SignedIn) and found.viewer_id is not None else ""
+
+
 def network() -> str:
     """The network the client is counted by."""
     asked = current_request()
@@ -185,12 +195,15 @@ def to_sign_in() -> AnyResponse:
 
 
 def _to_confirm(asked: Request, page: str) -> AnyResponse:
-    """Ask who they are once more. A form that was sent is not: its page is where they come back to."""
-    wanted = request.full_path.rstrip("?") if asked.method in SAFE else asked.path
-    if page:
-        rule = next(current_app.url_map.iter_rules(page))
+    """Ask who they are once more. A form that was sent is not: its page, which they come back to, says so."""
+    wanted = request.full_path.rstrip("?")
+    if page or asked.method not in SAFE:
         known = asked.view_args or {}
-        wanted = url_for(page, **{name: known[name] for name in rule.arguments})
+        endpoint = page or asked.endpoint or ""
+        rule = next(current_app.url_map.iter_rules(endpoint))
+        narrowed = asked.args.to_dict() if asked.method in SAFE else {}
+        address = url_for(endpoint, **{name: known[name] for name in rule.arguments})
+        wanted = f"{address}?{urlencode(narrowed | {'done': PROVED})}"
     return redirect(f"{url_for('confirm.show')}?next={quote(wanted, safe='/')}", 303)
 
 

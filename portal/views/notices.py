@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 SENTENCES = {
     "account-changed": "The account is changed.",
-    "account-disabled": "The account is disabled. Its sessions have ended and its one-time addresses are used up.",
+    "account-disabled": "The account is disabled. Its sessions, tokens and one-time addresses open nothing any more.",
     "account-enabled": "The account is open again, with the password it had.",
     "app-removed": "The app is removed. Its codes open nothing any more.",
     "app-replaced": "The other app is set up. The one before opens nothing any more.",
@@ -50,6 +50,7 @@ SENTENCES = {
     "password-set": "Your password is set.",
     "person-erased": "The person is erased. What they did stays, without their name.",
     "profile-changed": "Your name and time zone are saved.",
+    "proved": "You have proved who you are. Nothing was changed yet: do it again.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
     "reset-printed": "If this address has an account, a mail with a one-time address is printed where the portal runs.",
     "session-ended": "That browser is signed out.",

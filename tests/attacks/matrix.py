@@ -182,6 +182,7 @@ FRESH = {
     "POST profile.change_email",
     "POST providers.link",
     "GET rules.ask_reset",
+    "GET rules.show",
     "POST rules.ask_of_group",
     "POST rules.change",
     "POST rules.reset",

@@ -57,7 +57,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET providers.come_back": (400, 400, 400, 400),
     "GET reset.show": (200, 200, 200, 200),
     "GET rules.ask_reset": (403, 403, 403, 404),
-    "GET rules.show": (403, 403, 200, 404),
+    "GET rules.show": (403, 403, 403, 404),
     "GET second.show": (302, 302, 302, 302),
     "GET shares.landing": (200, 200, 200, 200),
     "GET shares.ticket": (200, 200, 200, 200),

@@ -50,7 +50,11 @@ def test_whoever_gave_none_themself_is_told_what_to_do_first(app: Flask) -> None
     answer = desk.send("/admin/security", of="everybody")
     assert answer.status_code == 409
     assert "Set one up under “How you sign in”" in answer.text
-    assert desk.send(f"/admin/groups/{board}/second-factor", asks="1").status_code == 409
+    there = desk.send(f"/admin/groups/{board}/second-factor", asks="1")
+    assert there.status_code == 409
+    for page in (answer, there):
+        assert '<a class="button" href="/account/security">How you sign in</a>' in page.text
+    assert '<h1 dir="auto">Board</h1>' in there.text
     assert rule(desk) == "nobody"
 
 
@@ -103,5 +107,5 @@ def test_all_of_it_asks_for_a_fresh_sign_in(desk: Desk, path: str) -> None:
     answer = desk.send(path, of="everybody", asks="1")
     assert answer.status_code == 303
     back = path.removesuffix("/second-factor")
-    assert answer.location == f"/account/confirm?next={back}"
+    assert answer.location == f"/account/confirm?next={back}%3Fdone%3Dproved"
     assert rule(desk) == "nobody"

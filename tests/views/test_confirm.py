@@ -1,5 +1,7 @@
 """Fresh sign-in: whoever signed in long ago proves once more who they are, and goes on with what they wanted."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
@@ -89,3 +91,49 @@ def test_a_session_that_has_ended_is_not_made_fresh(desk: Desk) -> None:
 
 def test_the_page_is_kept_by_nobody(desk: Desk) -> None:
     assert desk.client.get(PAGE).headers["Cache-Control"] == "private, no-store"
+
+
+@pytest.fixture
+def admin(app: Flask) -> Desk:
+    """Root, an administrator, who signed in eleven minutes ago."""
+    with app.app_context():
+        root = Desk(app, makers.person("Root", is_admin=True, password=makers.PASSWORD))
+        makers.group("Board")
+        with transaction() as session:
+            session.execute(update(Session).values(fresh_at=makers.now(minutes=-11)))
+    return root
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/account/email",
+        "/account/security/app",
+        "/account/security/codes",
+        "/account/tokens/new",
+        "/admin/groups/1/second-factor",
+        "/admin/people/1/address",
+        "/admin/security",
+    ],
+)
+def test_a_form_that_was_sent_too_late_says_that_nothing_was_changed(admin: Desk, path: str) -> None:
+    asked = admin.send(path, of="everybody", asks="1").location
+    target = parse_qs(urlsplit(asked).query)["next"][0]
+    assert "Is it you?" in admin.read(asked)
+
+    back = admin.send("/account/confirm", next=target, password=makers.PASSWORD).location
+
+    assert "You have proved who you are. Nothing was changed yet: do it again." in admin.read(back)
+
+
+def test_a_list_that_was_asked_for_too_late_is_narrowed_as_before(admin: Desk) -> None:
+    asked = admin.client.get("/admin/log.csv?action=user.added&_scheme=x").location
+
+    target = parse_qs(urlsplit(asked or "").query)["next"][0]
+
+    assert target == "/admin/log?action=user.added&_scheme=x&done=proved"
+
+
+def test_the_page_of_the_rule_asks_before_anything_is_chosen(admin: Desk) -> None:
+    answer = admin.client.get("/admin/security")
+    assert (answer.status_code, answer.location) == (303, "/account/confirm?next=/admin/security")

@@ -100,12 +100,12 @@ def test_nobody_erases_themself(world: World) -> None:
     assert "Erase for good" not in world.admin.read(f"/admin/people/{world.admin_id}")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_it_asks_for_a_fresh_sign_in(world: World, method: str) -> None:
+@pytest.mark.parametrize(("method", "said"), [("GET", ""), ("POST", "%3Fdone%3Dproved")])
+def test_it_asks_for_a_fresh_sign_in(world: World, method: str, said: str) -> None:
     token = world.admin.token()
     with world.app.app_context(), transaction() as session:
         session.execute(update(Session).values(fresh_at=makers.now(minutes=-11)))
     answer = world.admin.client.open(world.path, method=method, data={"csrf_token": token})
-    assert (answer.status_code, answer.location) == (303, f"/account/confirm?next={world.path}")
+    assert (answer.status_code, answer.location) == (303, f"/account/confirm?next={world.path}{said}")
     with world.app.app_context():
         assert accounts.get_user(world.bo).erased_at is None

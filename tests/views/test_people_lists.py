@@ -182,3 +182,14 @@ def test_the_list_of_people_leads_to_both(world: World) -> None:
     page = world.admin.read("/admin/people")
     assert 'href="/admin/people/import"' in page
     assert 'href="/admin/people/export.csv"' in page
+
+
+def test_the_way_back_from_the_preview_keeps_the_list_and_the_groups(world: World) -> None:
+    preview = world.admin.send("/admin/people/import", people=LIST, groups=world.clients).text
+    assert '<button class="button quiet" formaction="/admin/people/import" name="back" value="1">' in preview
+
+    page = world.admin.send("/admin/people/import", people=LIST, groups=world.clients, back="1").text
+
+    assert "See what it would do" in page
+    assert LIST.strip() in html.unescape(page)
+    assert f'value="{world.clients}" checked' in page

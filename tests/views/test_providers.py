@@ -313,7 +313,7 @@ def test_linking_asks_for_somebody_who_has_just_proved_who_they_are(house: Flask
     tokens = csrf(client, "/account/identities")
     stale(house)
     response = client.post("/account/identities/link", data=tokens)
-    assert response.location == "/account/confirm?next=/account/identities"
+    assert response.location == "/account/confirm?next=/account/identities%3Fdone%3Dproved"
 
 
 def stale(house: Flask) -> None:

@@ -225,7 +225,7 @@ def test_a_new_address_asks_for_a_fresh_sign_in(app: Flask, ada: Desk) -> None:
     with app.app_context(), transaction() as session:
         session.execute(update(Session).values(fresh_at=makers.now(minutes=-11)))
     answer = ada.client.post("/account/email", data={"csrf_token": token, "email": "x@example.net"})
-    assert answer.location == "/account/confirm?next=/account/email"
+    assert answer.location == "/account/confirm?next=/account/email%3Fdone%3Dproved"
     assert mail(app, "email_confirm") == ""
 
 

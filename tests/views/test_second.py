@@ -93,7 +93,7 @@ def test_after_the_password_a_code_is_asked_and_leads_where_one_wanted_to_go(gue
     assert (answer.status_code, answer.location) == (303, "/login/second?next=/documents?q%3Drain")
     assert not guest.cookie()
     assert not guest.is_in()
-    assert "Six figures" in guest.read(answer.location)
+    assert "Six digits" in guest.read(answer.location)
     entered = guest.send("/login/second", code=now_shown(guest.app, secret), next=DOCUMENTS)
     assert (entered.status_code, entered.location) == (303, DOCUMENTS)
     assert guest.is_in()

@@ -193,7 +193,7 @@ def test_every_change_asks_for_a_fresh_sign_in(desk: Desk, path: str, back: str)
     with desk.app.app_context(), transaction() as session:
         session.execute(update(Session).values(fresh_at=makers.now(minutes=-11)))
     answer = desk.send(path)
-    assert (answer.status_code, answer.location) == (303, f"/account/confirm?next={back}")
+    assert (answer.status_code, answer.location) == (303, f"/account/confirm?next={back}%3Fdone%3Dproved")
 
 
 def test_who_has_no_password_confirms_with_a_code(app: Flask) -> None:

@@ -300,7 +300,7 @@ def test_making_a_token_asks_for_the_password_when_the_sign_in_is_old(world: Wor
 
     answer = bo.client.post("/account/tokens/new", data={"name": "X", "scope": "read", "csrf_token": token})
 
-    assert (answer.status_code, answer.location) == (303, "/account/confirm?next=/account/tokens/new")
+    assert (answer.status_code, answer.location) == (303, "/account/confirm?next=/account/tokens/new%3Fdone%3Dproved")
 
 
 def test_a_token_is_revoked_on_the_page(world: World) -> None:

@@ -185,7 +185,8 @@ def test_it_begins_only_with_a_fresh_sign_in(world: World) -> None:
 
     answer = world.ada.client.post(f"/admin/people/{world.eve}/view", data={"csrf_token": token})
 
-    assert (answer.status_code, answer.location) == (303, f"/account/confirm?next=/admin/people/{world.eve}")
+    assert answer.status_code == 303
+    assert answer.location == f"/account/confirm?next=/admin/people/{world.eve}%3Fdone%3Dproved"
 
 
 def test_it_begins_with_a_form_of_ours_alone(world: World) -> None:
@@ -201,3 +202,35 @@ def test_a_name_in_the_bar_is_only_a_name(world: World) -> None:
 
     assert "&lt;i&gt;Eve&lt;/i&gt; &amp; Co" in page
     assert "<i>Eve" not in page
+
+
+@pytest.mark.parametrize("path", ["/documents/{document}/download", "/account/security"])
+def test_a_refusal_carries_the_way_out(world: World, path: str) -> None:
+    world.view()
+
+    page = world.ada.read(path.format(document=world.document), 403)
+
+    assert BAR in " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert '<form action="/viewing/stop" method="post">' in page
+
+
+def test_somebody_who_is_not_viewing_is_refused_without_it(world: World) -> None:
+    token = world.ada.token()
+    headers = {"Sec-Fetch-Site": "cross-site"}
+
+    answer = world.ada.client.post("/logout", data={"csrf_token": token}, headers=headers)
+
+    assert answer.status_code == 403
+    assert "/viewing/stop" not in answer.text
+
+
+def test_of_the_account_only_name_address_and_zone_are_shown(world: World) -> None:
+    world.view()
+
+    page = world.words("/account")
+
+    assert "Eve Adams" in page
+    assert "eve" in page
+    assert "Time zone" in page
+    for hidden in ("Change", "How you sign in", "Programs", "Where you are signed in"):
+        assert hidden not in page

@@ -39,7 +39,7 @@ def add() -> AnyResponse:
 @allow("administrator")
 def edit(group_id: str) -> Response:
     """One group: who is in it, narrowed by ``?q=``, and what it was given."""
-    return _page(_get(group_id))
+    return group_page(_get(group_id))
 
 
 @bp.post("/<group_id>")
@@ -50,7 +50,7 @@ def change(group_id: str) -> AnyResponse:
     try:
         accounts.change_group(person(), group.id, forms.text("name"))
     except (BadInput, Conflict) as problem:
-        return _page(group, problem)
+        return group_page(group, problem)
     return done("group-changed", "groups.edit", group_id=group.id)
 
 
@@ -63,7 +63,7 @@ def add_members(group_id: str) -> AnyResponse:
         emails, skip = forms.words("emails"), forms.flag("skip_unknown")
         added = accounts.add_members(person(), group.id, emails, skip_unknown=skip)
     except BadInput as problem:
-        return _page(group, problem)
+        return group_page(group, problem)
     return done("group-joined" if added else "nobody-new", "groups.edit", group_id=group.id)
 
 
@@ -111,7 +111,8 @@ def _list_page(problem: PortalError | None = None) -> Response:
     return house.show("admin/groups.html", page=page, counts=counts, most=MOST, sought=_sought(), problem=problem)
 
 
-def _page(group: Group, problem: PortalError | None = None) -> Response:
+def group_page(group: Group, problem: PortalError | None = None) -> Response:
+    """The page of a group, with why something was refused."""
     return house.show(
         "admin/group.html",
         group=group,

@@ -37,7 +37,9 @@ def choose() -> Response:
 @bp.post("/import")
 @allow("administrator")
 def look() -> Response:
-    """What the list would do, row by row. Nothing is done."""
+    """What the list would do, row by row; with ``back`` the list once more, as it was. Nothing is done."""
+    if forms.flag("back"):
+        return _form()
     try:
         return _look(_text())
     except (BadInput, GroupNotFound) as problem:

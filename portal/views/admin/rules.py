@@ -11,6 +11,7 @@ from portal.errors import BadInput, Conflict, PortalError
 from portal.models import User
 from portal.views import forms
 from portal.views.admin import house
+from portal.views.admin.groups import group_page
 from portal.views.guard import allow, person
 from portal.views.notices import done
 
@@ -18,7 +19,7 @@ bp = Blueprint("rules", __name__, url_prefix="/admin")
 
 
 @bp.get("/security")
-@allow("administrator")
+@allow("administrator", fresh=True)
 def show() -> Response:
     """The rule of the house."""
     return _page()
@@ -40,7 +41,10 @@ def change() -> AnyResponse:
 def ask_of_group(group_id: str) -> AnyResponse:
     """Ask one of everybody in a group, or no more."""
     group, asks = accounts.get_group(forms.path_id(group_id)), forms.flag("asks")
-    ask_group(person(), group.id, asks=asks)
+    try:
+        ask_group(person(), group.id, asks=asks)
+    except Conflict as problem:
+        return group_page(group, problem)
     return done("group-asks" if asks else "group-asks-not", "groups.edit", group_id=group.id)
 
 
