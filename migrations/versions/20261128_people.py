@@ -57,7 +57,7 @@ def downgrade() -> None:
         tokens.drop_column("email")
     with op.batch_alter_table("sessions", table_kwargs=KEPT) as sessions:
         sessions.drop_constraint("fk_sessions_viewing_as_id", type_="foreignkey")
-        for name in ("viewing_as_id", "second_factor_at", "method"):
+        for name in ("viewing_as_id", "second_factor", "second_factor_at", "method"):
             sessions.drop_column(name)
     op.drop_column("groups", "second_factor_since")
     op.drop_column("downloads", "believed_at")
@@ -78,6 +78,7 @@ def _extend() -> None:
     with op.batch_alter_table("sessions", table_kwargs=KEPT) as sessions:
         sessions.add_column(sa.Column("method", sa.String(length=20), nullable=True))
         sessions.add_column(sa.Column("second_factor_at", MOMENT, nullable=True))
+        sessions.add_column(sa.Column("second_factor", sa.String(length=20), nullable=True))
         sessions.add_column(sa.Column("viewing_as_id", sa.Integer(), nullable=True))
         sessions.create_foreign_key("fk_sessions_viewing_as_id", "users", ["viewing_as_id"], ["id"])
     with op.batch_alter_table("one_time_tokens", table_kwargs=KEPT) as tokens:

@@ -19,13 +19,15 @@ STARTED, REFUSED = "session.started", "session.refused"
 class SignIn:
     """One sign-in, or a try at one that was refused.
 
-    ``method`` is the first factor as in ``Session``; it and ``program`` are "" where nobody wrote them down.
+    ``method`` is the first factor and ``second_factor`` the second, as in ``Session``; they and ``program`` are ""
+    where nobody wrote them down.
     """
 
     at: datetime
     is_refused: bool
     method: str
     is_two_factor: bool
+    second_factor: str
     network: str
     program: str
 
@@ -60,6 +62,7 @@ def _sign_in(event: AuditEvent) -> SignIn:
         is_refused=event.action == REFUSED,
         method=told.get("method") or "",
         is_two_factor=bool(told.get("is_two_factor")),
+        second_factor=told.get("second_factor") or "",
         network=event.network,
         program=told.get("program") or "",
     )

@@ -46,7 +46,7 @@ def enter_by_code(token: str, code: str, *, network: str, agent: str, devices: S
             raise CodeWrong
 
     with one_second_try(require_pending(token), "code", network=network, agent=agent, devices=devices):
-        return enter_proven(token, network=network, agent=agent, prove=prove)
+        return enter_proven(token, "code", network=network, agent=agent, prove=prove)
 
 
 def enter_by_recovery_code(token: str, code: str, *, network: str, agent: str, devices: Sequence[str] = ()) -> Entered:
@@ -59,12 +59,15 @@ def enter_by_recovery_code(token: str, code: str, *, network: str, agent: str, d
             raise RecoveryCodeWrong
 
     with one_second_try(require_pending(token), "recovery", network=network, agent=agent, devices=devices):
-        return enter_proven(token, network=network, agent=agent, prove=prove)
+        return enter_proven(token, "recovery", network=network, agent=agent, prove=prove)
 
 
-def enter_proven(token: str, *, network: str, agent: str, prove: Callable[[User], None] = lambda user: None) -> Entered:
+def enter_proven(
+    token: str, factor: str, *, network: str, agent: str, prove: Callable[[User], None] = lambda user: None
+) -> Entered:
     """A session for whoever waits with this token and has given the second factor, or does so by ``prove``.
 
+    ``factor`` is what it was, see ``Session``.
     ``prove`` is called inside the transaction and raises what refuses. Raises SignInOver when the sign-in was used,
     has expired, or the account was disabled or got another password since it began.
     """
@@ -72,7 +75,7 @@ def enter_proven(token: str, *, network: str, agent: str, prove: Callable[[User]
         user, method, _ = _end(token)
         prove(user)
         session.flush()
-        return Entered(start_session(user.id, network=network, agent=agent, method=method, is_two_factor=True))
+        return Entered(_start(user, method, factor, network=network, agent=agent))
 
 
 @contextmanager
@@ -125,7 +128,12 @@ def enter_set_up(token: str, *, network: str, agent: str) -> Entered:
         user, method, has_passed = _end(token)
         if not has_passed:
             raise SignInOver
-        return Entered(start_session(user.id, network=network, agent=agent, method=method, is_two_factor=True))
+        return Entered(_start(user, method, "code", network=network, agent=agent))
+
+
+def _start(user: User, method: str, factor: str, *, network: str, agent: str) -> str:
+    client = {"network": network, "agent": agent}
+    return start_session(user.id, **client, method=method, is_two_factor=True, second_factor=factor)
 
 
 def _hold(token: str) -> tuple[User, PendingSignIn]:

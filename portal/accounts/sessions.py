@@ -118,11 +118,18 @@ def note_visit(person: SignedIn) -> SignedIn:
 
 
 def start_session(
-    user_id: int, *, network: str, agent: str, method: str | None = None, is_two_factor: bool = False
+    user_id: int,
+    *,
+    network: str,
+    agent: str,
+    method: str | None = None,
+    is_two_factor: bool = False,
+    second_factor: str | None = None,
 ) -> str:
     """A new session for a person who has just proved who they are; the oldest beyond twenty ends.
 
-    ``method`` is what they proved it with, see ``Session``.
+    ``method`` is what they proved it with, and ``second_factor`` what else, see ``Session``; ``is_two_factor`` says
+    that they were two, which they also are where ``method`` is both at once.
     """
     token = make_token()
     with transaction() as session:
@@ -133,6 +140,7 @@ def start_session(
             network=network,
             agent=agent[:AGENT_LENGTH],
             method=method,
+            second_factor=second_factor,
             second_factor_at=session.scalar(select(db_now())) if is_two_factor else None,
             expires_at=session.scalars(select(db_later(settings().session_days * 86400))).one(),
         )
@@ -144,6 +152,8 @@ def start_session(
         session.execute(update(User).where(User.id == user_id).values(_here_now()))
         who = Actor(user_id=user_id, is_admin=user.is_admin, network=network)
         told: dict[str, Any] = {"method": method, "is_two_factor": is_two_factor, "program": program_of(agent)}
+        if second_factor is not None:
+            told["second_factor"] = second_factor
         audit.record_event("session.started", actor=who, thing=("user", user_id), **told)
     return token
 

@@ -104,6 +104,8 @@ class Session(Base):
     """How they came in: ``password``, ``passkey``, ``provider``, ``address`` (one-time). None: not written down."""
     second_factor_at: Mapped[datetime | None]
     """When a second factor was passed in this session; a passkey that verified the person is both factors at once."""
+    second_factor: Mapped[str | None] = mapped_column(String(20))
+    """What it was: ``code`` (of the app), ``recovery`` (code), ``passkey``. None: none, or the first was both."""
     viewing_as_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     """Whose portal an administrator looks at in this session, changing nothing."""
 

@@ -23,6 +23,8 @@ METHODS = {
     "address": "by a one-time address",
 }
 """How somebody came in, by what stands in ``sessions``."""
+SECONDS = {"code": "and a code of the app", "recovery": "and a recovery code", "passkey": "and a passkey"}
+"""What they gave beside it."""
 
 
 @bp.get("/account")
@@ -95,6 +97,7 @@ def _page(problem: PortalError | None = None) -> Response:
         sessions=sessions,
         here=who.session_id,
         methods=METHODS,
+        seconds=SECONDS,
         tokens=accounts.count_api_tokens(who.user_id or 0),
         shortest=accounts.shortest_password(who.user_id or 0),
         problem=problem,

@@ -39,15 +39,16 @@ def show() -> AnyResponse:
 @bp.post("")
 @allow("anyone")
 def give() -> AnyResponse:
-    """Take a code of the app, or a recovery code, and let the person in."""
+    """Take a code of the app and let the person in; with a recovery code, to the page where a lost app is replaced."""
     target = safe_next(request.form.get("next", "/"))
-    prove = enter_by_recovery_code if "recovery" in request.form else enter_by_code
+    is_recovery = "recovery" in request.form
+    prove = enter_by_recovery_code if is_recovery else enter_by_code
     code = request.form.get("recovery", request.form.get("code", ""))
     try:
         outcome = prove(pending_token(), code, network=network(), agent=agent(), devices=device_tokens())
     except (CodeWrong, TooManyTries, SignInOver) as problem:
         return refused(problem, target)
-    return entered(outcome, target)
+    return entered(outcome, url_for("security.show", recovered=1, next=target) if is_recovery else target)
 
 
 @bp.post("/app")

@@ -17,7 +17,7 @@ from portal.errors import BadInput, CodeWrong, Conflict, Forbidden, PortalError,
 from portal.models import User
 from portal.views import appcodes
 from portal.views.entering import device_tokens
-from portal.views.guard import allow, person
+from portal.views.guard import allow, person, safe_next
 from portal.views.notices import done
 from portal.views.pages import answer, render
 
@@ -27,7 +27,7 @@ bp = Blueprint("security", __name__, url_prefix="/account/security")
 @bp.get("")
 @allow("signed in")
 def show() -> Response:
-    """What the person signs in with."""
+    """What the person signs in with; ``recovered``, after a recovery code, says what to do, and ``next`` leads on."""
     return _page()
 
 
@@ -92,9 +92,17 @@ def _page(problem: PortalError | None = None) -> Response:
         must_have=accounts.must_have_second_factor(user.id),
         passkeys=list_passkeys(user.id),
         codes_left=count_recovery_codes(user.id),
+        is_recovered="recovered" in request.args and _gave_recovery_code(),
+        target=safe_next(request.args.get("next", "/")),
         problem=problem,
     )
     return answer(page, problem)
+
+
+def _gave_recovery_code() -> bool:
+    who = person()
+    mine = (row for row in accounts.list_sessions(who.user_id or 0) if row.id == who.session_id)
+    return any(row.second_factor == "recovery" for row in mine)
 
 
 def _offer_page(problem: PortalError | None = None) -> Response:

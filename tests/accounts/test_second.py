@@ -303,8 +303,8 @@ def test_another_means_may_prove_it() -> None:
     ada = person()
     with_app(ada)
     seen: list[int] = []
-    entered = enter_proven(waiting(ada), network=NETWORK, agent="", prove=lambda user: seen.append(user.id)).token
-    assert find_session(entered) is not None
+    outcome = enter_proven(waiting(ada), "code", network=NETWORK, agent="", prove=lambda user: seen.append(user.id))
+    assert find_session(outcome.token) is not None
     assert seen == [ada.id]
 
 

@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import func, insert, select, update
 
 from portal import accounts, audit, catalog, shares
+from portal.accounts.sessions import start_session
 from portal.catalog import Principal
 from portal.errors import SignInFailed
 from portal.extensions import db, transaction
@@ -208,9 +209,19 @@ def test_refused_sign_ins_say_as_whom(world: World) -> None:
                 accounts.sign_in(email, "wrong", network="192.0.2.0/24", agent="")
 
     assert sentences(world.admin.read("/admin/log?action=session.refused")) == [
-        "A sign-in as an unknown address was refused",
-        "A sign-in as Ada was refused",
+        "A sign-in as an unknown address with a password was refused",
+        "A sign-in as Ada with a password was refused",
     ]
+
+
+def test_a_sign_in_says_with_what(world: World) -> None:
+    with world.app.app_context():
+        user, client = makers.person("Zoe"), {"network": makers.NETWORK, "agent": ""}
+        start_session(user.id, **client, method="password", is_two_factor=True, second_factor="recovery")
+
+    page = world.admin.read("/admin/log?action=session.started")
+
+    assert sentences(page)[0] == "Zoe signed in with a password and a recovery code"
 
 
 def test_an_erased_name_and_a_new_action_are_still_told(world: World) -> None:

@@ -16,6 +16,7 @@ from portal.extensions import db
 from portal.models import OneTimeToken, Session, User
 from portal.settings import Settings
 from tests import makers
+from tests.factors import with_app, with_recovery_codes
 from tests.views.desk import Desk, said, sentence
 
 ADDRESS = re.compile(r"http://localhost/setup/([A-Za-z0-9_-]{43})")
@@ -409,3 +410,19 @@ def test_the_last_sign_ins_of_a_person_stand_on_their_page_and_all_on_one_of_the
     more = re.search(rf'href="({world.path}/sign-ins\?after=\d+)"', first)
     assert more is not None
     assert len(re.findall(r"192\.0\.2\.\d+<", first + world.admin.read(more[1]))) == 60
+
+
+def test_the_page_says_which_second_factors_somebody_has_and_in_what_program_they_are(world: World) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+    assert "recovery codes left" not in world.admin.read(world.path)
+    with world.app.app_context():
+        bo = accounts.get_user(world.bo)
+        with_app(bo)
+        with_recovery_codes(bo)
+        start_session(bo.id, network=makers.NETWORK, agent=agent)
+
+    page = world.admin.read(world.path)
+
+    assert "App, ten recovery codes left" in page
+    assert '<th scope="row">Firefox on Linux</th>' in page
+    assert "Mozilla" not in page

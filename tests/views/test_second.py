@@ -181,7 +181,7 @@ def test_a_recovery_code_lets_in_without_any_script(app: Flask, guest: Guest) ->
     refused = guest.send("/login/second", recovery="7777-7777-7777-7777")
     assert refused.status_code == 401
     assert '<details class="fold" open>' in refused.text
-    assert guest.send("/login/second", recovery=codes[0], next=DOCUMENTS).location == DOCUMENTS
+    assert guest.send("/login/second", recovery=codes[0], next=DOCUMENTS).status_code == 303
     assert guest.is_in()
     with app.app_context():
         assert "nine are left" in "".join(db.session.scalars(select(Mail.text)))
@@ -360,3 +360,33 @@ def test_every_page_of_it_is_kept_by_nobody(app: Flask, guest: Guest) -> None:
     answers = [guest.sign_in(), guest.client.get("/login/second"), guest.set_up()]
     answers += [guest.client.get("/login/second"), guest.send("/login/second/kept")]
     assert {answer.headers["Cache-Control"] for answer in answers} == {"private, no-store"}
+
+
+def test_a_recovery_code_leads_to_where_a_lost_app_is_replaced(app: Flask, guest: Guest) -> None:
+    with app.app_context():
+        ada = makers.person(password=PASSWORD)
+        with_app(ada)
+        codes = with_recovery_codes(ada)
+    guest.sign_in()
+
+    target = guest.send("/login/second", recovery=codes[0], next=DOCUMENTS).location
+
+    assert target.startswith("/account/security?")
+    page = guest.read(target)
+    assert "You signed in with a recovery code, which is used up now." in page
+    assert "Nine of ten are left. If your phone or key is lost" in page
+    assert f'href="{DOCUMENTS}">Go on</a>' in page
+    assert "with the password and a recovery code" in guest.read("/account")
+    assert '<span class="sub">with a recovery code</span>' in guest.read("/account/sign-ins")
+
+
+def test_nobody_else_is_told_of_a_recovery_code(app: Flask, guest: Guest) -> None:
+    with app.app_context():
+        secret = with_app(makers.person(password=PASSWORD))
+        code = code_of(secret)
+    guest.sign_in()
+    guest.send("/login/second", code=code)
+
+    assert "You signed in with a recovery code" not in guest.read("/account/security?recovered=1")
+    assert "with the password and a code of the app" in guest.read("/account")
+    assert '<span class="sub">with a code of the app</span>' in guest.read("/account/sign-ins")

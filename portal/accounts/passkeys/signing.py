@@ -74,7 +74,7 @@ def enter_by_second_passkey(
     user_id = pending.user_id
     with one_second_try(pending, "passkey", network=network, agent=agent, devices=devices):
         check_passkey(answer, user_id)
-        return enter_proven(token, network=network, agent=agent)
+        return enter_proven(token, "passkey", network=network, agent=agent)
 
 
 def confirm_by_passkey(person: SignedIn, answer: object, devices: Sequence[str] = ()) -> None:

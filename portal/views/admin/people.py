@@ -6,13 +6,18 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts, catalog
+from portal.accounts.apps import find_app
+from portal.accounts.passkeys import list_passkeys
+from portal.accounts.recovery import count_recovery_codes
 from portal.errors import BadInput, Conflict, GroupNotFound, PortalError
 from portal.extensions import settings
 from portal.models import User
+from portal.programs import device
 from portal.views import forms
 from portal.views.admin import house
 from portal.views.guard import allow, person
 from portal.views.notices import done
+from portal.views.pages import counted, plural
 
 bp = Blueprint("people", __name__, url_prefix="/admin/people")
 
@@ -186,6 +191,15 @@ def _get(user_id: str) -> User:
     return accounts.get_user(forms.path_id(user_id))
 
 
+def _factors(user_id: int) -> list[str]:
+    """The second factors of a person in words, with how many recovery codes are left; empty for none."""
+    passkeys, codes = len(list_passkeys(user_id)), count_recovery_codes(user_id)
+    found = ["app"] if find_app(user_id) is not None else []
+    if passkeys:
+        found.append(f"{counted(passkeys)} {plural(passkeys, 'passkey', 'passkeys')}")
+    return [*found, f"{counted(codes)} {plural(codes, 'recovery code', 'recovery codes')} left"] if found else []
+
+
 def _new_page(problem: PortalError | None = None) -> Response:
     values = {"groups": accounts.list_all_groups(), "sends_mail": accounts.sends_mail()}
     return house.show("admin/person_new.html", problem=problem, **values)
@@ -212,8 +226,8 @@ def person_page(user: User, problem: PortalError | None = None) -> Response:
         others=[group for group in accounts.list_all_groups() if group.id not in joined],
         grants=grants,
         ends=catalog.seals_below({row.category.id for row in grants}),
-        sessions=accounts.list_sessions(user.id),
-        has_factor=accounts.has_second_factor(user.id),
+        sessions=[(row, device(row.agent)) for row in accounts.list_sessions(user.id)],
+        factors=_factors(user.id),
         sign_ins=accounts.list_sign_ins(user.id, limit=LAST_SIGN_INS),
         identities=accounts.list_identities(user.id),
         links_by_email=settings().oidc_link_by_email,

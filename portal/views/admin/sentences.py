@@ -8,7 +8,7 @@ from markupsafe import Markup
 from portal.accounts import erased_name
 from portal.audit import EventRow, Named
 from portal.models import AuditEvent
-from portal.views.admin.wording import ADDRESSES, OF_THEIR_OWN, SENTENCES
+from portal.views.admin.wording import ADDRESSES, METHODS, OF_THEIR_OWN, SENTENCES
 from portal.views.pages import full_moment
 
 SEEN_AS = "{}, while seeing the portal as {}"
@@ -39,6 +39,7 @@ def sentence(row: EventRow) -> Markup:
         count=_mails(event.details.get("count", 0)),
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
+        means=_means(event),
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
         scopes=event.details.get("scopes", "").replace(" ", ", "),
         days=event.details.get("days", ""),
@@ -48,6 +49,13 @@ def sentence(row: EventRow) -> Markup:
 
 def _mails(count: int) -> str:
     return "one mail" if count == 1 else f"{count:,} mails"
+
+
+def _means(event: AuditEvent) -> str:
+    """What a sign-in was tried with: ``with a password and a recovery code``, after a blank; "" where nobody knows."""
+    tried = (METHODS.get(event.details.get(name) or "") for name in ("method", "second_factor"))
+    words = " and ".join(word for word in tried if word)
+    return f" with {words}" if words else ""
 
 
 def words_of(action: str) -> str:

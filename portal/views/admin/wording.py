@@ -55,8 +55,8 @@ SENTENCES = {
     "session.confirmed": "{who} proved once more who they are",
     "session.ended": "{who} signed out",
     "session.others_ended": "{who} ended all other sessions of their own",
-    "session.refused": "A sign-in as {whom} was refused",
-    "session.started": "{who} signed in",
+    "session.refused": "A sign-in as {whom}{means} was refused",
+    "session.started": "{who} signed in{means}",
     "share.added": "{who} made {link} to {thing}",
     "share.changed": "{who} changed {link} to {thing}",
     "share.refunded": "A download of {thing} that never began was given back to {link}",
@@ -81,6 +81,16 @@ SENTENCES = {
     "view.started": "{who} began to see the portal as {whom}",
 }
 """``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
+
+METHODS = {
+    "password": "a password",
+    "passkey": "a passkey",
+    "provider": "an account at the provider",
+    "address": "a one-time address",
+    "code": "a code of the app",
+    "recovery": "a recovery code",
+}
+"""What a sign-in was tried with, as the details of the event have it."""
 
 CHOICES = {
     "access.denied": "Page refused",
