@@ -23,8 +23,6 @@ from portal.models import PendingSignIn, SignInAttempt, User, db_later, db_now
 
 TRIES_EACH = 5
 """Wrong codes after which a sign-in has to begin anew."""
-TRIES_A_DAY = 100
-"""Wrong codes for one account from everywhere: whoever tries them knows the password already."""
 
 
 def require_pending(token: str) -> PendingSignIn:
@@ -91,8 +89,7 @@ def one_second_try(
     pending_id, user_id = pending.id, pending.user_id
     email = db.session.scalars(select(User.email).where(User.id == user_id)).one()
     device = find_device(email, devices)
-    everywhere = [] if device else [(f"codes:{user_id}", TRIES_A_DAY, DAY)]
-    limits = [(_key(pending_id), TRIES_EACH, DAY), *everywhere, *guess_limits(email, network, device)]
+    limits = [(_key(pending_id), TRIES_EACH, DAY), *guess_limits(email, network, device, is_second=True)]
     with one_try(*limits):
         try:
             yield

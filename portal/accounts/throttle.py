@@ -13,6 +13,8 @@ from portal.tokens import token_hash
 
 DAY, QUARTER = 24 * 3600, 15 * 60
 KEEP_SECONDS = DAY
+TRIES_A_DAY = 100
+"""On one account, from wherever: many networks at work on a single one are held up as well."""
 
 Limit = tuple[str, int, int]
 """What is counted, how many are allowed, within how many seconds."""
@@ -49,12 +51,13 @@ def one_try(*limits: Limit) -> Iterator[None]:
     _clear(tries)
 
 
-def guess_limits(email: str, network: str, device: int | None = None) -> list[Limit]:
+def guess_limits(email: str, network: str, device: int | None = None, *, is_second: bool = False) -> list[Limit]:
     """What a try to prove to be the person of this address counts towards, whatever the means: passwords and codes
-    together, by account and network, and by network alone.
+    together, by account and network, and by network alone; beside that by account in a day, from wherever.
 
     On a browser that has signed in as this person before (see ``find_device``) it counts there and nowhere else, so
-    that nobody who guesses from the same network keeps it out.
+    that nobody who guesses keeps it out. What ``is_second``, after a first factor that was right, has a day's tries of
+    its own: who guesses passwords closes neither the way by a one-time address nor that by the provider.
     """
     limits, account = settings(), token_hash("account", email_key(email)).hex()
     if device is not None:
@@ -62,6 +65,7 @@ def guess_limits(email: str, network: str, device: int | None = None) -> list[Li
     return [
         (f"login:{account}:{network}", limits.login_tries, QUARTER),
         (f"login-network:{network}", limits.network_tries, QUARTER),
+        (f"{'codes' if is_second else 'login'}-account:{account}", TRIES_A_DAY, DAY),
     ]
 
 

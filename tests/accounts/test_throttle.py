@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.accounts import hash_password, one_try, record_try, sign_in
-from portal.accounts.throttle import KEEP_SECONDS
+from portal.accounts import confirm_by_password, enter, find_session, hash_password, one_try, record_try, sign_in
+from portal.accounts.devices import note_device
+from portal.accounts.throttle import KEEP_SECONDS, guess_limits
 from portal.errors import Busy, SignInFailed, TooManyTries
 from portal.extensions import db, transaction
 from portal.models import SignInAttempt
@@ -152,6 +153,41 @@ def test_thirty_failures_of_any_accounts_close_a_network() -> None:
     fail("another@example.org", network=ELSEWHERE)
 
 
+@pytest.mark.parametrize("email", ["ada@example.org", "nobody@example.org"])
+def test_a_hundred_failures_in_a_day_from_any_networks_close_an_account_known_or_not(email: str) -> None:
+    person(password=PASSWORD)
+    for number in range(100):
+        fail(email, network=f"10.0.{number}.0/24")
+    age_tries(seconds=KEEP_SECONDS - 60)
+    with pytest.raises(TooManyTries):
+        sign_in(email, PASSWORD, network=NETWORK, agent="")
+    age_tries(seconds=61)
+    fail(email)
+
+
+def test_an_account_that_is_guessed_from_everywhere_stays_open_to_known_browsers_and_one_time_addresses() -> None:
+    ada = person(password=PASSWORD)
+    first = sign_in("ada@example.org", PASSWORD, network=NETWORK, agent="")
+    known = note_device(first.token, [])
+    assert known is not None
+    for number in range(100):
+        fail(network=f"10.0.{number}.0/24")
+    confirming = find_session(first.token, NETWORK)
+    assert confirming is not None
+    with pytest.raises(TooManyTries):
+        confirm_by_password(confirming, PASSWORD)
+    confirm_by_password(confirming, PASSWORD, [known])
+    assert sign_in("ada@example.org", PASSWORD, network=NETWORK, agent="", devices=[known]).token
+    assert enter(ada.id, "address", network=NETWORK, agent="").token
+
+
+def test_who_guesses_passwords_uses_up_none_of_the_tries_at_a_second_factor() -> None:
+    keys = {key for key, _, seconds in guess_limits("ada@example.org", NETWORK) if seconds > QUARTER}
+    codes = {key for key, _, seconds in guess_limits("ada@example.org", NETWORK, is_second=True) if seconds > QUARTER}
+    assert (len(keys), len(codes)) == (1, 1)
+    assert keys.isdisjoint(codes)
+
+
 def test_signing_in_right_counts_nothing_however_often() -> None:
     person(password=PASSWORD)
     for _ in range(12):
@@ -178,5 +214,5 @@ def test_a_try_that_is_turned_away_because_many_wait_is_not_counted(context: Fla
         )
     kinds = [type(answer) for answer in answers]
     assert set(kinds) <= {Busy, SignInFailed}
-    assert count_tries() == 2 * kinds.count(SignInFailed)
+    assert count_tries() == 3 * kinds.count(SignInFailed)
     assert hash_password(PASSWORD)
