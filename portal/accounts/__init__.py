@@ -35,7 +35,7 @@ from portal.accounts.groups import (
     list_members,
     remove_group,
 )
-from portal.accounts.history import SignIn, list_sign_ins, record_refusal
+from portal.accounts.history import SignIn, has_come_back, list_sign_ins, record_refusal
 from portal.accounts.identities import (
     find_identity,
     has_identity,
@@ -150,6 +150,7 @@ __all__ = [
     "get_group",
     "get_user",
     "groups_of_each",
+    "has_come_back",
     "has_identity",
     "has_passkey",
     "has_second_factor",

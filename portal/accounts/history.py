@@ -42,6 +42,12 @@ def list_sign_ins(user_id: int, after: int | None = None, limit: int = PAGE) -> 
     return [_sign_in(event) for event in events[:limit]], events[limit - 1].id if len(events) > limit else None
 
 
+def has_come_back(user_id: int) -> bool:
+    """Whether a person has signed in more than once."""
+    about = (AuditEvent.object_type == "user", AuditEvent.object_id == user_id, AuditEvent.action == STARTED)
+    return len(db.session.scalars(select(AuditEvent.id).where(*about).limit(2)).all()) > 1
+
+
 def record_refusal(user_id: int | None, method: str, *, network: str, agent: str) -> None:
     """Write down that a sign-in was refused; without a person nobody knows as whom."""
     with transaction():

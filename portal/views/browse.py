@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import access, catalog, search
+from portal import access, accounts, catalog, search
 from portal.accounts import SignedIn
 from portal.catalog import DocumentPage, DocumentRow
 from portal.errors import CategoryNotFound
@@ -29,6 +29,7 @@ def home() -> str:
     has_more = len(fresh) > NEW
     new = {row.id for row in fresh}
     newest = catalog.list_documents(who, only_out=True, limit=NEW + EARLIER)
+    has_any = any(row.has_version for row in newest.rows)
     return render(
         "browse/home.html",
         fresh=fresh[:NEW],
@@ -37,7 +38,7 @@ def home() -> str:
         earlier=[] if has_more else [row for row in newest.rows if row.id not in new][:EARLIER],
         has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
         since=who.visited_at,
-        has_any=any(row.has_version for row in newest.rows),
+        is_first_visit=not has_any and who.visited_at is None and not accounts.has_come_back(who.user_id or 0),
     )
 
 

@@ -361,3 +361,35 @@ def test_a_seal_hides_what_comes_from_above(world: World) -> None:
         makers.change(catalog.get_category(world.ids["firm/tax/2026"]), is_sealed=True)
 
     assert "Nobody but administrators." in text(world.admin.read(world.path("firm/tax/2026")))
+
+
+@pytest.mark.parametrize(
+    ("fields", "whom"),
+    [({"group": "1"}, "The group Clients"), ({"email": "pam@example.org", "group": ""}, "Pam")],
+)
+def test_a_group_or_an_email_alone_says_whom_a_permission_is_for(
+    world: World, fields: dict[str, str], whom: str
+) -> None:
+    with world.app.app_context():
+        assert makers.group("Clients").id == 1
+    path = world.path("firm/tax/2026", "/grants")
+    assert "required" not in re.findall(r'<input type="radio" name="whom"[^>]*>', world.manager.read(path[:-7]))[0]
+
+    answer = world.manager.send(path, {"permission": "read"} | fields)
+
+    assert said(world.manager, answer) == f"{whom} may read firm/tax/2026 from now on."
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"group": "", "email": ""}, "Choose a group, type the email of a person, or choose everyone signed in."),
+        ({"group": "1", "email": "pam@example.org"}, "A group is chosen and an email is filled in."),
+    ],
+)
+def test_neither_or_both_give_no_permission(world: World, fields: dict[str, str], reason: str) -> None:
+    answer = world.manager.send(world.path("firm/tax/2026", "/grants"), {"permission": "read"} | fields)
+
+    assert answer.status_code == 422
+    assert sentence(answer).startswith(reason)
+    assert world.grants("firm/tax/2026") == []

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from portal import accounts, catalog, search
+from portal.accounts.sessions import start_session
 from portal.catalog.documents import put_document
 from portal.extensions import transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Download, Version
@@ -120,7 +121,7 @@ def test_a_first_visit_calls_nothing_new(shelf: Shelf) -> None:
 
     assert "This is your first visit." in page
     assert "Tax return" in page
-    assert "Not yet" in page
+    assert "Not downloaded yet" in page
     assert "New" not in page.replace("Newest", "")
 
 
@@ -130,6 +131,18 @@ def test_the_note_of_a_first_visit_goes_with_the_first_download(shelf: Shelf) ->
     assert shelf.browser.get(f"{address}/download").status_code == 200
 
     assert "This is your first visit." not in shelf.look()
+
+
+def test_the_note_of_a_first_visit_goes_with_the_second_sign_in(shelf: Shelf) -> None:
+    shelf.add("Tax return", days=1)
+    assert "This is your first visit." in shelf.look()
+    with shelf.app.app_context():
+        start_session(shelf.user_id, network=makers.NETWORK, agent="")
+
+    page = shelf.look()
+
+    assert "Your documents" in page
+    assert "This is your first visit." not in page
 
 
 def test_what_was_downloaded_is_no_longer_new(shelf: Shelf) -> None:
@@ -458,7 +471,7 @@ def test_a_document_says_what_i_have_of_it(shelf: Shelf) -> None:
     shelf.add("Annual accounts", versions=2)
     page = shelf.look(address)
     assert re.search(r"You have version 1, downloaded on \d+ \w+ ?\. Version 2 is newer\.", page)
-    assert re.search(r"Version 2, current .* Not yet .* Version 1 .* Downloaded Today", page)
+    assert re.search(r"Version 2, current .* Not downloaded yet .* Version 1 .* Downloaded Today", page)
 
 
 def test_a_download_that_broke_off_is_no_version_i_have(shelf: Shelf) -> None:

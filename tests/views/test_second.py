@@ -390,3 +390,17 @@ def test_nobody_else_is_told_of_a_recovery_code(app: Flask, guest: Guest) -> Non
     assert "You signed in with a recovery code" not in guest.read("/account/security?recovered=1")
     assert "with the password and a code of the app" in guest.read("/account")
     assert '<span class="sub">with a code of the app</span>' in guest.read("/account/sign-ins")
+
+
+def test_the_recovery_codes_can_be_copied_together(app: Flask, guest: Guest) -> None:
+    with app.app_context():
+        makers.person(password=PASSWORD)
+        with transaction() as session:
+            session.add(HouseRule(name="second_factor", value="everybody"))
+    guest.sign_in()
+
+    page = unescape(guest.set_up().text)
+
+    codes = CODE.findall(page)
+    assert len(codes) == 10
+    assert 'data-copy="{}"'.format("\n".join(codes)) in page

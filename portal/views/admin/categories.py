@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, accounts, catalog
@@ -34,6 +34,8 @@ FILLED = {
     "email": "An email is filled in, but the permission is not for a person.",
     "group": "A group is chosen, but the permission is not for a group.",
 }
+NEITHER = "Choose a group, type the email of a person, or choose everyone signed in."
+BOTH = "A group is chosen and an email is filled in. Empty one of the two: a permission is for one of them."
 MAY = {"read": "read", "publish": "read and publish in", "manage": "read, publish in and manage"}
 REFUSALS = (BadInput, CategoryNotFound, Conflict, Forbidden, GroupNotFound, UserNotFound)
 
@@ -182,9 +184,10 @@ def _parent_id() -> int | None:
 def _principal() -> Principal:
     """Whom a permission is for, as the form says it: everyone, one group, or the person of an address.
 
-    Raises BadInput when a field is filled in that says somebody else: nobody gets what was meant for another.
+    Where it does not say so, a group or an address alone does. Raises BadInput when a field is filled in that says
+    somebody else: nobody gets what was meant for another.
     """
-    whom = forms.choice("whom", WHOM)
+    whom = forms.choice("whom", WHOM, _filled())
     for other, field in (("person", "email"), ("group", "group")):
         if whom != other and forms.text(field).strip():
             raise BadInput(f"{FILLED[field]} Choose “{WHOM[other]}”, or empty the field.", field=field)
@@ -196,6 +199,14 @@ def _principal() -> Principal:
     if user is None:
         raise UserNotFound("There is no account with this address. An administrator can add the person.", field="email")
     return Principal(user_id=user.id)
+
+
+def _filled() -> str:
+    """Whom the fields alone mean. Raises BadInput where none is filled in, or both are, and nothing else says whom."""
+    filled = [whom for whom, field in (("group", "group"), ("person", "email")) if forms.text(field).strip()]
+    if "whom" not in request.form and len(filled) != 1:
+        raise BadInput(BOTH if filled else NEITHER, field="whom")
+    return filled[0] if filled else ""
 
 
 def _after_change(word: str, category_id: int, **values: int) -> AnyResponse:
