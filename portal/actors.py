@@ -13,6 +13,10 @@ class Actor:
     network: str = ""
     viewer_id: int | None = None
     """The administrator who looks at the portal as this person does, and changes nothing: the log names them."""
+    session_id: int = 0
+    """The session in which they ask; 0 outside of any."""
+    token_id: int = 0
+    """The token of the program that asks in their name; 0 for none."""
 
     @property
     def key(self) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, SQLColumnExpression, and_,
 from portal.actors import Actor
 from portal.errors import Forbidden
 from portal.extensions import db, release_connection, transaction
-from portal.models import AuditEvent, AuditPerson, ShareLink, User
+from portal.models import ApiToken, AuditEvent, AuditPerson, Session, ShareLink, User
 
 PAGE = 50
 CHUNK = 500
@@ -24,6 +24,7 @@ DISORDER = 10_000
 Reader = Callable[[int | None], tuple[list["EventRow"], int | None]]
 """A page of the log after this id, and the id to go on after."""
 CHANGED = "Your account was changed meanwhile, and you may not do this any more. Nothing was changed."
+ENDED = "You were signed out meanwhile. Nothing was changed; sign in, and do it again."
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def record_event(
     ``action`` is ``noun.verb_in_the_past`` (``document.added``), ``actor`` None is the operator at the command line,
     ``thing`` a table-like word and an id. No secrets, and no personal values: people go in as their hash. Who looks at
     the portal as somebody else is who did it, with ``viewing_as`` in the details.
-    Raises Forbidden for a person who was disabled, or was an administrator and is none, since they asked.
+    Raises Forbidden for a person who was disabled, or was an administrator and is none, since they asked; and when the
+    session or token they asked with has ended since.
     """
     record_events(action, actor=actor, things=[(*(thing or (None, None)), label)], details=[details])
 
@@ -121,7 +123,23 @@ def _hash_of(actor: Actor) -> str:
         raise LookupError(f"user {acting} is not known to the log")
     if found.disabled_at is not None or (is_admin and not found.is_admin):
         raise Forbidden(CHANGED)
+    if (actor.session_id or actor.token_id) and not _comes_still(actor):
+        raise Forbidden(ENDED)
     return str(found.person_hash)
+
+
+def _comes_still(actor: Actor) -> bool:
+    """Whether the session or token of whoever acts is still there; it stays until the transaction is over.
+
+    The rest of a form may come long after its head, by which the guard knew them.
+    """
+    if actor.session_id:
+        whose = Session.user_id == (actor.viewer_id or actor.user_id)
+        mine = select(Session.id).where(Session.id == actor.session_id, whose)
+        # Only from being deleted: other requests of the session go on to note that it is used.
+        return db.session.scalar(mine.with_for_update(read=True, key_share=True)) is not None
+    token = select(ApiToken.id).where(ApiToken.id == actor.token_id, ApiToken.revoked_at.is_(None))
+    return db.session.scalar(token.with_for_update(read=True)) is not None
 
 
 def introduce(user_id: int, name: str, email: str) -> str:

@@ -97,11 +97,12 @@ def revoke_api_tokens(actor: Actor | None, user_id: int) -> int:
 
 
 def _revoke(actor: Actor | None, *which: ColumnElement[bool]) -> int:
-    open_ones = update(ApiToken).where(*which, ApiToken.revoked_at.is_(None))
-    rows = db.session.scalars(open_ones.values(revoked_at=db_now()).returning(ApiToken)).all()
+    rows = db.session.scalars(select(ApiToken).where(*which, ApiToken.revoked_at.is_(None)).with_for_update()).all()
     for row in rows:
         hint, scopes = row.token_hint, row.scopes
         audit.record_event("token.revoked", actor=actor, thing=("user", row.user_id), hint=hint, scopes=scopes)
+    # After it is written down: a program may revoke the token it comes with.
+    db.session.execute(update(ApiToken).where(ApiToken.id.in_([row.id for row in rows])).values(revoked_at=db_now()))
     return len(rows)
 
 

@@ -40,6 +40,7 @@ def require_bearer(token: str, network: str) -> SignedIn:
         user_id=user_id,
         is_admin=is_admin,
         network=network,
+        token_id=token_id,
         name=name,
         email=email,
         visited_at=visited_at,

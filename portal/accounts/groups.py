@@ -130,7 +130,7 @@ def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
             return False
         with _asking(group):
             session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))
-        _record(actor, "group.joined", group, user)
+            _record(actor, "group.joined", group, user)
     return True
 
 
@@ -159,7 +159,7 @@ def put_in(actor: Actor | None, group: Group, user_ids: Set[int]) -> int:
     if new:
         with _asking(group):
             db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
-        _record_all(actor, group, new)
+            _record_all(actor, group, new)
     return len(new)
 
 

@@ -97,11 +97,12 @@ def change_user(actor: Actor | None, user_id: int, *, name: str, is_admin: bool,
             return user
         if user.is_admin and not is_admin:
             require_another_administrator(user_id)
-            session.execute(delete(Session).where(Session.user_id == user_id))
         if is_admin:
             end_views(user_id)
-        # Before the change: whoever gives up their own role still has it.
+        # Before the change: whoever gives up their own role still has it, and a session.
         audit.record_event("user.changed", actor=actor, thing=("user", user_id), is_admin=is_admin)
+        if user.is_admin and not is_admin:
+            session.execute(delete(Session).where(Session.user_id == user_id))
         if user.is_admin != is_admin:
             tell(user, "role_changed", what=ROLE_GIVEN if is_admin else ROLE_TAKEN)
         user.name, user.name_key, user.is_admin = name, email_key(name), is_admin
@@ -165,13 +166,13 @@ def store_password(actor: Actor | None, user_id: int, hashed: str, *, keep_sessi
         if user.password_hash is not None:
             tell(user, "password_changed")
         user.password_hash = hashed
+        audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))
         session.execute(delete(Session).where(Session.user_id == user_id, Session.id != (keep_session or 0)))
         session.execute(delete(PendingSignIn).where(PendingSignIn.user_id == user_id))
         if keep_session is None:
             session.execute(delete(KnownDevice).where(KnownDevice.user_id == user_id))
         end_tickets(user_id)
         spend_open_tokens(user_id)
-        audit.record_event("user.password_changed", actor=actor, thing=("user", user_id))
 
 
 def refresh_hash(user_id: int, stored: str, password: str) -> str:

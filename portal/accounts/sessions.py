@@ -42,7 +42,6 @@ _FIND_SESSION = Prepared(
 class SignedIn(Actor):
     """A person in a session: who asks, and what the pages say about them."""
 
-    session_id: int = 0
     name: str = ""
     email: str = ""
     seen_at: datetime | None = None
@@ -161,11 +160,13 @@ def start_session(
 def sign_out(person: SignedIn) -> None:
     """End the session; its token is worth nothing from now on."""
     with transaction() as session:
-        session.execute(delete(Session).where(Session.id == person.session_id))
+        whose = person.viewer_id or person.user_id or 0
+        if not _held(whose, Session.id == person.session_id):
+            return
         if person.viewer_id is not None:
             record_view_ended(person)
-        whose = person.viewer_id or person.user_id or 0
         audit.record_event("session.ended", actor=person, thing=("user", whose))
+        session.execute(delete(Session).where(Session.id == person.session_id))
 
 
 def record_view_ended(person: SignedIn) -> None:
@@ -183,11 +184,12 @@ def list_sessions(user_id: int) -> list[Session]:
 def end_session(person: SignedIn, session_id: int) -> bool:
     """End one of the person's own sessions; False when it is not theirs or is over."""
     with transaction() as session:
-        mine = (Session.id == session_id, Session.user_id == person.user_id)
-        ended = session.execute(delete(Session).where(*mine).returning(Session.id)).first() is not None
-        if ended:
-            audit.record_event("session.ended", actor=person, thing=("user", person.user_id or 0))
-    return ended
+        whose = person.user_id or 0
+        if not _held(whose, Session.id == session_id):
+            return False
+        audit.record_event("session.ended", actor=person, thing=("user", whose))
+        session.execute(delete(Session).where(Session.id == session_id))
+    return True
 
 
 def end_other_sessions(person: SignedIn) -> int:
@@ -204,11 +206,12 @@ def end_other_sessions(person: SignedIn) -> int:
 def end_all_sessions(actor: Actor, user_id: int) -> int:
     """End every session of a person, as an administrator; how many that were. Their password stays."""
     with transaction() as session:
-        ended = len(session.execute(delete(Session).where(Session.user_id == user_id).returning(Session.id)).all())
+        ended = _held(user_id)
+        audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=len(ended))
+        session.execute(delete(Session).where(Session.id.in_(ended)))
         _end_waiting(user_id)
         end_tickets(user_id)
-        audit.record_event("session.all_ended", actor=actor, thing=("user", user_id), count=ended)
-    return ended
+    return len(ended)
 
 
 def _viewing(admin: SignedIn, seen: Sequence[Any]) -> SignedIn:
@@ -224,6 +227,15 @@ def _viewing(admin: SignedIn, seen: Sequence[Any]) -> SignedIn:
         visited_at=visited_at,
         timezone=timezone,
     )
+
+
+def _held(user_id: int, *which: ColumnElement[bool]) -> Sequence[int]:
+    """The sessions of a person that are about to end, whom nobody else ends meanwhile.
+
+    They end after it is written down: the log takes nothing from whoever asks in a session that is over.
+    """
+    db.session.get(User, user_id, with_for_update=True)
+    return db.session.scalars(select(Session.id).where(Session.user_id == user_id, *which)).all()
 
 
 def _end_waiting(user_id: int | None) -> None:

@@ -165,6 +165,7 @@ def stand_guard() -> AnyResponse | None:
     view = current_app.view_functions[asked.endpoint]
     permission = getattr(view, _DECLARED, BUILT_IN.get(asked.endpoint, "administrator"))
     takes_files = bool(getattr(view, _FILES, False))
+    fresh, page = getattr(view, _FRESH, (False, ""))
     _limit_body(asked, takes_files=takes_files)
     is_by_browser = permission == "anyone" or bearer_token(asked) is None
     if asked.method not in SAFE and is_by_browser:
@@ -178,14 +179,25 @@ def stand_guard() -> AnyResponse | None:
         if who.scopes is not None:
             _require_scope(who.scopes, view, asked)
         _require_role(who, permission)
-        fresh, page = getattr(view, _FRESH, (False, ""))
         if fresh and not who.is_fresh:
             return _to_confirm(asked, page)
     if asked.method not in SAFE:
         release_connection()  # the body may take hours to come
+        if fresh:
+            asked.get_data(parse_form_data=True)
         if is_by_browser:  # no browser sends a token by itself, whatever page is open in it
             csrf.protect()
+        if fresh:
+            return _look_again(asked, page)
     return None
+
+
+def _look_again(asked: Request, page: str) -> AnyResponse | None:
+    """Once the body is there: whoever held it back may have been signed out meanwhile, or is not fresh any more."""
+    who = load_person(asked)
+    if who is None:
+        return to_sign_in()
+    return None if who.is_fresh else _to_confirm(asked, page)
 
 
 def to_sign_in() -> AnyResponse:
