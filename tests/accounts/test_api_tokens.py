@@ -314,3 +314,12 @@ def test_the_log_and_the_person_hear_of_a_new_token() -> None:
     assert (mail.user_id, mail.email) == (ada.id, ada.email)
     assert "A token named “Backup”" in str(mail.text)
     assert "read, publish" in str(mail.text)
+
+
+def test_a_program_may_revoke_the_token_it_comes_with() -> None:
+    ada = person(is_admin=True)
+    row, secret = add_api_token(None, ada.id, "Backup", "admin")
+    who = require_bearer(secret, NETWORK)
+    revoke_api_token(who, ada.id, row.id)
+    with pytest.raises(BearerRefused):
+        require_bearer(secret, NETWORK)

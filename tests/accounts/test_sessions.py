@@ -1,5 +1,6 @@
 """Sessions: a row each, found by one query, over when the row is gone, idle too long or too old."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from portal.accounts import (
     SignedIn,
+    change_user,
     check_password,
     disable_user,
     enable_user,
@@ -350,3 +352,32 @@ def test_no_connection_is_held_while_a_password_is_hashed(monkeypatch: pytest.Mo
     monkeypatch.setattr(PasswordHasher, "verify", looked_at)
     sign_in("ada@example.org", PASSWORD, network=NETWORK, agent="")
     assert held == [0]
+
+
+@pytest.mark.parametrize("act", ["sign out", "end it", "end all", "give up the role", "change the password"])
+def test_whoever_ends_their_own_session_may_and_is_written_down(act: str) -> None:
+    ada, _ = person("Ada", is_admin=True, password=PASSWORD), person("Bo", is_admin=True, password=PASSWORD)
+    who = found(start(ada))
+    acts: dict[str, Callable[[], object]] = {
+        "sign out": lambda: sign_out(who),
+        "end it": lambda: end_session(who, who.session_id),
+        "end all": lambda: end_all_sessions(who, ada.id),
+        "give up the role": lambda: change_user(who, ada.id, name="Ada", is_admin=False),
+        "change the password": lambda: set_password(who, ada.id, "another four good words"),
+    }
+    actions = {"sign out": "session.ended", "end it": "session.ended", "end all": "session.all_ended"}
+    actions |= {"give up the role": "user.changed", "change the password": "user.password_changed"}
+
+    acts[act]()
+
+    assert list_sessions(ada.id) == []
+    last = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
+    assert last.action == actions[act]
+
+
+def test_a_session_that_was_ended_already_is_signed_out_of_once() -> None:
+    who = found(start(person()))
+    sign_out(who)
+    sign_out(who)
+    ended = select(func.count()).where(AuditEvent.action == "session.ended")
+    assert db.session.scalars(ended).one() == 1
