@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 
+from portal.accounts.factors import hold_rules
 from portal.accounts.groups import find_group, join_group, leave_group
 from portal.accounts.history import record_refusal
 from portal.accounts.identities import find_identity, link_identity, note_use
@@ -26,6 +27,8 @@ def admit(proof: Proof, *, network: str, agent: str) -> int:
     """
     try:
         with transaction():
+            if settings().oidc_groups:
+                hold_rules()
             lock_on(f"identity:{proof.issuer}:{proof.subject}")
             require_allowed(proof)
             identity = find_identity(proof) or _link(proof, network)

@@ -35,7 +35,8 @@ def must_have_second_factor(user_id: int) -> bool:
 def hold_rules(*, is_shared: bool = False) -> None:
     """Let nobody come in without a second factor while it is decided who needs one; shared by all who come in.
 
-    Inside a transaction, and before it touches any row of a person.
+    Inside a transaction, and before it touches any row of a person or waits for anybody else: whoever comes in holds
+    this and waits for their row. Whoever puts people into groups calls it too, for a group may be asking.
     """
     lock_on("second factor", is_shared=is_shared)
 

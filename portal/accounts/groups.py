@@ -1,7 +1,6 @@
 """Groups: named sets of people that grants are given to."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
@@ -124,13 +123,14 @@ def remove_group(actor: Actor | None, group_id: int) -> None:
 def join_group(actor: Actor | None, group_id: int, user_id: int) -> bool:
     """Put a person into a group; False when they are in it already."""
     with transaction() as session:
+        hold_rules()
         lock_on(f"members:{group_id}")
         group, user = get_group(group_id), get_account(user_id)
         if session.get(Membership, (group_id, user_id)) is not None:
             return False
-        with _asking(group):
-            session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))
-            _record(actor, "group.joined", group, user)
+        session.execute(insert(Membership).values(group_id=group.id, user_id=user.id))
+        _record(actor, "group.joined", group, user)
+        _sign_in_anew(group)
     return True
 
 
@@ -143,6 +143,7 @@ def add_members(actor: Actor | None, group_id: int, emails: Sequence[str], *, sk
     if not emails or len(emails) > MOST_AT_ONCE:
         raise BadInput(f"Write 1 to {MOST_AT_ONCE:,} addresses, one on each line.", field="emails")
     with transaction():
+        hold_rules()
         group = get_group(group_id)
         people = _find_users({email_key(email): email for email in emails})
         unknown = [email for email, user_id in people.items() if user_id is None]
@@ -152,25 +153,23 @@ def add_members(actor: Actor | None, group_id: int, emails: Sequence[str], *, sk
 
 
 def put_in(actor: Actor | None, group: Group, user_ids: Set[int]) -> int:
-    """Put these people into a group, inside the transaction of whoever says so; how many were not in it before."""
+    """Put these people into a group, inside the transaction of whoever says so; how many were not in it before.
+
+    The transaction called ``hold_rules`` first.
+    """
     lock_on(f"members:{group.id}")
     members = set(db.session.scalars(select(Membership.user_id).where(Membership.group_id == group.id)))
     new = sorted(user_ids - members)
     if new:
-        with _asking(group):
-            db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
-            _record_all(actor, group, new)
+        db.session.execute(insert(Membership), [{"group_id": group.id, "user_id": user_id} for user_id in new])
+        _record_all(actor, group, new)
+        _sign_in_anew(group)
     return len(new)
 
 
-@contextmanager
-def _asking(group: Group) -> Iterator[None]:
-    """Whoever comes into a group that asks for a second factor, and passed none in a session, signs in anew."""
-    is_asking = group.second_factor_since is not None
-    if is_asking:
-        hold_rules()
-    yield
-    if is_asking:
+def _sign_in_anew(group: Group) -> None:
+    """Whoever came into a group that asks for a second factor, and passed none in a session, signs in anew."""
+    if group.second_factor_since is not None:
         end_weak_sessions()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
+from portal.accounts.factors import hold_rules
 from portal.accounts.groups import join_group
 from portal.accounts.letters import send_address
 from portal.accounts.listing import state_of_person
@@ -25,6 +26,7 @@ def invite_user(
     Raises like ``add_user``, and GroupNotFound.
     """
     with transaction():
+        hold_rules()
         user = add_user(actor, email, name, is_admin=is_admin)
         for group_id in group_ids:
             join_group(actor, group_id, user.id)

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from portal import audit, notices
+from portal.accounts.factors import hold_rules
 from portal.accounts.groups import get_group, list_all_groups, put_in
 from portal.accounts.pasting import Entry, read_people
 from portal.accounts.spelling import email_key, require_email, require_name
@@ -127,6 +128,7 @@ def invite_all(actor: Actor | None, text: str, group_ids: Iterable[int] = (), se
     letters = _write(new)
     try:
         with transaction():
+            hold_rules()
             if plan_invitations(text, group_ids) != plan:
                 raise Conflict(MEANWHILE)
             users = _add_users(actor, new)

@@ -52,8 +52,8 @@ def change_second_factor_rule(person: SignedIn, of: Of) -> None:
 def ask_group(person: SignedIn, group_id: int, *, asks: bool) -> None:
     """Ask a second factor of everybody in a group, or of nobody because of it. Raises like the rule of the house."""
     with transaction() as session:
-        lock_on(f"members:{group_id}")
         hold_rules()
+        lock_on(f"members:{group_id}")
         group = get_group(group_id)
         if (group.second_factor_since is not None) == asks:
             return

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,14 +11,18 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal import accounts, audit
+from portal.accounts.rules import ask_group
+from portal.accounts.sessions import start_session
 from portal.errors import Conflict, NotFound, ProviderRefused
 from portal.extensions import db
 from portal.models import AuditEvent, Identity, Mail, User
 from portal.openid import Proof
 from tests import makers
+from tests.databases import POSTGRESQL_ONLY
 
 ISSUER = "https://id.example.org"
 ADA = Proof(ISSUER, "1", "ada@example.org", True, "Ada Byron")
+ROUNDS = 5
 EVERYBODY = frozenset({"*"})
 
 
@@ -248,6 +253,33 @@ def test_of_many_who_come_first_at_once_one_account_is_made(context: Flask) -> N
         ids = makers.at_once(context, *[admit] * 6)
     assert len(set(ids)) == 1
     assert events().count("identity.linked") == 1
+
+
+@POSTGRESQL_ONLY
+def test_who_comes_in_by_password_and_provider_at_once_waits_for_nobody_who_waits_for_them(context: Flask) -> None:
+    boss = makers.person("Boss", is_admin=True)
+    started = start_session(boss.id, network=makers.NETWORK, agent="tests", is_two_factor=True)
+    administrator = accounts.find_session(started)
+    makers.release()
+    assert administrator is not None
+    names = ("Staff", "Board", "Crew")
+    asking = [makers.group(name).id for name in names]
+    for group_id in asking:
+        ask_group(administrator, group_id, asks=True)
+
+    def ask_again(group_id: int) -> None:
+        for asks in (False, True):
+            ask_group(administrator, group_id, asks=asks)
+
+    with chosen(context, oidc_groups_claim="groups", oidc_groups=tuple((name, name) for name in names)):
+        for number in range(ROUNDS):
+            ada = makers.person(f"Ada {number}")
+            proof = but(subject=str(number), email=ada.email, groups=frozenset(names))
+            enter = partial(accounts.enter, ada.id, "password", network=makers.NETWORK, agent="")
+            ask = [partial(ask_again, group_id) for group_id in asking]
+            answers = makers.at_once(context, partial(admit, proof), *[enter] * 4, *ask)
+            assert [answer for answer in answers if isinstance(answer, Exception)] == []
+            assert groups_of(ada) == sorted(names)
 
 
 def test_a_person_links_one_account_of_a_provider_and_an_account_one_person(context: Flask) -> None:
