@@ -34,6 +34,7 @@ def test_the_rule_is_set_and_shown(desk: Desk) -> None:
     assert answer.location == "/admin/security?done=rule-changed"
     assert rule(desk) == "everybody"
     assert '<option value="everybody" selected>' in desk.read("/admin/security")
+    assert "Tokens of programs go on; they are listed on each person’s page." in desk.read("/admin/security")
     assert "changed of whom a second factor is asked: everybody" in desk.read("/admin/log")
 
 
