@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 from flask import Flask, current_app
@@ -31,6 +31,7 @@ PRAGMAS = (
     "foreign_keys=ON",
     "trusted_schema=OFF",
     "cell_size_check=ON",
+    "secure_delete=ON",  # what is erased is overwritten, or its words stay in the file for whoever reads that
 )
 
 
@@ -127,6 +128,16 @@ def after_commit(callback: Callable[[], None]) -> None:
     The same one runs once, however often it was registered.
     """
     db.session().info["writing"][callback] = None
+
+
+def empty_journal() -> None:
+    """Bring SQLite's journal into the file and empty it: it holds what was erased as it was before. After a commit.
+
+    Whoever still reads what is in it keeps it from being emptied; then it stays until a later time.
+    """
+    if db.engine.dialect.name == "sqlite":
+        with suppress(DBAPIError, sqlite3.Error), closing(db.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def run(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from portal.accounts.entrances import close_entrances
 from portal.accounts.people import get_account, require_another_administrator
 from portal.actors import Actor
 from portal.errors import Conflict
-from portal.extensions import db, transaction
+from portal.extensions import after_commit, db, empty_journal, transaction
 from portal.models import (
     ApiToken,
     AuditPerson,
@@ -57,6 +57,7 @@ def erase_user(actor: Actor | None, user_id: int) -> str:
         _remove_rows(user)
         _forget(user)
         notices.add_mail("account_erased", user_id=None, email=email)
+        after_commit(empty_journal)
     return erased_name(user_id)
 
 

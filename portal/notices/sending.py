@@ -15,7 +15,7 @@ from email.policy import SMTP
 from sqlalchemy import Select, and_, case, delete, select, update
 
 from portal.addresses import default_base_url
-from portal.extensions import db, settings, transaction
+from portal.extensions import after_commit, db, empty_journal, settings, transaction
 from portal.mailservers import MailServer, mail_server, sender
 from portal.models import Mail, db_later, db_now
 from portal.notices.carriers import Carrier, Console, NotTaken, Smtp, connect
@@ -120,6 +120,8 @@ def _write_off(mail: Mail) -> None:
     values = {"state": "sent", "sent_at": db_now(), "problem": "", "text": None, "html": None, "email": kept}
     with transaction() as session:
         session.execute(update(Mail).where(Mail.id == mail.id).values(values))
+        if mail.kind == "account_erased":
+            after_commit(empty_journal)
 
 
 def _put_off(mail: Mail, problem: NotTaken) -> None:

@@ -1,5 +1,7 @@
 """Erasing: nothing of the person is left anywhere but what happened, under a name that names nobody."""
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from sqlalchemy import insert, select
@@ -45,6 +47,8 @@ from portal.models import (
     RecoveryCode,
     User,
 )
+from portal.notices.sending import send_due
+from tests.databases import SQLITE_ONLY
 from tests.makers import (
     NETWORK,
     PASSWORD,
@@ -119,6 +123,25 @@ def test_no_table_holds_name_address_or_traces_of_somebody_erased(ada: User) -> 
 
     after = everything_said()
     assert [trace for trace in traces if trace in after] == []
+
+
+@SQLITE_ONLY
+def test_no_file_of_the_database_holds_name_or_address_of_somebody_erased(ada: User, context: Flask) -> None:
+    file = Path(str(db.engine.url.database))
+    release()
+    assert traces_in(file) == {b"Ada Byron", b"ada.byron@example.org"}
+
+    erase_user(None, ada.id)
+    assert traces_in(file) == {b"ada.byron@example.org"}, "the last mail is on its way"
+
+    send_due(lambda text: None, lambda: False)
+    assert traces_in(file) == set()
+
+
+def traces_in(file: Path) -> set[bytes]:
+    """Which words about the person are in the file or its journal, whatever a query would say."""
+    kept = b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+    return {trace for trace in (b"Ada Byron", b"ada.byron@example.org") if trace in kept}
 
 
 def test_rows_about_the_person_are_gone_and_those_of_the_ledger_stay(ada: User) -> None:
