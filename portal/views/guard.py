@@ -4,6 +4,7 @@ Closed by default: a view without a declared permission does not start.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, accounts, audit
 from portal.accounts import SignedIn
-from portal.errors import Forbidden, NotFound, ScopeMissing
+from portal.errors import Forbidden, NotFound, ScopeMissing, TooManyTries
 from portal.extensions import csrf, release_connection, settings, transaction
 from portal.networks import client_address, network_of
 from portal.views.cookies import session_cookie
@@ -26,6 +27,8 @@ View = TypeVar("View", bound=Callable[..., object])
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 BUILT_IN: dict[str, Permission] = {"static": "anyone"}
 """Views that Flask brings along."""
+DENIED = (100, 60)
+"""So many refused pages of one person the log has, within so many seconds: nobody can flood it."""
 FORM_BYTES = 1024 * 1024
 FORM_ROOM = 1024 * 1024
 """What the other fields of a form with documents may need."""
@@ -293,6 +296,7 @@ def _require_role(who: SignedIn, permission: Permission) -> None:
     if permission == "publisher" and not is_enough:
         is_enough = access.publishes_somewhere(who)
     if not is_enough:
-        with transaction():
+        with suppress(TooManyTries), transaction():
+            accounts.record_try((f"denied:{who.viewer_id or who.user_id}", *DENIED))
             audit.record_event("access.denied", actor=who, endpoint=request.endpoint or "")
         raise NotFound

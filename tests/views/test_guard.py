@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import create_app
 from portal.extensions import db
-from portal.models import Session
+from portal.models import AuditEvent, Session
 from portal.settings import Settings
 from portal.views import guard
 from portal.views.guard import permission_of, safe_next
 from tests import makers
+from tests.views.desk import Desk
 
 PUBLIC = {
     "auth.login",
@@ -52,6 +53,18 @@ def test_a_view_without_a_permission_does_not_start(sqlite_settings: Settings, m
         monkeypatch.setattr(guard, "init_app", with_forgotten_view)
         with pytest.raises(LookupError, match="forgotten"):
             create_app(app.config["PORTAL"])
+
+
+def test_the_log_has_a_hundred_refused_pages_of_one_person_in_a_minute_and_no_more(app: Flask) -> None:
+    with app.app_context():
+        desks = [Desk(app, makers.person(name)) for name in ("Ada", "Eve")]
+    ada, eve = desks
+    for _ in range(103):
+        ada.read("/admin/people", 404)
+    eve.read("/admin/people", 404)
+    with app.app_context():
+        refused = select(func.count()).where(AuditEvent.action == "access.denied")
+        assert db.session.scalars(refused).one() == 100 + 1
 
 
 def test_the_list_of_public_endpoints_is_this_one(sqlite_settings: Settings) -> None:
