@@ -12,6 +12,7 @@ from smtplib import (
     SMTPNotSupportedError,
     SMTPRecipientsRefused,
     SMTPResponseException,
+    SMTPServerDisconnected,
 )
 from typing import Protocol
 
@@ -155,6 +156,8 @@ def _refusal(problem: OSError) -> NotTaken:
         return _about_one(problem.smtp_code, problem.smtp_error)
     if isinstance(problem, SMTPNotSupportedError):
         return NotTaken("The server takes no address with letters beyond ASCII before the @.", is_final=True)
+    if isinstance(problem, (SMTPServerDisconnected, ConnectionError)):
+        return NotTaken(_what_broke(problem))  # over this mail; the next one gets a connection, or learns there is none
     return _unreachable(problem)
 
 
@@ -163,10 +166,14 @@ def _about_one(code: int, words: bytes | str) -> NotTaken:
 
 
 def _unreachable(problem: OSError) -> NotTaken:
-    """What went wrong before there was any talk of one mail, or broke off the talk."""
+    """What went wrong before there was any talk of one mail, or without a word about it."""
     if isinstance(problem, SMTPResponseException):
         return NotTaken(_words(problem.smtp_code, problem.smtp_error), is_about_all=True)
-    return NotTaken(problem.strerror or str(problem) or type(problem).__name__, is_about_all=True)
+    return NotTaken(_what_broke(problem), is_about_all=True)
+
+
+def _what_broke(problem: OSError) -> str:
+    return problem.strerror or str(problem) or type(problem).__name__
 
 
 def _words(code: int, words: bytes | str) -> str:

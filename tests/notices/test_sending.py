@@ -198,6 +198,17 @@ def test_a_line_that_breaks_after_the_mail_was_taken_has_it_sent_again_under_the
     assert first.message["Date"] == second.message["Date"]
 
 
+@pytest.mark.usefixtures("house")
+def test_a_line_that_breaks_over_one_mail_keeps_no_other_from_going(box: Postbox) -> None:
+    box.data_answers = [DROP]
+    put()
+    put("bob@example.org")
+
+    send()
+
+    assert states() == [("waiting", 1), ("sent", 1)]
+
+
 def test_a_server_that_is_not_there_keeps_the_others_from_being_tried(settings: Settings) -> None:
     with makers.core(replace(settings, mail_url="smtp://127.0.0.1:1")):
         put()
