@@ -30,6 +30,8 @@ from tests.databases import watched
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
+REFUSED = {"audit_events", "sign_in_attempts"}
+"""Where it is written down that somebody asked for a page that is not theirs, and counted."""
 VALUE = re.compile(r"[xX]?'(?:[^']|'')*'|\b[0-9]+\b")
 CHANGING = re.compile(r'name="csrf_token" value="[^"]+"')
 RANDOM = re.compile(r'name="csrf_token" value="[^"]+"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
@@ -43,7 +45,7 @@ NEW_PASSWORD = "other words without any meaning"
 def test_unknown_and_forbidden_are_the_same_bytes(target: Target) -> None:
     """A029"""
     form = {"X-CSRFToken": target.form("elsewhere")}
-    with target.untouched({"audit_events"}):
+    with target.untouched(REFUSED):
         for method, foreign, unknown in pairs(target):
             asked: Any = {"who": "elsewhere", "method": method, "headers": form if method == "POST" else {}}
             one, other = target.ask(foreign, 404, **asked), target.ask(unknown, 404, **asked)
@@ -107,7 +109,7 @@ def test_no_page_tells_of_what_is_not_theirs(target: Target, who: str) -> None:
     foreign = {"takeover", "vault", "unseen", "beyond", "reports2"}
     if who in ("elsewhere", "stranger"):
         foreign |= {"annual", "lettre", "weather", "shared", "trashed", "2018", "plain.txt"}
-    with target.untouched({"audit_events"}):
+    with target.untouched(REFUSED):
         for path in pages(target):
             text = RANDOM.sub("", target.ask(path, ANSWERS, who=who).text.replace("<wbr>", ""))
             assert not [word for word in foreign if word in text], path
@@ -178,7 +180,7 @@ def test_the_house_is_not_there_for_whoever_may_not_use_it_and_the_log_says_who_
     addresses = [(method, path) for method, path in house(target) if re.match(where, path)]
     assert len(addresses) > 15
     before = denied(target)
-    with target.untouched({"audit_events", "sign_in_attempts"}):
+    with target.untouched(REFUSED):
         for method, path in addresses:
             if method == "GET":
                 target.ask(path, 404, who=who)
@@ -243,7 +245,7 @@ def test_a_link_is_revoked_alone_and_only_by_whoever_publishes_there(target: Tar
         while makers.link(document_of(target, "letter"))[0].id < made.id * 10 + 9:
             pass
     for who in ("reader", "stranger", "elsewhere"):
-        target.post(f"/admin/links/{made.id}/revoke", 404, {}, who=who, writes={"audit_events"})
+        target.post(f"/admin/links/{made.id}/revoke", 404, {}, who=who, writes=REFUSED)
     target.post(f"/admin/links/{target.things['unseen_link']}/revoke", 404, {}, who="publisher")
 
     target.post(f"/admin/links/{made.id}/revoke", 303, {}, who="publisher", writes={"share_links", "audit_events"})
@@ -291,7 +293,7 @@ def test_a_session_is_no_token_of_a_program(target: Target) -> None:
 
 def test_what_is_in_the_trash_is_only_there_for_publishers_and_only_in_the_trash(target: Target) -> None:
     """A045"""
-    with target.untouched({"audit_events"}):
+    with target.untouched(REFUSED):
         for ref in (target.things["trashed"], target.things["trashed_id"]):
             for who in ("reader", "publisher", "admin"):
                 for more in ("", "/download", "/versions/1/download", "/edit", "/links"):
@@ -313,7 +315,7 @@ def test_no_page_holds_a_secret(target: Target, who: str) -> None:
     secrets = {*hashes, *hidden, *target.tokens.values(), target.things["token"], target.things["ticket"]}
     if who == "reader":
         secrets |= addresses
-    with target.untouched({"audit_events"}):
+    with target.untouched(REFUSED):
         for path in (*pages(target), f"/documents/{target.things['shared']}", "/categories/reports"):
             text = target.ask(path, ANSWERS, who=who).text.replace("<wbr>", "")
             assert not [secret for secret in secrets if secret and secret in text], path
@@ -350,9 +352,7 @@ def test_a_demoted_administrator_is_nobody_from_the_next_request_on(target: Targ
     target.ask("/admin/people", 302, who="former")
     with target.app.app_context():
         target.admit("former", former_id)
-    target.post(
-        "/admin/people/new", 404, {"name": "Eve", "email": "e@example.org"}, who="former", writes={"audit_events"}
-    )
+    target.post("/admin/people/new", 404, {"name": "Eve", "email": "e@example.org"}, who="former", writes=REFUSED)
 
 
 NOBODY = {"ref": str(uuid.UUID(int=7, version=4))}
