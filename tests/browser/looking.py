@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 ALL_ELSE = {"rules": {"color-contrast": {"enabled": False}}}
@@ -27,8 +27,12 @@ def look_at(page: Page, path: str) -> None:
 
 
 def look(page: Page, path: str) -> None:
-    """No rule of axe is broken in light and dark, wide and narrow, and nothing reaches beyond a screen."""
-    assert page.locator("h1").count() == 1, path
+    """No rule of axe is broken in light and dark, wide and narrow, and nothing reaches beyond a screen.
+
+    After a click, first expect something that only the page to come has: the one before it has a heading, too.
+    """
+    expect(page.locator("h1"), path).to_have_count(1)
+    page.wait_for_load_state()
     assert page.locator("main .button.primary").count() <= 1, path
     for scheme, width, options in LOOKS:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # or colours would be measured on their way

@@ -82,6 +82,7 @@ def test_from_a_pasted_list_by_the_mail_to_the_first_download(chromium: Browser,
         page = reader.new_page()
         set_password(page, address)
         page.get_by_role("link", name="annual").first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("annual")
         with page.expect_download() as waiting:
             page.locator("main .button.primary").click()
         assert Path(waiting.value.path()).read_bytes() == REPORT
@@ -99,6 +100,7 @@ def test_a_forgotten_password_is_set_from_the_mail_and_other_browsers_are_out(
         page = here.new_page()
         page.goto("/login")
         page.get_by_role("link", name="Forgotten your password?").click()
+        expect(page).to_have_url(re.compile("/reset"))
         page.locator("input[name=email]").fill("ada@example.org")
         page.get_by_role("button", name="Send the mail").click()
         expect(page.get_by_text("If this address has an account, a mail is on its way.")).to_be_visible()
@@ -157,6 +159,7 @@ def test_the_pages_of_it_are_fit_to_be_read(chromium: Browser, portal: Server) -
         page.goto("/admin/people/import")
         page.get_by_label("People", exact=True).fill("Bob <bob@example.org>\nnobody\nada@example.org\nbob@example.org")
         page.get_by_role("button", name="See what it would do").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("1 person would be invited")
         look(page, "what it would do")
         page.get_by_role("button", name="Invite 1 person").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("1 person is invited")

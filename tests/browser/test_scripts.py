@@ -33,6 +33,7 @@ def signed_in(chromium: Browser, server: Server, user: User) -> BrowserContext:
 
 
 def lines(page: Page) -> list[str]:
+    expect(page.locator("#chosen")).to_be_visible()
     return page.locator("#chosen li").all_inner_texts()
 
 

@@ -84,6 +84,7 @@ def test_an_administrator_sees_the_portal_as_somebody_else_does_until_they_stop(
     look_at(page, f"/admin/people/{house.eve}")
     page.get_by_role("button", name="See the portal as they do").click()
     bar = page.get_by_text("You see the portal as Eve Adams does.")
+    expect(bar).to_be_visible()
 
     for path in ("/", "/documents", "/account", "/account/tokens", "/admin/upload", f"/documents/{house.document}"):
         look_at(page, path)
