@@ -13,7 +13,9 @@ from portal.models import (
     AuditPerson,
     AuthenticatorApp,
     Category,
+    Document,
     Download,
+    Follow,
     Grant,
     Identity,
     Mail,
@@ -21,12 +23,25 @@ from portal.models import (
     OneTimeToken,
     Passkey,
     RecoveryCode,
+    SavedSearch,
+    Seen,
     Ticket,
     User,
     db_now,
 )
 
-THEIRS = (AuthenticatorApp, RecoveryCode, Passkey, ApiToken, Identity, Membership, OneTimeToken)
+THEIRS = (
+    AuthenticatorApp,
+    RecoveryCode,
+    Passkey,
+    ApiToken,
+    Identity,
+    Membership,
+    OneTimeToken,
+    SavedSearch,
+    Follow,
+    Seen,
+)
 """Rows that are about nobody else."""
 
 
@@ -39,8 +54,9 @@ def erase_user(actor: Actor | None, user_id: int) -> str:
     """Erase a person for good; gives the name they have from now on. A last mail tells them.
 
     Gone are name, address, password, second factors, passkeys, tokens, accounts at a provider, sessions, groups, own
-    permissions, time zone and mails, and from where and with what program they downloaded. What they downloaded and did
-    stays, under that name; links they made count for nothing, as those of disabled people do. The address is free.
+    permissions, time zone, saved searches, what they follow and have seen, mails, and from where and with what program
+    they downloaded. What they downloaded and did stays, under that name; links they made count for nothing, as those of
+    disabled people do. The address is free.
 
     Raises Conflict for one's own account and for who is erased already, LastAdministrator when nobody would be left to
     run the portal.
@@ -89,4 +105,5 @@ def _forget(user: User) -> None:
     whose = AuditPerson.user_id == user.id
     db.session.execute(update(AuditPerson).where(whose).values(name=None, email=None, salt=None))
     db.session.execute(update(Download).where(Download.user_id == user.id).values(network="", agent=""))
+    db.session.execute(update(Document).where(Document.responsible_id == user.id).values(responsible_id=None))
     db.session.execute(update(Ticket).where(Ticket.user_id == user.id).values(network=""))

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import exists, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal import audit, notices, schema
+from portal import audit, notices, schema, search
 from portal.errors import Conflict
 from portal.extensions import db, release_connection, settings, storage, transaction
 from portal.integrity import postgresql, sqlite
@@ -250,6 +250,7 @@ def _move_in(staged: Staged, manifest: Manifest, stamps: Stamps) -> None:
             _require_empty()
             staged.move_in(session)
             notices.park_waiting()
+            search.start_over()
             stamps.remember()
             made_at, documents = manifest.made_at, manifest.counts["documents"]
             audit.record_event("portal.restored", actor=None, made_at=made_at, documents=documents)

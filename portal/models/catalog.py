@@ -17,20 +17,25 @@ class Category(Base):
 
     __tablename__ = "categories"
     __table_args__ = (
-        UniqueConstraint("parent_id", "name", name="uq_categories_parent_id_name"),
         CheckConstraint("id <> parent_id", name="not_its_own_parent"),
         CheckConstraint("depth BETWEEN 1 AND 64", name="depth"),
         CheckConstraint("document_count >= 0", name="document_count"),
+        CheckConstraint("expiry_days >= 0", name="expiry_days"),
+        Index("uq_categories_live_path", "path", unique=True,
+              sqlite_where=text("trashed_at IS NULL"), postgresql_where=text("trashed_at IS NULL")),
+        Index("ix_categories_parent_id", "parent_id"),
+        Index("ix_categories_trashed_at", "trashed_at", sqlite_where=text("trashed_at IS NOT NULL"),
+              postgresql_where=text("trashed_at IS NOT NULL")),
         {"sqlite_autoincrement": True},
-    )
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
     name: Mapped[str] = mapped_column(String(100))
     description: Mapped[str] = mapped_column(Text, default="")
-    path: Mapped[str] = mapped_column(Text, unique=True)
-    """Such as ``reports/2018/feb``."""
+    path: Mapped[str] = mapped_column(Text)
+    """Such as ``reports/2018/feb``; unique among those that are not in the trash."""
     lineage: Mapped[str | None] = mapped_column(Text, unique=True)
     """Ids from the root down, such as ``/1/7/12/``; None only between insert and the id being known."""
     depth: Mapped[int]
@@ -38,6 +43,11 @@ class Category(Base):
     """Grants from above end here."""
     document_count: Mapped[int] = mapped_column(default=0)
     """Live documents directly in it, kept by the writers."""
+    allowed_types: Mapped[str | None] = mapped_column(Text)
+    """Endings that may be put in, without dots and with spaces between; "" for every one, None for what is above it."""
+    expiry_days: Mapped[int | None]
+    """How many days after its publication a new document expires; 0 for never, None for what is above it."""
+    trashed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
 
 
@@ -100,6 +110,10 @@ class Document(Base):
         Index("ix_documents_trashed_at", "trashed_at", sqlite_where=text("trashed_at IS NOT NULL"),
               postgresql_where=text("trashed_at IS NOT NULL")),
         Index("ix_documents_current_version_id", "current_version_id"),
+        Index("ix_documents_reference", "reference", sqlite_where=text("reference <> ''"),
+              postgresql_where=text("reference <> ''")),
+        Index("ix_documents_responsible_id", "responsible_id", sqlite_where=text("responsible_id IS NOT NULL"),
+              postgresql_where=text("responsible_id IS NOT NULL")),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 
@@ -109,8 +123,14 @@ class Document(Base):
     title: Mapped[str] = mapped_column(String(300))
     filename: Mapped[str] = mapped_column(String(255))
     description: Mapped[str] = mapped_column(Text, default="")
+    reference: Mapped[str] = mapped_column(String(100), default="")
+    """The code the organisation itself knows it by, such as a file number; "" for none, and not unique."""
+    responsible_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """Whom readers may ask about it."""
     search_text: Mapped[str] = mapped_column(Text)
     """Title and filename, NFKC and casefolded: what words are looked up in."""
+    search_key: Mapped[int | None] = mapped_column(BigInteger)
+    """Under which number the index of words has it, see ``portal.search``; None while it is not in it."""
     current_version_id: Mapped[int | None] = mapped_column(
         ForeignKey("versions.id", name="fk_documents_current_version_id", use_alter=True)
     )
@@ -159,6 +179,7 @@ class Version(Verified, Base):
             name="whole_place",
         ),
         Index("ix_versions_blob_id", "blob_id"),
+        Index("ix_versions_sha256", "sha256"),
         Index("ix_versions_source_id_path", "source_id", "source_path"),
         Index("ix_versions_wanted_at", "wanted_at", sqlite_where=text("wanted_at IS NOT NULL"),
               postgresql_where=text("wanted_at IS NOT NULL")),
@@ -173,6 +194,8 @@ class Version(Verified, Base):
     filename: Mapped[str] = mapped_column(String(255))
     """The document's filename when this version came; a pinned version keeps its own."""
     note: Mapped[str] = mapped_column(Text, default="")
+    restored_from_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))
+    """The older version whose bytes these are, when it was made by bringing that one back."""
     content_type: Mapped[str] = mapped_column(String(150))
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
@@ -219,5 +242,7 @@ class SourceDirectory(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"), unique=True)
     directory: Mapped[str] = mapped_column(Text)
+    ignored: Mapped[str] = mapped_column(Text, default="")
+    """Patterns of paths that are left out, one a line, as in a ``.gitignore``."""
     scanned_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
