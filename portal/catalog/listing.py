@@ -115,6 +115,13 @@ def list_documents(
     return DocumentPage(rows, _cursor(rows[-1]) if len(found) > limit else None)
 
 
+def list_by_ids(actor: Actor, ids: Sequence[int]) -> list[DocumentRow]:
+    """Those of the documents that the person may read now, in the order of the ids; at most a few pages of them."""
+    statement = access.readable(_rows().where(Document.id.in_(ids)), actor)
+    found = {row.id: row for row in (DocumentRow(*row) for row in db.session.execute(statement))}
+    return _with_states(actor, [found[document_id] for document_id in dict.fromkeys(ids) if document_id in found], None)
+
+
 def list_unpublished(actor: Actor, category: Category | None = None, limit: int = PAGE) -> list[DocumentRow]:
     """Drafts, scheduled and expired documents the person may publish, the newest first."""
     pending = or_(Document.published_at.is_(None), Document.published_at > db_now(), Document.expires_at <= db_now())

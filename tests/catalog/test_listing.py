@@ -14,6 +14,7 @@ from portal.catalog import (
     DocumentRow,
     change_document,
     find_category,
+    list_by_ids,
     list_documents,
     list_new,
     list_shown,
@@ -306,6 +307,18 @@ def test_a_page_costs_two_statements_whatever_its_length(house: House, statement
     list_documents(house.reader)
 
     assert len([statement for statement in statements if statement.startswith(("SELECT", "WITH"))]) == 2
+
+
+def test_chosen_documents_come_in_the_order_chosen_and_only_to_who_may_read_them(house: House) -> None:
+    ids = {name: document.id for name, document in everything(house).items()}
+    elsewhere = put(makers.category("elsewhere"), "elsewhere").id
+    have(house.reader, db.session.get_one(Document, ids["out"]))
+    chosen = [ids["ending"], elsewhere, ids["draft"], ids["out"], ids["ending"], 4711]
+
+    assert names(list_by_ids(house.reader, chosen)) == ["ending", "out"]
+    assert [row.state for row in list_by_ids(house.reader, chosen)] == ["none", "has"]
+    assert names(list_by_ids(house.publisher, chosen)) == ["ending", "draft", "out"]
+    assert list_by_ids(house.reader, []) == []
 
 
 def test_the_trash_shows_what_a_publisher_can_bring_back(house: House) -> None:
