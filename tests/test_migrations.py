@@ -59,7 +59,7 @@ NOBODY: dict[str, Any] = {"group_id": None, "user_id": None, "is_everyone": Fals
 VALUES: dict[str, list[dict[str, Any]]] = {
     "audit_events": [{"seal_seq": None}, {"seal_seq": 1}, {"seal_seq": 2}],
     "blobs": [{"sha256": digest} for digest in DIGESTS],
-    "bulk_edits": [{"state": "running"}, {"state": "done"}, {"state": "stopped"}],
+    "bulk_edits": [{"state": "planned"}, {"state": "running"}, {"state": "done"}],
     "bulk_items": [{"outcome": None}, {"outcome": "changed"}, {"outcome": "refused"}],
     "categories": [
         {"parent_id": None, "depth": 1, "trashed_at": None},

@@ -197,7 +197,7 @@ def _add_bulk() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("closed_at", MOMENT, nullable=True),
-        sa.CheckConstraint("state IN ('running', 'done', 'stopped')", name=op.f("ck_bulk_edits_state")),
+        sa.CheckConstraint("state IN ('planned', 'running', 'done', 'stopped')", name=op.f("ck_bulk_edits_state")),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_bulk_edits_created_by_id"),
         sa.PrimaryKeyConstraint("id", name="pk_bulk_edits"),
         sqlite_autoincrement=True,

@@ -14,7 +14,7 @@ class BulkEdit(Base):
 
     __tablename__ = "bulk_edits"
     __table_args__ = (
-        CheckConstraint("state IN ('running', 'done', 'stopped')", name="state"),
+        CheckConstraint("state IN ('planned', 'running', 'done', 'stopped')", name="state"),
         Index("ix_bulk_edits_created_by_id", "created_by_id"),
         Index("ix_bulk_edits_running", "id", sqlite_where=text("state = 'running'"),
               postgresql_where=text("state = 'running'")),
@@ -25,8 +25,9 @@ class BulkEdit(Base):
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     """Who asked for it; what they may do is asked anew for every document."""
     changes: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What to change, as ``portal.catalog`` reads and writes it."""
-    state: Mapped[str] = mapped_column(String(10), default="running")
+    """What to change, as ``portal.catalog`` reads and writes it; nothing while nobody has said."""
+    state: Mapped[str] = mapped_column(String(10), default="planned")
+    """``planned`` while its maker looks at what it would do; such a one goes by itself after a day."""
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     closed_at: Mapped[datetime | None]
 
