@@ -13,6 +13,10 @@ MEMBERS = int(os.environ.get("BENCH_MEMBERS", "100000"))
 """How many documents the largest zip has; the most a zip may have."""
 PEOPLE = int(os.environ.get("BENCH_PEOPLE", "100000"))
 """How many people the larger of two portals has; the smaller one has a hundredth of them."""
+DOCUMENTS = int(os.environ.get("BENCH_DOCUMENTS", "1000000"))
+"""How many documents the larger of two catalogs has; the smaller one has a hundredth of them."""
+KEEP = os.environ.get("BENCH_KEEP", "")
+"""A directory in which filled catalogs are kept from one run to the next; "" makes them anew each time."""
 DATABASE = os.environ.get("BENCH_DATABASE", "sqlite")
 """``sqlite`` or ``postgresql``: what the portal keeps its ledger in."""
 
