@@ -1,8 +1,8 @@
-"""Documents and their versions: put in, changed, moved, trashed and brought back."""
+"""Documents and their versions: put in, moved, trashed and brought back."""
 
 import uuid as uuids
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -12,10 +12,14 @@ from portal import access, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
+from portal.catalog.moments import require_order
 from portal.catalog.neighbours import find_live, fit_extension, free_filename
-from portal.catalog.telling import record_changes, record_document, said_of
-from portal.catalog.texts import require_text, require_title
-from portal.errors import BadInput, Conflict, DocumentNotFound, NameTaken
+from portal.catalog.responsible import require_live
+from portal.catalog.tags import require_tags, write_tags
+from portal.catalog.telling import record_document
+from portal.catalog.texts import require_reference, require_text, require_title
+from portal.catalog.values import write_values
+from portal.errors import Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
 from portal.models import PUBLISH, Category, Document, db_now
 
@@ -32,6 +36,12 @@ class Facts:
     note: str = ""
     is_draft: bool = False
     published_at: datetime | None = None
+    expires_at: datetime | None = None
+    reference: str = ""
+    responsible_id: int | None = None
+    tags: Sequence[str] = ()
+    fields: Mapping[int, str] = field(default_factory=dict)
+    """Field to what stands in it, of what the category asks for."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def add_version(actor: Actor | None, document_id: int, filename: str, content: C
     """A new version of a document, whose filename stays; ``unchanged`` when the bytes are those it has."""
     filename = filenames.clean(filename)
     with transaction():
-        document = _hold_live(actor, document_id)
+        document = hold_live(actor, document_id)
         if filenames.extension(filename) != filenames.extension(document.filename):
             filename = fit_extension(document, filename)
         else:
@@ -94,53 +104,10 @@ def add_version(actor: Actor | None, document_id: int, filename: str, content: C
         return _put_version(actor, document, filename, content, note)
 
 
-def change_document(
-    actor: Actor | None,
-    document_id: int,
-    *,
-    title: str,
-    filename: str,
-    description: str,
-    published_at: datetime | None,
-    expires_at: datetime | None,
-) -> Document:
-    """Change what is said about a document. Raises NameTaken when a neighbour has the filename.
-
-    The log gets an event for each kind of change, and none when all stays as it is.
-    """
-    title, filename = require_title(title), filenames.clean(filename)
-    description = require_text(description, "description")
-    _require_order(published_at, expires_at)
-    with transaction() as session:
-        document = _hold_live(actor, document_id)
-        other = find_live(document.category_id, filename)
-        if other is not None and other.id != document_id:
-            raise NameTaken(f"There is already a document called {filename} here.", field="filename")
-        before, now = said_of(document), session.scalars(select(db_now())).one()
-        document.title, document.filename = title, filename
-        document.description = description
-        document.published_at, document.expires_at = published_at, expires_at
-        document.search_text = search.text_of(title, filename)
-        record_changes(actor, document, before, now)
-    return document
-
-
-def publish_document(actor: Actor | None, document_id: int) -> Document:
-    """Let readers see a draft or a scheduled document from now on; what was published already keeps its date."""
-    with transaction() as session:
-        document = _hold_live(actor, document_id)
-        before, now = said_of(document), session.scalars(select(db_now())).one()
-        if document.published_at is None or document.published_at > now:
-            _require_order(now, document.expires_at)
-            document.published_at = now
-            record_changes(actor, document, before, now)
-    return document
-
-
 def move_document(actor: Actor | None, document_id: int, category_id: int) -> Document:
     """Shelve a document elsewhere; links and tickets follow it, for they know its id. Needs ``publish`` on both."""
     with transaction():
-        document = _hold_live(actor, document_id, category_id)
+        document = hold_live(actor, document_id, category_id)
         target = _require(actor, category_id, PUBLISH)
         if document.category_id == category_id:
             return document
@@ -158,7 +125,7 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
 def trash_document(actor: Actor | None, document_id: int) -> None:
     """Put a document into the trash: gone for readers at once, its name free again, its bytes kept."""
     with transaction() as session:
-        document = _hold_live(actor, document_id)
+        document = hold_live(actor, document_id)
         document.trashed_at = session.scalars(select(db_now())).one()
         change_count(document.category_id, -1)
         record_document(actor, "document.trashed", document)
@@ -220,18 +187,13 @@ def _hold(document_id: int, *shelves: int) -> Document:
     return session.get_one(Document, document_id, populate_existing=True)
 
 
-def _hold_live(actor: Actor | None, document_id: int, *shelves: int) -> Document:
-    """The same for a document that is not in the trash, for somebody who may publish it."""
+def hold_live(actor: Actor | None, document_id: int, *shelves: int) -> Document:
+    """A document that is not in the trash, for somebody who may publish it, once nobody else can write to it."""
     document = _hold(document_id, *shelves)
     if document.trashed_at is not None:
         raise DocumentNotFound
     require_publisher(actor, document)
     return document
-
-
-def _require_order(published_at: datetime | None, expires_at: datetime | None) -> None:
-    if published_at and expires_at and expires_at <= published_at:
-        raise BadInput("A document cannot expire before it is published.", field="expires_at")
 
 
 def _require(actor: Actor | None, category_id: int, permission: int) -> Category:
@@ -242,20 +204,28 @@ def _require(actor: Actor | None, category_id: int, permission: int) -> Category
 
 def _put_new(actor: Actor | None, category: Category, filename: str, content: Content, facts: Facts) -> Outcome:
     session = db.session()
-    title = require_title(facts.title or filenames.title_of(filename))
+    title, tags = require_title(facts.title or filenames.title_of(filename)), require_tags(facts.tags)
     now = session.scalars(select(db_now())).one()
+    published_at = None if facts.is_draft else facts.published_at or now
+    require_order(published_at, facts.expires_at)
     document = Document(
         category_id=category.id,
         title=title,
         filename=filename,
         description=require_text(facts.description, "description"),
+        reference=require_reference(facts.reference),
+        responsible_id=require_live(facts.responsible_id),
         search_text=search.text_of(title, filename),
-        published_at=None if facts.is_draft else facts.published_at or now,
+        published_at=published_at,
+        expires_at=facts.expires_at,
         created_by_id=actor.user_id if actor else None,
     )
     session.add(document)
     session.flush()
     attach(actor, document, filename, content, facts.note)
+    if tags:
+        write_tags(document.id, tags)
+    write_values(document, facts.fields)
     change_count(category.id, +1)
     record_document(actor, "document.added", document, sha256=content.sha256)
     return _outcome(document, "added")

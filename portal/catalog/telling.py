@@ -1,5 +1,6 @@
 """What the log says of a change to a document: each thing that changed is one event, and nothing changed is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,31 +9,48 @@ from portal import audit
 from portal.actors import Actor
 from portal.models import Document
 
+WORDS = ("title", "filename", "description", "reference", "responsible_id")
+"""What a change of is one event, which names them."""
+
 
 @dataclass(frozen=True)
 class Said:
     """What is said about a document, as it was before a change."""
 
-    words: tuple[str, str, str]
+    words: dict[str, object]
     published_at: datetime | None
     expires_at: datetime | None
 
 
 def said_of(document: Document) -> Said:
     """What is said about a document now."""
-    words = (document.title, document.filename, document.description)
+    words = {name: getattr(document, name) for name in WORDS}
     return Said(words, document.published_at, document.expires_at)
 
 
-def record_changes(actor: Actor | None, document: Document, before: Said, now: datetime) -> None:
-    """Write down what is said otherwise than ``before``; ``now`` tells published from scheduled."""
+def record_changes(
+    actor: Actor | None,
+    document: Document,
+    before: Said,
+    now: datetime,
+    *,
+    is_tagged: bool = False,
+    fields: Sequence[str] = (),
+) -> bool:
+    """Write down what is said otherwise than ``before``; whether anything is.
+
+    ``now`` tells published from scheduled, ``is_tagged`` says that the tags changed, ``fields`` names the fields that
+    did. What stands in them is no part of the log: it may be about a person.
+    """
     after = said_of(document)
-    if after.words != before.words:
-        record_document(actor, "document.changed", document)
+    what = [name for name in WORDS if after.words[name] != before.words[name]] + ["tags"] * is_tagged
+    if what or fields:
+        record_document(actor, "document.changed", document, what=what, **({"fields": list(fields)} if fields else {}))
     if after.published_at != before.published_at:
         _record_publication(actor, document, now)
     if after.expires_at != before.expires_at:
         _record_end(actor, document)
+    return bool(fields) or is_tagged or after != before
 
 
 def record_document(actor: Actor | None, action: str, document: Document, **details: Any) -> None:

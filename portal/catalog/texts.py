@@ -5,6 +5,7 @@ import unicodedata
 from portal.errors import BadInput
 
 TITLE_LENGTH = 300
+REFERENCE_LENGTH = 100
 TEXT_LENGTH = 10_000
 
 
@@ -14,6 +15,19 @@ def require_title(title: str) -> str:
     if not title or not _fits(title, TITLE_LENGTH):
         raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.", field="title")
     return _normal(title)
+
+
+def require_line(text: str, most: int, field: str) -> str:
+    """A text on one line as stored, "" for none. Raises BadInput when it is too long or has control characters."""
+    text = " ".join(text.split())
+    if not _fits(text, most):
+        raise BadInput(f"This has at most {most} characters that can be seen.", field=field)
+    return _normal(text)
+
+
+def require_reference(reference: str) -> str:
+    """A reference code as stored, "" for none. Raises BadInput like ``require_line``."""
+    return require_line(reference, REFERENCE_LENGTH, "reference")
 
 
 def require_text(text: str, field: str) -> str:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from portal.accounts import erased_name
 from portal.audit import EventRow, Named
 from portal.models import AuditEvent
-from portal.views.admin.wording import ADDRESSES, METHODS, OF_THEIR_OWN, SENTENCES
+from portal.views.admin.wording import ADDRESSES, FACTS, METHODS, OF_THEIR_OWN, SENTENCES
 from portal.views.pages import full_moment
 
 SEEN_AS = "{}, while seeing the portal as {}"
@@ -32,6 +32,7 @@ def sentence(row: EventRow) -> Markup:
         source=_path(event, "from_path"),
         target=_path(event, "to_path"),
         before=Markup(", which was {} before").format(_path(event, "from_path")) if _has_moved(event) else "",
+        what=_what(event),
         action=words_of(event.action),
         permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
         of=event.details.get("of", ""),
@@ -45,6 +46,13 @@ def sentence(row: EventRow) -> Markup:
         days=event.details.get("days", ""),
     )
     return said if row.seen is None else Markup(SEEN_AS).format(said, _name(row.seen))  # noqa: S704
+
+
+def _what(event: AuditEvent) -> Markup:
+    """What was said otherwise, after a colon; "" for an event from before the log said what."""
+    words = [Markup("{}").format(FACTS.get(name, name)) for name in event.details.get("what", [])]
+    words += [Markup('“<span dir="auto">{}</span>”').format(name) for name in event.details.get("fields", [])]
+    return Markup(": {}").format(Markup(", ").join(words)) if words else Markup("")
 
 
 def _mails(count: int) -> str:

@@ -15,7 +15,7 @@ SENTENCES = {
     "category.sealed": "{who} sealed {thing}: permissions from above end there",
     "category.unsealed": "{who} opened the seal of {thing}",
     "document.added": "{who} added {thing}",
-    "document.changed": "{who} changed what is said about {thing}",
+    "document.changed": "{who} changed what is said about {thing}{what}",
     "document.end_removed": "{who} let readers see {thing} without an end",
     "document.end_set": "{who} let readers see {thing} only until {at}",
     "document.moved": "{who} moved {thing} from {source} to {target}",
@@ -81,6 +81,16 @@ SENTENCES = {
     "view.started": "{who} began to see the portal as {whom}",
 }
 """``who`` did it, to ``thing``, which is named as it was called then; ``whom`` is a person, a group or everyone."""
+
+FACTS = {
+    "title": "title",
+    "filename": "filename",
+    "description": "description",
+    "reference": "reference",
+    "responsible_id": "responsible person",
+    "tags": "tags",
+}
+"""What is said about a document, as the details of the event have it."""
 
 METHODS = {
     "password": "a password",

@@ -1,0 +1,135 @@
+"""What is said about a document: its words and dates, its tags, and what its category asks for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final, Literal
+
+from sqlalchemy import select
+
+from portal import filenames, search
+from portal.actors import Actor
+from portal.catalog.documents import hold_live
+from portal.catalog.moments import require_order
+from portal.catalog.neighbours import find_live
+from portal.catalog.responsible import require_live
+from portal.catalog.tags import list_tags, require_tags, write_tags
+from portal.catalog.telling import record_changes, said_of
+from portal.catalog.texts import require_reference, require_text, require_title
+from portal.catalog.values import write_values
+from portal.errors import NameTaken
+from portal.extensions import transaction
+from portal.models import Document, db_now
+
+
+class Kept(Enum):
+    """Of a fact that is not changed: None would empty it."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Kept.KEEP
+Keep = Literal[Kept.KEEP]
+
+
+def change_document(
+    actor: Actor | None,
+    document_id: int,
+    *,
+    title: str | Keep = KEEP,
+    filename: str | Keep = KEEP,
+    description: str | Keep = KEEP,
+    reference: str | Keep = KEEP,
+    responsible_id: int | Keep | None = KEEP,
+    published_at: datetime | Keep | None = KEEP,
+    expires_at: datetime | Keep | None = KEEP,
+    tags: Sequence[str] | Keep = KEEP,
+    fields: Mapping[int, str] | None = None,
+) -> Document:
+    """Change what is said about a document; what is left out stays as it is. ``fields`` is field to what stands in it.
+
+    Raises NameTaken when a neighbour has the filename, BadInput for a value that cannot be. The log gets an event for
+    each kind of change, and none when all stays as it is.
+    """
+    columns: dict[str, object] = {"published_at": published_at, "expires_at": expires_at}
+    columns["title"] = title if title is KEEP else require_title(title)
+    columns["filename"] = filename if filename is KEEP else filenames.clean(filename)
+    columns["description"] = description if description is KEEP else require_text(description, "description")
+    columns["reference"] = reference if reference is KEEP else require_reference(reference)
+    columns["responsible_id"] = responsible_id
+    wanted = None if tags is KEEP else require_tags(tags)
+    with transaction():
+        document = hold_live(actor, document_id)
+        _describe(actor, document, columns, wanted, fields or {})
+    return document
+
+
+def publish_document(actor: Actor | None, document_id: int) -> Document:
+    """Let readers see a draft or a scheduled document from now on; what was published already keeps its date."""
+    with transaction() as session:
+        document = hold_live(actor, document_id)
+        now = session.scalars(select(db_now())).one()
+        if document.published_at is None or document.published_at > now:
+            _describe(actor, document, {"published_at": now})
+    return document
+
+
+def change_tags(actor: Actor | None, document_id: int, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
+    """Give a document more tags and take others away, whatever their spelling; whether that changed anything.
+
+    Raises BadInput for a tag that cannot be, and for more than a document may have.
+    """
+    fresh, gone = require_tags(add), {search.folded(" ".join(name.split())) for name in remove}
+    with transaction():
+        document = hold_live(actor, document_id)
+        had = {tag.name_key: tag.name for tag in list_tags([document_id]).get(document_id, [])}
+        kept = {key: name for key, name in had.items() if key not in gone}
+        return _describe(actor, document, tags=require_tags((kept | fresh).values()))
+
+
+def set_tags(actor: Actor | None, document_id: int, names: Iterable[str]) -> bool:
+    """Give a document these tags and no others; whether that changed anything. Raises like ``change_tags``."""
+    tags = require_tags(names)
+    with transaction():
+        return _describe(actor, hold_live(actor, document_id), tags=tags)
+
+
+def change_fields(actor: Actor | None, document_id: int, values: Mapping[int, str]) -> bool:
+    """Write into fields that the category of a document asks for, "" to empty one; whether that changed anything.
+
+    Raises BadInput with the field (``name_of_field``) for what it does not take, and for one that is not asked for.
+    """
+    with transaction():
+        return _describe(actor, hold_live(actor, document_id), fields=values)
+
+
+def _describe(
+    actor: Actor | None,
+    document: Document,
+    columns: Mapping[str, Any] | None = None,
+    tags: dict[str, str] | None = None,
+    fields: Mapping[int, str] | None = None,
+) -> bool:
+    """Change a document that is held, have the log say what, and the index follow; whether anything changed."""
+    with transaction() as session:
+        now = session.scalars(select(db_now())).one()
+        before, found = said_of(document), {key: value for key, value in (columns or {}).items() if value is not KEEP}
+        _write_columns(document, {key: value for key, value in found.items() if value != getattr(document, key)})
+        is_tagged = tags is not None and write_tags(document.id, tags)
+        names = write_values(document, fields or {})
+        has_changed = record_changes(actor, document, before, now, is_tagged=is_tagged, fields=names)
+        if has_changed:
+            search.queue_documents(Document.id == document.id)
+    return has_changed
+
+
+def _write_columns(document: Document, changed: Mapping[str, Any]) -> None:
+    if "responsible_id" in changed:
+        require_live(changed["responsible_id"])
+    if "filename" in changed and find_live(document.category_id, changed["filename"]) is not None:
+        raise NameTaken(f"There is already a document called {changed['filename']} here.", field="filename")
+    for name, value in changed.items():
+        setattr(document, name, value)
+    if "published_at" in changed or "expires_at" in changed:
+        require_order(document.published_at, document.expires_at)
+    document.search_text = search.text_of(document.title, document.filename)

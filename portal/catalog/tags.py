@@ -1,0 +1,113 @@
+"""Tags: words that documents of any category are marked with, made when they are first used."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from portal import access, search
+from portal.actors import Actor
+from portal.errors import BadInput
+from portal.extensions import db, lock_on
+from portal.models import Document, DocumentTag, Tag
+
+TAG_LENGTH = 60
+KEY_LENGTH = 240
+MOST_TAGS = 30
+"""Of one document."""
+LOOKED_AT = 1_000
+"""So many of the newest documents of a person say which tags they are offered."""
+OFFERED = 200
+_UNNAMEABLE = re.compile('[,:"“”„]')
+"""What parts tags, and what a search could not name in one."""
+_MAKING = "tags"
+"""What whoever makes a tag queues on, so that two cannot wait for each other's."""
+
+
+def split_tags(text: str) -> list[str]:
+    """The tags of a text field: what stands between commas and line breaks."""
+    return [name.strip() for name in re.split(r"[,\r\n]+", text) if name.strip()]
+
+
+def require_tags(names: Iterable[str]) -> dict[str, str]:
+    """Key to name of each, as stored; two spellings are one tag. Raises BadInput for a name that cannot be one, and for
+    too many.
+    """
+    found: dict[str, str] = {}
+    for name in map(_require_name, names):
+        found.setdefault(search.folded(name), name)
+    if len(found) > MOST_TAGS:
+        raise BadInput(f"A document has at most {MOST_TAGS} tags.", field="tags")
+    return found
+
+
+def ensure_tags(tags: dict[str, str]) -> dict[str, int]:
+    """Key to id of each, made where there is none. Inside a transaction.
+
+    Whoever describes several documents in one transaction calls it for all their tags first.
+    """
+    found = _find(tags)
+    missing = sorted(set(tags) - set(found))
+    if missing:
+        lock_on(_MAKING)
+        session = db.session()
+        make = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
+        rows = [{"name": tags[key], "name_key": key} for key in missing]
+        session.execute(make(Tag).on_conflict_do_nothing(index_elements=["name_key"]), rows)
+        found |= _find(missing)
+    return found
+
+
+def write_tags(document_id: int, tags: dict[str, str]) -> bool:
+    """Give a document these tags and no others; whether that changed anything. Inside a transaction that holds it."""
+    wanted = set(ensure_tags(tags).values())
+    had = set(db.session.scalars(select(DocumentTag.tag_id).where(DocumentTag.document_id == document_id)))
+    gone, fresh = had - wanted, wanted - had
+    if gone:
+        these = (DocumentTag.document_id == document_id, DocumentTag.tag_id.in_(gone))
+        db.session.execute(delete(DocumentTag).where(*these))
+    if fresh:
+        rows = [{"document_id": document_id, "tag_id": tag_id} for tag_id in sorted(fresh)]
+        db.session.execute(insert(DocumentTag), rows)
+    return bool(gone or fresh)
+
+
+def list_tags(document_ids: Iterable[int]) -> dict[int, list[Tag]]:
+    """Document to its tags, in alphabetical order; documents without any are left out."""
+    statement = select(DocumentTag.document_id, Tag).join(Tag, Tag.id == DocumentTag.tag_id)
+    statement = statement.where(DocumentTag.document_id.in_(list(document_ids))).order_by(Tag.name_key)
+    found: dict[int, list[Tag]] = defaultdict(list)
+    for document_id, tag in db.session.execute(statement):
+        found[document_id].append(tag)
+    return dict(found)
+
+
+def list_offered_tags(actor: Actor) -> Sequence[str]:
+    """Names of tags to choose from: those of the newest documents the person may read, in alphabetical order."""
+    newest = access.readable(select(Document.id), actor).order_by(Document.id.desc()).limit(LOOKED_AT).subquery()
+    used = select(DocumentTag.tag_id).join(newest, newest.c.id == DocumentTag.document_id)
+    statement = select(Tag.name).where(Tag.id.in_(used)).order_by(Tag.name_key).limit(OFFERED)
+    return db.session.scalars(statement).all()
+
+
+def _require_name(name: str) -> str:
+    # Measured before normalising, which takes quadratic time, and after it, for some characters become several.
+    name = " ".join(name.split())
+    if len(name) <= TAG_LENGTH:
+        name = unicodedata.normalize("NFC", name)
+    if not name or len(name) > TAG_LENGTH or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name):
+        raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters that can be seen.", field="tags")
+    if _UNNAMEABLE.search(name):
+        raise BadInput(f"A tag has no commas, colons or quotes in it: “{name}”.", field="tags")
+    if not 0 < len(search.folded(name).strip()) <= KEY_LENGTH:
+        raise BadInput(f"A tag has 1 to {TAG_LENGTH} characters that can be seen.", field="tags")
+    return name
+
+
+def _find(keys: Iterable[str]) -> dict[str, int]:
+    statement = select(Tag.name_key, Tag.id).where(Tag.name_key.in_(list(keys)))
+    return dict(db.session.execute(statement).all())
