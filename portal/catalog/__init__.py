@@ -15,6 +15,7 @@ from portal.catalog.categories import (
     within,
 )
 from portal.catalog.contents import Content, get_version
+from portal.catalog.copies import Copy, find_copies, find_copy, parse_sha256
 from portal.catalog.describing import (
     KEEP,
     change_document,
@@ -63,10 +64,10 @@ from portal.catalog.listing import (
     list_by_ids,
     list_documents,
     list_new,
+    list_outdated,
     list_shown,
     list_trash,
     list_unpublished,
-    list_versions,
     tree,
     versions_had,
 )
@@ -87,6 +88,7 @@ from portal.catalog.refs import Ref, parse_id, parse_ref
 from portal.catalog.responsible import find_responsible, list_offered_people
 from portal.catalog.tags import ensure_tags, list_offered_tags, list_tags, require_tags, split_tags
 from portal.catalog.values import choices_of, list_fields, list_values, name_of_field, require_value
+from portal.catalog.versions import Successor, VersionRow, get_pinned, is_purged, list_versions, restore_version
 
 __all__ = [
     "KEEP",
@@ -94,6 +96,7 @@ __all__ = [
     "PERMISSIONS",
     "Branch",
     "Content",
+    "Copy",
     "DocumentPage",
     "DocumentRow",
     "Edition",
@@ -108,6 +111,8 @@ __all__ = [
     "Reasons",
     "Ref",
     "SeenCategory",
+    "Successor",
+    "VersionRow",
     "add_category",
     "add_grant",
     "add_version",
@@ -123,6 +128,8 @@ __all__ = [
     "explain_document",
     "find_at_path",
     "find_category",
+    "find_copies",
+    "find_copy",
     "find_document",
     "find_edition",
     "find_in_door",
@@ -133,8 +140,10 @@ __all__ = [
     "get_category",
     "get_grant",
     "get_live",
+    "get_pinned",
     "get_version",
     "is_holder",
+    "is_purged",
     "list_ancestors",
     "list_by_ids",
     "list_children",
@@ -148,6 +157,7 @@ __all__ = [
     "list_new",
     "list_offered_people",
     "list_offered_tags",
+    "list_outdated",
     "list_packed",
     "list_packed_below",
     "list_seen",
@@ -162,6 +172,7 @@ __all__ = [
     "name_of_field",
     "parse_id",
     "parse_ref",
+    "parse_sha256",
     "publish_document",
     "put_document",
     "put_documents",
@@ -170,6 +181,7 @@ __all__ = [
     "require_tags",
     "require_value",
     "restore_document",
+    "restore_version",
     "seals_below",
     "set_tags",
     "size_below",

@@ -59,13 +59,25 @@ def follow(actor: Actor | None, document: Document, content: Content) -> None:
         db.session.execute(update(Version).where(Version.id == version.id).values(**place, **content.seen))
 
 
-def attach(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> None:
-    """Make them the current version of a document; inside a transaction that holds it."""
+def attach(
+    actor: Actor | None,
+    document: Document,
+    filename: str,
+    content: Content,
+    note: str,
+    *,
+    restored: Version | None = None,
+) -> None:
+    """Make them the current version of a document; inside a transaction that holds it.
+
+    ``restored`` is the older version they are of, when it is brought back.
+    """
     version = Version(
         document_id=document.id,
         number=document.version_count + 1,
         filename=filename,
         note=require_text(note, "note"),
+        restored_from_id=restored.id if restored is not None else None,
         content_type=content.content_type,
         size=content.size,
         sha256=content.sha256,

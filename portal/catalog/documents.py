@@ -21,7 +21,7 @@ from portal.catalog.texts import require_reference, require_text, require_title
 from portal.catalog.values import write_values
 from portal.errors import Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction
-from portal.models import PUBLISH, Category, Document, db_now
+from portal.models import PUBLISH, Category, Document, Version, db_now
 
 OnConflict = Literal["version", "rename", "refuse"]
 Kind = Literal["added", "versioned", "unchanged"]
@@ -79,7 +79,7 @@ def put_document(
         if existing is None:
             return _put_new(actor, category, filename, content, facts)
         if on_conflict == "version" or has(existing, content):
-            return _put_version(actor, existing, filename, content, facts.note)
+            return put_version(actor, existing, filename, content, facts.note)
         if on_conflict == "refuse":
             raise NameTaken(f"There is already a document called {filename} here.")
         return _put_new(actor, category, free_filename(category_id, filename), content, facts)
@@ -96,12 +96,7 @@ def add_version(actor: Actor | None, document_id: int, filename: str, content: C
     """A new version of a document, whose filename stays; ``unchanged`` when the bytes are those it has."""
     filename = filenames.clean(filename)
     with transaction():
-        document = hold_live(actor, document_id)
-        if filenames.extension(filename) != filenames.extension(document.filename):
-            filename = fit_extension(document, filename)
-        else:
-            filename = document.filename
-        return _put_version(actor, document, filename, content, note)
+        return put_version(actor, hold_live(actor, document_id), filename, content, note)
 
 
 def move_document(actor: Actor | None, document_id: int, category_id: int) -> Document:
@@ -231,14 +226,32 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     return _outcome(document, "added")
 
 
-def _put_version(actor: Actor | None, document: Document, filename: str, content: Content, note: str) -> Outcome:
+def put_version(
+    actor: Actor | None,
+    document: Document,
+    filename: str,
+    content: Content,
+    note: str,
+    *,
+    restored: Version | None = None,
+) -> Outcome:
+    """Make these bytes the newest version of a document that is held; ``restored`` is the older one they are of.
+
+    The document keeps its filename unless the bytes come with another ending.
+    """
     if has(document, content):
         follow(actor, document, content)
         return _outcome(document, "unchanged")
-    document.filename = filename
-    document.search_text = search.text_of(document.title, filename)
-    attach(actor, document, filename, content, note)
-    record_document(actor, "version.added", document, sha256=content.sha256, number=document.version_count)
+    if filenames.extension(filename) != filenames.extension(document.filename):
+        document.filename = fit_extension(document, filename)
+        document.search_text = search.text_of(document.title, document.filename)
+    attach(actor, document, document.filename, content, note, restored=restored)
+    search.queue_documents(Document.id == document.id)
+    said = {"sha256": content.sha256, "number": document.version_count}
+    if restored is None:
+        record_document(actor, "version.added", document, **said)
+    else:
+        record_document(actor, "version.restored", document, **said, restored=restored.number)
     return _outcome(document, "versioned")
 
 

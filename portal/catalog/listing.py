@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from portal import access, search
 from portal.actors import Actor
@@ -133,18 +133,29 @@ def list_unpublished(actor: Actor, category: Category | None = None, limit: int 
 
 
 def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[DocumentRow]:
-    """What was published since the last visit, or is newer than the version the person has; the newest first.
+    """What was published since the last visit and the person has no version of; the newest first.
 
-    Without ``since`` (a first visit) nothing is new, only newer. What the person has already is not in it.
+    Without ``since`` (a first visit) nothing is new.
     """
+    if actor.user_id is None or since is None:
+        return []
+    had = _had(actor.user_id).subquery()
+    statement = _rows().outerjoin(had, had.c.document_id == Document.id)
+    statement = statement.where(access.is_out(), had.c.number.is_(None), Document.published_at > since)
+    statement = access.readable(statement, actor)
+    statement = statement.order_by(Document.published_at.desc(), Document.id.desc()).limit(limit)
+    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], since)
+
+
+def list_outdated(actor: Actor, limit: int = PAGE) -> list[DocumentRow]:
+    """What the person has in a version that was replaced, and not in the newest one; the last replaced first."""
     if actor.user_id is None:
         return []
     had = _had(actor.user_id).subquery()
-    is_new = and_(had.c.number.is_(None), Document.published_at > since) if since is not None else false()
-    statement = _rows().outerjoin(had, had.c.document_id == Document.id)
-    statement = access.readable(statement.where(access.is_out(), or_(is_new, had.c.number < Version.number)), actor)
-    statement = statement.order_by(Document.published_at.desc(), Document.id.desc()).limit(limit)
-    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], since)
+    statement = _rows().join(had, had.c.document_id == Document.id)
+    statement = access.readable(statement.where(access.is_out(), had.c.number < Version.number), actor)
+    statement = statement.order_by(Version.created_at.desc(), Version.id.desc()).limit(limit)
+    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], None)
 
 
 def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> list[tuple[Document, Category]]:
@@ -165,13 +176,6 @@ def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> 
         reach = access.reachable(actor)
         statement = statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
     return [(document, category) for document, category in db.session.execute(statement)]
-
-
-def list_versions(document_id: int) -> list[tuple[Version, str | None]]:
-    """The versions of a document, the newest first, each with who published it."""
-    statement = select(Version, User.name).outerjoin(User, User.id == Version.created_by_id)
-    statement = statement.where(Version.document_id == document_id, Version.purged_at.is_(None))
-    return [(version, name) for version, name in db.session.execute(statement.order_by(Version.number.desc()))]
 
 
 def list_shown(actor: Actor, permission: int = 1) -> list[tuple[Category, int]]:

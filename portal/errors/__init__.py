@@ -25,6 +25,7 @@ from portal.errors.documents import (
     UploadRejected,
     UploadTooLarge,
     UploadTypeRejected,
+    VersionGone,
 )
 from portal.errors.kinds import (
     BadInput,
@@ -118,4 +119,5 @@ __all__ = [
     "UploadTooLarge",
     "UploadTypeRejected",
     "UserNotFound",
+    "VersionGone",
 ]

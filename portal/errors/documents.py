@@ -9,6 +9,13 @@ class DocumentNotFound(NotFound):
     sentence = "There is no such document."
 
 
+class VersionGone(PortalError):
+    """A version of a document the person may read, whose bytes were removed for good."""
+
+    status = 410
+    sentence = "The bytes of this version were removed for good. The page of the document has those that are left."
+
+
 class DownloadNotFound(NotFound):
     """No such row in the ledger, or not one for whoever asks to look at."""
 

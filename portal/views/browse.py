@@ -16,7 +16,7 @@ from portal.views.pages import render
 
 bp = Blueprint("browse", __name__)
 
-NEW, EARLIER, PENDING = 25, 12, 12
+NEW, EARLIER, PENDING, OUTDATED = 25, 12, 12, 12
 """How many rows the sections of the home page show at most."""
 
 
@@ -27,15 +27,18 @@ def home() -> str:
     who = person()
     fresh = catalog.list_new(who, who.visited_at, limit=NEW + 1)
     has_more = len(fresh) > NEW
-    new = {row.id for row in fresh}
+    outdated = catalog.list_outdated(who, limit=OUTDATED + 1)
+    above = {row.id for row in (*fresh, *outdated)}
     newest = catalog.list_documents(who, only_out=True, limit=NEW + EARLIER)
     has_any = any(row.has_version for row in newest.rows)
     return render(
         "browse/home.html",
         fresh=fresh[:NEW],
         has_more=has_more,
+        outdated=outdated[:OUTDATED],
+        has_more_outdated=len(outdated) > OUTDATED,
         pending=catalog.list_unpublished(who, limit=PENDING),
-        earlier=[] if has_more else [row for row in newest.rows if row.id not in new][:EARLIER],
+        earlier=[] if has_more else [row for row in newest.rows if row.id not in above][:EARLIER],
         has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
         since=who.visited_at,
         is_first_visit=not has_any and who.visited_at is None and not accounts.has_come_back(who.user_id or 0),

@@ -4,10 +4,11 @@ from flask import Blueprint, Response
 
 from portal import catalog
 from portal.accounts import SignedIn
-from portal.catalog import Edition, parse_id, parse_ref
+from portal.catalog import Edition, parse_ref
 from portal.downloads import claim_of
 from portal.errors import DocumentNotFound
 from portal.views.delivery import deliver
+from portal.views.documents import get_pinned
 from portal.views.guard import agent, allow, person
 
 bp = Blueprint("download", __name__)
@@ -28,11 +29,7 @@ def document(ref: str) -> Response:
 @allow("signed in", scope="read")
 def version(ref: str, number: str) -> Response:
     """One version of a document, pinned for ever."""
-    named, pinned = parse_ref(ref), parse_id(number)
-    if named is None or pinned is None:
-        raise DocumentNotFound
-    who = person()
-    return _send(who, catalog.find_readable(who, named, pinned))
+    return _send(person(), get_pinned(ref, number))
 
 
 @bp.get("/get-image/<name>", defaults={"door": "image"})

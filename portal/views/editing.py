@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import access, catalog, shares, uploads
 from portal.catalog import Facts, parse_ref
 from portal.catalog.texts import require_text
+from portal.catalog.versions import PAGE
 from portal.errors import (
     BadInput,
     BadRequest,
@@ -203,7 +204,7 @@ def _edit_page(document: Document, problem: PortalError | None = None) -> Respon
 
 
 def _versions_page(document: Document, problem: PortalError | None = None) -> Response:
-    rows = catalog.list_versions(document.id)
+    rows = catalog.list_versions(document.id, limit=PAGE)
     return house.show("admin/document_versions.html", document=document, versions=rows, problem=problem)
 
 

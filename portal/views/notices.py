@@ -59,6 +59,7 @@ SENTENCES = {
     "tokens-revoked": "All tokens of this person are revoked.",
     "version-added": "The new version is out. People download it from now on.",
     "version-known": "These are the bytes the document already has. No version was added.",
+    "version-restored": "The older version is the newest now. People download it from now on.",
     "viewing-stopped": "You see the portal as yourself again.",
 }
 

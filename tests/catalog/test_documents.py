@@ -210,7 +210,7 @@ def test_what_people_say_is_kept() -> None:
 
     document = get_live(outcome.document_id)
     assert (document.title, document.description, document.published_at) == ("Annual report", "first\nsecond", later)
-    assert list_versions(document.id)[0][0].note == "n"
+    assert list_versions(document.id)[0].version.note == "n"
 
 
 @SQLITE_ONLY
@@ -252,7 +252,7 @@ def test_a_new_version_keeps_the_name_of_the_document() -> None:
     outcome = add_version(None, first.document_id, "from my desk.pdf", TWO, "corrected")
 
     assert (outcome.kind, outcome.number, outcome.filename) == ("versioned", 2, "report.PDF")
-    assert [version.note for version, _ in list_versions(first.document_id)] == ["corrected", ""]
+    assert [row.version.note for row in list_versions(first.document_id)] == ["corrected", ""]
 
 
 @SQLITE_ONLY
@@ -514,7 +514,7 @@ def test_a_publisher_is_named_with_what_they_put_in() -> None:
     trash_document(makers.actor(user), outcome.document_id)
     restore_document(makers.actor(user), outcome.document_id)
 
-    assert list_versions(outcome.document_id)[0][1] == "Ada"
+    assert list_versions(outcome.document_id)[0].author == "Ada"
 
 
 def test_twenty_who_put_the_same_bytes_at_once_make_one_version(context: Flask) -> None:

@@ -17,6 +17,7 @@ from portal.catalog import (
     list_by_ids,
     list_documents,
     list_new,
+    list_outdated,
     list_shown,
     list_trash,
     list_unpublished,
@@ -242,7 +243,7 @@ def test_states_are_none_new_old_and_has(house: House) -> None:
     }  # fmt: skip
 
 
-def test_new_is_what_came_since_and_what_has_a_newer_version(house: House) -> None:
+def test_new_is_what_came_since_and_outdated_what_has_a_newer_version(house: House) -> None:
     since = makers.now(minutes=-5)
     long_ago = makers.now(days=-3)
     for name in ("before", "old", "had before"):
@@ -254,8 +255,33 @@ def test_new_is_what_came_since_and_what_has_a_newer_version(house: House) -> No
         have(house.reader, rows[name])
     put_document(None, house.shelf.id, "old", makers.content_of(b"second edition"))
 
-    assert {row.filename: row.state for row in list_new(house.reader, since)} == {"fresh": "new", "old": "old"}
-    assert {row.filename: row.state for row in list_new(house.reader, None)} == {"old": "old"}
+    assert {row.filename: row.state for row in list_new(house.reader, since)} == {"fresh": "new"}
+    assert list_new(house.reader, None) == []
+    assert [(row.filename, row.state, row.has_version, row.number) for row in list_outdated(house.reader)] == [
+        ("old", "old", 1, 2)
+    ]
+
+
+@SQLITE_ONLY
+def test_what_is_outdated_comes_in_the_order_it_was_replaced_in(house: House) -> None:
+    for name in ("first", "second", "third"):
+        have(house.reader, put(house.shelf, name))
+    for name in ("second", "first", "third"):
+        put_document(None, house.shelf.id, name, makers.content_of(b"second edition of " + name.encode()))
+
+    assert names(list_outdated(house.reader)) == ["third", "first", "second"]
+    assert names(list_outdated(house.reader, limit=1)) == ["third"]
+    assert list_outdated(Actor(user_id=None, kind="link")) == []
+
+
+@SQLITE_ONLY
+def test_nothing_is_outdated_that_the_person_may_not_read_any_more(house: House) -> None:
+    document = put(house.shelf, "a")
+    have(house.reader, document)
+    put_document(None, house.shelf.id, "a", makers.content_of(b"second edition"))
+    makers.change(document, published_at=None)
+
+    assert list_outdated(house.reader) == []
 
 
 @SQLITE_ONLY
@@ -353,7 +379,7 @@ def test_versions_come_newest_first_with_their_author(house: House) -> None:
     document = put(house.shelf, "a", b"1")
     put_document(house.publisher, house.shelf.id, "a", makers.content_of(b"2"))
 
-    assert [(version.number, author) for version, author in list_versions(document.id)] == [(2, "Publisher"), (1, None)]
+    assert [(row.version.number, row.author) for row in list_versions(document.id)] == [(2, "Publisher"), (1, None)]
 
 
 def labels(branches: list[Branch]) -> list[object]:

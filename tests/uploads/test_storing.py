@@ -202,7 +202,7 @@ def test_a_version_is_stored_with_its_note() -> None:
 
     assert (outcome.kind, outcome.number, outcome.filename) == ("versioned", 2, "a.pdf")
     assert bytes_of(first.document_id) == PDF + b"2"
-    assert list_versions(first.document_id)[0][0].note == "corrected"
+    assert list_versions(first.document_id)[0].version.note == "corrected"
 
 
 @SQLITE_ONLY

@@ -171,9 +171,9 @@ def test_a_newer_version_than_mine_needs_me_however_old_it_is(shelf: Shelf) -> N
     shelf.visited(days=5)
     page = shelf.look()
 
-    assert "One document is new for you" in page
+    assert "One of your documents has a newer version" in page
     assert "You have version 1" in page
-    assert "version 2 replaces the one you have" in page
+    assert "version 2 is out" in page
 
 
 @SQLITE_ONLY

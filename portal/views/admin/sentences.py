@@ -37,6 +37,7 @@ def sentence(row: EventRow) -> Markup:
         permission=PERMISSIONS.get(event.details.get("permission", ""), "see"),
         of=event.details.get("of", ""),
         number=event.details.get("number", ""),
+        restored=event.details.get("restored", ""),
         count=_mails(event.details.get("count", 0)),
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",

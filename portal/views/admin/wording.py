@@ -77,6 +77,7 @@ SENTENCES = {
     "user.password_changed": "{who} set the password of {whom}",
     "user.profile_changed": "{who} changed their own name or time zone",
     "version.added": "{who} published version {number} of {thing}",
+    "version.restored": "{who} brought version {restored} of {thing} back as version {number}",
     "view.ended": "{who} stopped seeing the portal as {whom}",
     "view.started": "{who} began to see the portal as {whom}",
 }
@@ -179,6 +180,7 @@ CHOICES = {
     "user.password_changed": "Password set",
     "user.profile_changed": "Own name or time zone changed",
     "version.added": "Version published",
+    "version.restored": "Version brought back",
     "view.ended": "Portal seen as somebody else: end",
     "view.started": "Portal seen as somebody else: begin",
 }
