@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from portal.settings import Settings
+from tests import ready
 
 START_SECONDS = 60
 FORM = "application/x-www-form-urlencoded"
@@ -41,7 +43,7 @@ def environment(settings: Settings) -> dict[str, str]:
 class Server:
     """A running portal; ``output`` is everything it has printed so far."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ready.Process
     port: int
     log: Path
 
@@ -70,9 +72,19 @@ class Server:
             return True  # it is just ending
 
     def kill(self) -> None:
-        """End it and its workers at once, as a power cut would."""
+        """End it and its workers at once, as a power cut would; then its port is free."""
+        workers = self.children
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        while any(_is_running(pid) for pid in workers):
+            time.sleep(0.01)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager
@@ -82,25 +94,21 @@ def serving(
     extra: Mapping[str, str] | None = None,
     program: str = "",
     has_worker: bool = False,
+    is_anew: bool = False,
 ) -> Iterator[Server]:
     """``portal serve`` on a free port of loopback, with its own process group; ``program`` is Python to run first.
 
-    Without the worker that sends mails, unless they are asked for.
+    Without the worker that sends mails, unless they are asked for. It is forked from a process that has imported the
+    portal, unless it is to start anew, as operators start it.
     """
     log = settings.data.parent / f"serve-{os.urandom(4).hex()}.log"
-    start = ["-c", f"{program}\nimport portal.cli\nportal.cli.main()"] if program else ["-m", "portal.cli"]
-    command = [sys.executable, *start, "serve", "--port", "0", "--threads", "64", *arguments]
-    command += [] if has_worker else ["--no-worker"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            env=environment(settings) | dict(extra or {}),
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd=Path(__file__).parent.parent,
-        )
+    command = ["serve", "--port", "0", "--threads", "64", *arguments, *([] if has_worker else ["--no-worker"])]
+    env = environment(settings) | dict(extra or {})
+    log.touch()
+    if is_anew:
+        process: subprocess.Popen[bytes] | ready.Process = _started_anew(command, env, log, program)
+    else:
+        process = ready.starter().start(command, env=env, log=log, program=program)
     try:
         yield Server(process, await_port(process, log), log)
     finally:
@@ -113,7 +121,21 @@ def serving(
                 process.wait()
 
 
-def await_port(process: subprocess.Popen[bytes], log: Path) -> int:
+def _started_anew(arguments: list[str], env: dict[str, str], log: Path, program: str) -> subprocess.Popen[bytes]:
+    start = ["-c", f"{program}\nimport portal.cli\nportal.cli.main()"] if program else ["-m", "portal.cli"]
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, *start, *arguments],
+            env=env,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=ready.ROOT,
+        )
+
+
+def await_port(process: subprocess.Popen[bytes] | ready.Process, log: Path) -> int:
     """The port a starting server says it listens on."""
     for _ in range(START_SECONDS * 20):
         found = re.search(r"Listening at http://[^:]+:(\d+)", log.read_text())

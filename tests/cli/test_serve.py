@@ -57,7 +57,7 @@ def open_files(pid: int | str) -> set[str]:
 def test_a_new_portal_offers_its_setup_once_masks_tokens_and_ends_when_told(
     sqlite_settings: Settings, tmp_path: Path
 ) -> None:
-    with serving(sqlite_settings) as server:
+    with serving(sqlite_settings, is_anew=True) as server:
         found = re.findall(rf"^Setup: http://127\.0\.0\.1:{server.port}/setup/(\S+)$", server.output, re.MULTILINE)
         assert len(found) == 1
         assert server.output.index("Setup: ") < server.output.index("Listening at ")
@@ -92,7 +92,7 @@ def test_a_portal_in_use_starts_with_its_house_in_order(sqlite_settings: Setting
         begin(claim_of(actor(person("Ada")), "tests"), edition, [(0, 100)], [])
         assert db.session.scalars(select(Download.state)).one() == "started"
     extra = {"PORTAL_BASE_URL": "http://portal.example.org", "PORTAL_CLIENT_CSV": str(tmp_path / "tables")}
-    with serving(sqlite_settings, extra=extra) as server:
+    with serving(sqlite_settings, extra=extra, is_anew=True) as server:
         assert "Setup:" not in server.output
         assert server.output.count("travel unencrypted by http://portal.example.org.") == 1
         assert server.output.count("Mails are printed here, one-time addresses and all, and not sent") == 1

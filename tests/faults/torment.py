@@ -134,7 +134,7 @@ class House:
         port = str(self.server.port if self.server is not None else 0)
         arguments = ("--workers", "2", "--port", port)
         self.server = self.stack.enter_context(
-            serving(self.settings, *arguments, extra=extra, program=SMALL_BUFFERS),
+            serving(self.settings, *arguments, extra=extra, program=SMALL_BUFFERS, is_anew=True),
         )
 
     def kill_workers(self, dice: random.Random) -> None:
