@@ -6,6 +6,7 @@ other way round, everybody who may read one document, ``holders``, who has a per
 they decide is told in words by ``catalog.reasons``. A property test proves them all equal.
 """
 
+from collections.abc import Collection
 from typing import TypeVarTuple
 
 from sqlalchemy import (
@@ -35,7 +36,7 @@ Columns = TypeVarTuple("Columns")
 NO_CATEGORY = 0
 """The id no category has."""
 
-_START, _PARENT, _CHILD = aliased(Category), aliased(Category), aliased(Category)
+_START, _PARENT, _CHILD, _GIVEN = aliased(Category), aliased(Category), aliased(Category), aliased(Category)
 
 
 def readable(statement: Select[*Columns], actor: Actor) -> Select[*Columns]:
@@ -49,14 +50,16 @@ def readable(statement: Select[*Columns], actor: Actor) -> Select[*Columns]:
 def reachable(actor: Actor) -> CTE:
     """Every category the actor has a permission on, as ``(category_id, level)``, one row each.
 
-    Grants flow down from where they were given and stop above a seal.
+    Grants flow down from where they were given and stop above a seal, and above what is in the trash.
     """
     down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(
-        _granted_to(_me(actor))
+        _granted_to(_me(actor)), _counts()
     )
     tree = down.cte("granted", recursive=True)
     tree = tree.union(
-        select(_CHILD.id, tree.c.level).where(_CHILD.parent_id == tree.c.category_id, _CHILD.is_sealed.is_(False))
+        select(_CHILD.id, tree.c.level).where(
+            _CHILD.parent_id == tree.c.category_id, _CHILD.is_sealed.is_(False), _CHILD.trashed_at.is_(None)
+        )
     )
     best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
     return best.cte("reachable")
@@ -69,7 +72,17 @@ def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnEleme
 
 def level_of(category_id: SQLColumnExpression[int], user_id: ColumnElement[int]) -> ColumnElement[int]:
     """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
-    up = _ancestry(category_id)
+    return _best_on(_ancestry(category_id), user_id)
+
+
+def level_in_trash(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnElement[int]:
+    """The permission ``actor`` has again on a category once it is back from the trash; 0 for one that is not in it."""
+    if actor.is_admin:
+        return literal(MANAGE, Integer)
+    return _best_on(_ancestry(category_id, in_trash=True), _me(actor))
+
+
+def _best_on(up: CTE, user_id: ColumnElement[int]) -> ColumnElement[int]:
     granted = select(func.max(Grant.permission)).where(Grant.category_id == up.c.id, _granted_to(user_id))
     return func.coalesce(granted.scalar_subquery(), 0)
 
@@ -90,9 +103,18 @@ def holders(category_id: int) -> Select[int, int]:
     return select(best.c.user_id, best.c.level)
 
 
+def holders_by(category_ids: Collection[int]) -> Select[int, int]:
+    """The same if what was given on these categories, and nothing else, counted: for what a change would come to."""
+    best = _held_by(select(Grant).where(Grant.category_id.in_(category_ids), in_force()).subquery())
+    return select(best.c.user_id, best.c.level)
+
+
 def _held_at(category_id: SQLColumnExpression[int]) -> Subquery:
     up = _ancestry(category_id)
-    here = select(Grant).join(up, up.c.id == Grant.category_id).where(in_force()).subquery()
+    return _held_by(select(Grant).join(up, up.c.id == Grant.category_id).where(in_force()).subquery())
+
+
+def _held_by(here: Subquery) -> Subquery:
     held = union_all(
         select(here.c.user_id.label("user_id"), here.c.permission.label("level")).where(here.c.user_id.is_not(None)),
         select(Membership.user_id, here.c.permission).join(here, here.c.group_id == Membership.group_id),
@@ -158,7 +180,7 @@ def manages_somewhere(actor: Actor) -> bool:
     """Whether there is any category this person may manage."""
     if actor.is_admin:
         return True
-    mine = (_granted_to(_me(actor)), Grant.permission >= MANAGE)
+    mine = (_granted_to(_me(actor)), Grant.permission >= MANAGE, _counts())
     return db.session.scalar(select(literal(1)).select_from(Grant).where(*mine).limit(1)) is not None
 
 
@@ -166,16 +188,18 @@ def publishes_somewhere(actor: Actor) -> bool:
     """Whether there is any category this person may publish in."""
     if actor.is_admin:
         return True
-    statement = (
-        select(literal(1)).select_from(Grant).where(_granted_to(_me(actor)), Grant.permission >= PUBLISH).limit(1)
-    )
-    return db.session.scalar(statement) is not None
+    mine = (_granted_to(_me(actor)), Grant.permission >= PUBLISH, _counts())
+    return db.session.scalar(select(literal(1)).select_from(Grant).where(*mine).limit(1)) is not None
 
 
 def shown_categories(actor: Actor) -> Select[int, int]:
-    """``(category_id, level)`` of every category to show: those with a permission, and for administrators all."""
+    """``(category_id, level)`` of every category to show: those with a permission, and for administrators all.
+
+    What is in the trash is not shown to anybody.
+    """
     if actor.is_admin:
-        return select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+        live = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+        return live.where(Category.trashed_at.is_(None))
     reach = reachable(actor)
     return select(reach.c.category_id, reach.c.level)
 
@@ -201,11 +225,19 @@ def in_force() -> ColumnElement[bool]:
     return or_(Grant.expires_at.is_(None), Grant.expires_at > db_now())
 
 
-def _ancestry(category_id: SQLColumnExpression[int]) -> CTE:
-    """A category and those above it, up to the first seal."""
+def _counts() -> ColumnElement[bool]:
+    """Whether a grant is on a category that is not in the trash."""
+    return select(literal(1)).where(_GIVEN.id == Grant.category_id, _GIVEN.trashed_at.is_(None)).exists()
+
+
+def _ancestry(category_id: SQLColumnExpression[int], *, in_trash: bool = False) -> CTE:
+    """A category and those above it, up to the first seal; nothing for one in the trash (``in_trash``: for any other).
+
+    Only the first one has to be asked: what is above a category that is not in the trash is not there either.
+    """
     up = (
         select(_START.id, _START.parent_id, _START.is_sealed)
-        .where(_START.id == category_id)
+        .where(_START.id == category_id, _START.trashed_at.is_not(None) if in_trash else _START.trashed_at.is_(None))
         .correlate_except(_START)
         .cte("ancestry", recursive=True, nesting=True)
     )

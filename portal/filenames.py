@@ -121,6 +121,12 @@ def numbered(name: str, number: int) -> str:
     return clean(stem.encode()[:room].decode(errors="ignore").rstrip(". \u200c\u200d") + ending)
 
 
+def numbered_category(name: str, number: int) -> str:
+    """``reports (2)`` for ``reports``; of a long name the letters give way, never the number."""
+    ending = f" ({number})"
+    return normal(name[: MAX_CATEGORY - len(ending)].rstrip() + ending)
+
+
 def title_of(filename: str) -> str:
     """A title to start with: `weather_report.csv` gives `weather report`. What follows the dot of a number stays."""
     name = clean(filename)

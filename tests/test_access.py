@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, text
 from portal import access
 from portal.actors import PORTAL, Actor
 from portal.catalog import reasons
+from portal.catalog.categories import counting_ids
 from portal.catalog.grants import remove_grant
 from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
 from portal.extensions import db
@@ -34,6 +35,8 @@ class Shelf:
 
     parent: int | None
     is_sealed: bool
+    is_trashed: bool = False
+    """With all below it, and with the documents there."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def shelves(draw: st.DrawFn) -> tuple[Shelf, ...]:
     made: list[Shelf] = []
     for number in range(1, draw(st.integers(1, 12)) + 1):
         parents = st.none() | st.integers(1, number - 1) | st.just(number - 1) if number > 1 else st.none()
-        made.append(Shelf(draw(parents), draw(st.booleans())))
+        parent = draw(parents)
+        is_trashed = made[parent - 1].is_trashed if parent else False
+        made.append(Shelf(parent, draw(st.booleans()), is_trashed or draw(st.sampled_from([False] * 4 + [True]))))
     return tuple(made)
 
 
@@ -105,9 +110,14 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def level_by_hand(world: World, who: Actor, shelf: int | None) -> int:
-    """The best permission on the way up from a shelf, ending at the first seal."""
+    """The best permission on the way up from a shelf, ending at the first seal; none on one in the trash."""
     if who.is_admin:
         return MANAGE
+    return 0 if shelf and world.shelves[shelf - 1].is_trashed else level_if_back(world, who, shelf)
+
+
+def level_if_back(world: World, who: Actor, shelf: int | None) -> int:
+    """The same as if nothing was in the trash."""
     best = 0
     while shelf is not None:
         mine = [permit for permit in world.permits if permit.shelf == shelf and is_for(world, permit, who)]
@@ -131,7 +141,7 @@ def is_for(world: World, permit: Permit, who: Actor) -> bool:
 
 def may_read_by_hand(world: World, who: Actor, paper: Paper) -> bool:
     """The rule of the design in words: not in the trash; publishers also see what is not out."""
-    if paper.trashed_at is not None:
+    if paper.trashed_at is not None or world.shelves[paper.shelf - 1].is_trashed:
         return False
     return level_by_hand(world, who, paper.shelf) >= (READ if paper.is_published else PUBLISH)
 
@@ -158,10 +168,11 @@ def build(world: World) -> None:
         row.path = f"{above.path}/c{number}" if above else f"c{number}"
         row.lineage = f"{above.lineage if above else '/'}{number}/"
         row.depth = above.depth + 1 if above else 1
+        row.trashed_at = PAST if shelf.is_trashed else None
         db.session.add(row)
     db.session.flush()
     insert_all(Grant, [permit_row(permit) for permit in world.permits])
-    insert_all(Document, [paper_row(number, paper) for number, paper in enumerate(world.papers, 1)])
+    insert_all(Document, [paper_row(world, number, paper) for number, paper in enumerate(world.papers, 1)])
 
 
 def insert_all(model: type, rows: list[dict[str, object]]) -> None:
@@ -181,8 +192,9 @@ def permit_row(permit: Permit) -> dict[str, object]:
     }
 
 
-def paper_row(number: int, paper: Paper) -> dict[str, object]:
-    dates = {"published_at": paper.published_at, "expires_at": paper.expires_at, "trashed_at": paper.trashed_at}
+def paper_row(world: World, number: int, paper: Paper) -> dict[str, object]:
+    trashed_at = PAST if world.shelves[paper.shelf - 1].is_trashed else paper.trashed_at
+    dates = {"published_at": paper.published_at, "expires_at": paper.expires_at, "trashed_at": trashed_at}
     names = {"title": str(number), "filename": str(number), "search_text": str(number)}
     return {"id": number, "category_id": paper.shelf, **names, **dates}
 
@@ -228,7 +240,8 @@ def check_reasons(world: World) -> None:
             assert told.may_read == access.may_read(who, number)
             assert told.level == access.permission_on(who, world.papers[number - 1].shelf)
             assert reasons.is_holder(user.id, 0, number) == told.may_read
-        levels = {number: reasons.explain_category(user, number).level for number in range(1, len(world.shelves) + 1)}
+        live = [number for number, shelf in enumerate(world.shelves, 1) if not shelf.is_trashed]
+        levels = {number: reasons.explain_category(user, number).level for number in live}
         assert levels == {number: level_by_hand(world, who, number) for number in levels}
         for number, level in levels.items():
             assert reasons.is_holder(user.id, number) == (level > 0)
@@ -239,13 +252,25 @@ def check_reasons(world: World) -> None:
 
 def check_categories(world: World, who: Actor) -> None:
     expected = {number: level_by_hand(world, who, number) for number in range(1, len(world.shelves) + 1)}
-    shown = {number: level for number, level in expected.items() if level > 0}
+    trashed = {number for number, shelf in enumerate(world.shelves, 1) if shelf.is_trashed}
+    shown = {number: level for number, level in expected.items() if level > 0 and number not in trashed}
+    again = {number: who.is_admin * MANAGE or level_if_back(world, who, number) for number in trashed}
+    back = select(Category.id, access.level_in_trash(Category.id, who).label("level"))
+    assert {row.id: row.level for row in db.session.execute(back) if row.id in trashed or not who.is_admin} == {
+        number: again.get(number, 0) for number in expected if number in trashed or not who.is_admin
+    }
     levels = db.session.execute(select(Category.id, access.level_at(Category.id, who).label("level")))
     assert {row.id: row.level for row in levels} == expected
     assert sorted(tuple(row) for row in db.session.execute(access.shown_categories(who))) == sorted(shown.items())
     for number in {paper.shelf for paper in world.papers}:
         assert access.permission_on(who, number) == expected[number]
     assert access.publishes_somewhere(who) == any(level >= PUBLISH for level in expected.values())
+    assert access.manages_somewhere(who) == any(level >= MANAGE for level in expected.values())
+    for number in shown:
+        counting = counting_ids(db.session.get_one(Category, number))
+        forms = access.holders_by(counting), access.holders(number)
+        held, by_these = ({tuple(row) for row in db.session.execute(form)} for form in forms)
+        assert held == by_these
 
 
 DEEP = World(
@@ -253,6 +278,9 @@ DEEP = World(
     members=frozenset({(1, 1)}),
     permits=(Permit(1, ("group", 1), READ, FUTURE), Permit(6, ("user", 1), PUBLISH, PAST)),
     papers=(Paper(12, PAST, None, None), Paper(12, None, None, None)),
+)
+TRASHED = replace(
+    DEEP, shelves=tuple(replace(shelf, is_trashed=at >= 6) for at, shelf in enumerate(DEEP.shelves)), papers=DEEP.papers
 )
 SEALED = replace(DEEP, shelves=tuple(replace(shelf, is_sealed=at == 6) for at, shelf in enumerate(DEEP.shelves)))
 ONLY_GROUPS = World(
@@ -279,6 +307,7 @@ def test_the_reference_itself_knows_the_simplest_case(level_by_hand_is: int, who
 @given(worlds())
 @example(DEEP)
 @example(SEALED)
+@example(TRASHED)
 @example(ONLY_GROUPS)
 def test_every_form_of_the_policy_is_the_same_on_sqlite(world: World) -> None:
     check_world(world)
@@ -291,6 +320,7 @@ def test_every_form_of_the_policy_is_the_same_on_sqlite(world: World) -> None:
 @given(worlds())
 @example(DEEP)
 @example(SEALED)
+@example(TRASHED)
 @example(ONLY_GROUPS)
 def test_every_form_of_the_policy_is_the_same_on_postgresql(world: World) -> None:
     check_world(world)

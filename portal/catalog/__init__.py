@@ -12,7 +12,7 @@ from portal.catalog.categories import (
     list_children,
     move_category,
     remove_category,
-    within,
+    seal_category,
 )
 from portal.catalog.contents import Content, get_version
 from portal.catalog.copies import Copy, find_copies, find_copy, parse_sha256
@@ -45,6 +45,14 @@ from portal.catalog.editions import (
     find_ref,
     list_editions,
 )
+from portal.catalog.fields import (
+    add_field,
+    change_field,
+    get_field,
+    list_own_fields,
+    move_field,
+    remove_field,
+)
 from portal.catalog.grants import (
     NAMES,
     PERMISSIONS,
@@ -57,6 +65,7 @@ from portal.catalog.grants import (
     list_grants_of_person,
     remove_grant,
 )
+from portal.catalog.inherited import Rules, rules_of, rules_of_many
 from portal.catalog.listing import (
     Branch,
     DocumentPage,
@@ -71,7 +80,9 @@ from portal.catalog.listing import (
     tree,
     versions_had,
 )
+from portal.catalog.merging import Merger, merge_category, plan_merger
 from portal.catalog.packing import Packed, list_packed, list_packed_below, size_below
+from portal.catalog.paths import within
 from portal.catalog.reasons import (
     Holder,
     Reasons,
@@ -86,7 +97,16 @@ from portal.catalog.reasons import (
 )
 from portal.catalog.refs import Ref, parse_id, parse_ref
 from portal.catalog.responsible import find_responsible, list_offered_people
+from portal.catalog.sight import Shift, shift_of_merge, shift_of_move, shift_of_seal
 from portal.catalog.tags import ensure_tags, list_offered_tags, list_tags, require_tags, split_tags
+from portal.catalog.trashing import (
+    TrashedCategory,
+    find_trashed,
+    get_trashed,
+    list_trashed,
+    restore_category,
+    trash_category,
+)
 from portal.catalog.values import choices_of, list_fields, list_values, name_of_field, require_value
 from portal.catalog.versions import Successor, VersionRow, get_pinned, is_purged, list_versions, restore_version
 
@@ -104,20 +124,26 @@ __all__ = [
     "GrantRow",
     "Holder",
     "Item",
+    "Merger",
     "OnConflict",
     "Outcome",
     "Packed",
     "Principal",
     "Reasons",
     "Ref",
+    "Rules",
     "SeenCategory",
+    "Shift",
     "Successor",
+    "TrashedCategory",
     "VersionRow",
     "add_category",
+    "add_field",
     "add_grant",
     "add_version",
     "change_category",
     "change_document",
+    "change_field",
     "change_fields",
     "change_tags",
     "choices_of",
@@ -137,10 +163,13 @@ __all__ = [
     "find_readable",
     "find_ref",
     "find_responsible",
+    "find_trashed",
     "get_category",
+    "get_field",
     "get_grant",
     "get_live",
     "get_pinned",
+    "get_trashed",
     "get_version",
     "is_holder",
     "is_purged",
@@ -158,34 +187,48 @@ __all__ = [
     "list_offered_people",
     "list_offered_tags",
     "list_outdated",
+    "list_own_fields",
     "list_packed",
     "list_packed_below",
     "list_seen",
     "list_shown",
     "list_tags",
     "list_trash",
+    "list_trashed",
     "list_unpublished",
     "list_values",
     "list_versions",
+    "merge_category",
     "move_category",
     "move_document",
+    "move_field",
     "name_of_field",
     "parse_id",
     "parse_ref",
     "parse_sha256",
+    "plan_merger",
     "publish_document",
     "put_document",
     "put_documents",
     "remove_category",
+    "remove_field",
     "remove_grant",
     "require_tags",
     "require_value",
+    "restore_category",
     "restore_document",
     "restore_version",
+    "rules_of",
+    "rules_of_many",
+    "seal_category",
     "seals_below",
     "set_tags",
+    "shift_of_merge",
+    "shift_of_move",
+    "shift_of_seal",
     "size_below",
     "split_tags",
+    "trash_category",
     "trash_document",
     "tree",
     "versions_had",

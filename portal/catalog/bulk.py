@@ -13,6 +13,7 @@ from portal.actors import Actor
 from portal.catalog.categories import get_category
 from portal.catalog.contents import Content
 from portal.catalog.documents import Kind, change_count, put_document, stand_in_line
+from portal.catalog.inherited import rules_of_many
 from portal.catalog.soundness import UNSEEN, record_healing, seen_as
 from portal.catalog.texts import require_title
 from portal.extensions import db, transaction
@@ -79,7 +80,8 @@ def _put_new(actor: Actor | None, items: list[Item]) -> None:
     author = actor.user_id if actor else None
     now = session.scalars(select(db_now())).one()
     blobs = _ensure_blobs(actor, [item.content for item in items if item.content.source_id is None], now)
-    rows = [_document(item, author, now) for item in items]
+    rules = rules_of_many([get_category(category_id) for category_id in {item.category_id for item in items}])
+    rows = [_document(item, author, now, rules[item.category_id].end_of(now)) for item in items]
     put = insert(Document).returning(Document.id, sort_by_parameter_order=True)
     document_ids = list(session.scalars(put, rows))
     versions = [
@@ -129,7 +131,7 @@ def _seen(content: Content, now: datetime) -> dict[str, Any]:
     return seen_as(content.stamp, now) if content.stamp is not None else UNSEEN
 
 
-def _document(item: Item, author: int | None, now: datetime) -> dict[str, Any]:
+def _document(item: Item, author: int | None, now: datetime, end: datetime | None) -> dict[str, Any]:
     filename = item.name[1]
     title = require_title(filenames.title_of(filename))
     return {
@@ -140,6 +142,7 @@ def _document(item: Item, author: int | None, now: datetime) -> dict[str, Any]:
         "search_text": search.text_of(title, filename),
         "version_count": 1,
         "published_at": now,
+        "expires_at": end,
         "created_by_id": author,
     }
 

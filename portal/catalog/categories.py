@@ -1,65 +1,87 @@
 """The tree of categories: added, renamed, moved; paths and lineages follow in the same transaction."""
 
-import re
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
-
-from portal import access, audit, filenames
+from portal import access, audit, filenames, search
 from portal.actors import Actor
+from portal.catalog.inherited import require_distinct_fields
+from portal.catalog.paths import (
+    deepest_of,
+    forget_paths,
+    is_live,
+    lineage_ids,
+    repath,
+    require_depth,
+    require_free_path,
+    spelled,
+    within,
+)
 from portal.catalog.texts import require_text
-from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, NameTaken
+from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden
 from portal.extensions import db, lock_on, transaction
-from portal.models import MANAGE, Category, CategoryAlias, Document, Grant, ShareLink, SourceDirectory, Version
+from portal.models import (
+    MANAGE,
+    Category,
+    CategoryAlias,
+    CategoryField,
+    Document,
+    FieldValue,
+    Follow,
+    Grant,
+    ShareLink,
+    SourceDirectory,
+    Version,
+)
 
-DEEPEST = 64
 NAMED_AT_THE_TOP = (
     "The ledger still names documents that were in this category and are gone for good, and there is no category above"
     " to hand them to. Move it into another category first; then it can be removed."
 )
 TREE = "category-tree"
 """What writers of the tree queue on, so that two moves cannot tie a loop."""
-LONGEST_PATH = 10_000
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
-
-def spelled(path: str) -> str:
-    """A path that somebody asks for, as the database can compare it, in NFC.
-
-    What no database takes (PostgreSQL refuses NUL, both refuse lone surrogates) becomes a control character, which
-    no stored name has.
-    """
-    return filenames.normal(UNSTORABLE.sub("\x01", path[:LONGEST_PATH]))
+SHELVES = "documents"
+"""What writers of documents share, and whoever trashes or merges whole branches has alone."""
 
 
 def find_category(path: str) -> Category | None:
-    """The category at this path, spelled exactly so."""
-    return db.session.scalar(select(Category).where(Category.path == spelled(path)))
+    """The category at this path, spelled exactly so; not one in the trash."""
+    return db.session.scalar(select(Category).where(Category.path == spelled(path), is_live()))
 
 
 def find_moved(path: str) -> Category | None:
     """The category that once was at this path and is elsewhere now."""
     statement = select(Category).join(CategoryAlias, CategoryAlias.category_id == Category.id)
-    return db.session.scalar(statement.where(CategoryAlias.path == spelled(path)))
+    return db.session.scalar(statement.where(CategoryAlias.path == spelled(path), is_live()))
 
 
 def get_category(category_id: int) -> Category:
-    """The category with this id. Raises CategoryNotFound."""
+    """The category with this id, not in the trash. Raises CategoryNotFound."""
     category = db.session.get(Category, category_id)
-    if category is None:
+    if category is None or category.trashed_at is not None:
         raise CategoryNotFound
     return category
 
 
 def list_ancestors(category: Category) -> list[Category]:
     """From the root down to the category itself."""
-    return list(db.session.scalars(select(Category).where(Category.id.in_(_ids(category))).order_by(Category.depth)))
+    above = Category.id.in_(lineage_ids(category))
+    return list(db.session.scalars(select(Category).where(above).order_by(Category.depth)))
+
+
+def counting_ids(category: Category) -> list[int]:
+    """The ids of the categories whose grants count on this one: itself and those above, up to the first seal."""
+    ids: list[int] = []
+    for step in reversed(list_ancestors(category)):
+        ids.append(step.id)
+        if step.is_sealed:
+            break
+    return ids
 
 
 def list_children(category_id: int | None) -> list[Category]:
-    """The categories directly below one, or the top ones for None, by name."""
-    statement = select(Category).where(Category.parent_id.is_(None) if category_id is None else below(category_id))
+    """The categories directly below one, or the top ones for None, by name; none in the trash."""
+    here = Category.parent_id.is_(None) if category_id is None else below(category_id)
+    statement = select(Category).where(here, is_live())
     return list(db.session.scalars(statement.order_by(func.lower(Category.name), Category.id)))
 
 
@@ -94,67 +116,80 @@ def add_category(
     name, description = require_category_name(name), require_text(description, "description")
     with transaction() as session:
         lock_on(TREE)
-        _require_manage(actor, parent_id)
+        require_manage(actor, parent_id)
         parent = get_category(parent_id) if parent_id is not None else None
         path, depth = (f"{parent.path}/{name}", parent.depth + 1) if parent else (name, 1)
-        if depth > DEEPEST:
-            raise BadInput(f"Categories go at most {DEEPEST} deep.")
-        _require_free_path(path, name)
+        require_depth(depth)
+        require_free_path(path, name)
         category = Category(
             parent_id=parent_id, name=name, path=path, depth=depth, description=description, is_sealed=is_sealed
         )
         session.add(category)
         session.flush()
         category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
-        session.execute(delete(CategoryAlias).where(CategoryAlias.path == path))
-        _record(actor, "category.added", category)
+        forget_paths(Category.id == category.id)
+        record_category(actor, "category.added", category)
         if is_sealed:
-            _record(actor, "category.sealed", category)
+            record_category(actor, "category.sealed", category)
     return category
 
 
-def change_category(actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool) -> Category:
-    """Rename, describe, seal or unseal. Old paths go on leading here. The log hears of nothing that stays as it is."""
+def change_category(
+    actor: Actor | None, category_id: int, *, name: str, description: str, is_sealed: bool | None = None
+) -> Category:
+    """Rename, describe, seal or unseal (None leaves the seal as it is).
+
+    Old paths go on leading here. The log hears of nothing that stays as it is.
+    """
     name, description = require_category_name(name), require_text(description, "description")
     with transaction() as session:
         lock_on(TREE)
-        _require_manage(actor, category_id)
+        require_manage(actor, category_id)
         category = get_category(category_id)
         path, described = category.path, category.description
         if name != category.name:
-            _refuse_source(category, "renamed")
-            parent = get_category(category.parent_id) if category.parent_id else None
-            _repath(category, parent, name)
+            refuse_source(category, "renamed")
+            repath(category, get_category(category.parent_id) if category.parent_id else None, name)
         category.description = description
-        sealing = category.is_sealed != is_sealed
-        category.is_sealed = is_sealed
         session.flush()
         if (category.path, category.description) != (path, described):
-            _record(actor, "category.changed", category, **({"from_path": path} if path != category.path else {}))
-        if sealing:
-            _record(actor, "category.sealed" if is_sealed else "category.unsealed", category)
+            record_category(
+                actor, "category.changed", category, **({"from_path": path} if path != category.path else {})
+            )
+        if is_sealed is not None:
+            _seal(actor, category, is_sealed)
+    return category
+
+
+def seal_category(actor: Actor | None, category_id: int, is_sealed: bool) -> Category:
+    """Seal a category, so that what is given further up ends here, or open its seal."""
+    with transaction():
+        lock_on(TREE)
+        require_manage(actor, category_id)
+        category = get_category(category_id)
+        _seal(actor, category, is_sealed)
     return category
 
 
 def move_category(actor: Actor | None, category_id: int, parent_id: int | None) -> Category:
     """Hang a category, with all below it, under another parent. Raises Conflict when that is below itself."""
-    with transaction() as session:
+    with transaction():
         lock_on(TREE)
-        _require_manage(actor, category_id)
-        _require_manage(actor, parent_id)
+        require_manage(actor, category_id)
+        require_manage(actor, parent_id)
         category = get_category(category_id)
         parent = get_category(parent_id) if parent_id is not None else None
         if category.parent_id == parent_id:
             return category
-        _refuse_source(category, "moved")
+        refuse_source(category, "moved")
         path = category.path
         if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
             raise Conflict("A category cannot be moved below itself.")
-        deepest = select(func.max(Category.depth)).where(within(category))
-        if (parent.depth if parent else 0) + 1 + session.scalars(deepest).one() - category.depth > DEEPEST:
-            raise BadInput(f"Categories go at most {DEEPEST} deep.")
-        _repath(category, parent, category.name)
-        _record(actor, "category.moved", category, from_path=path)
+        require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
+        repath(category, parent, category.name)
+        require_distinct_fields(category)
+        search.queue_documents(within(category))
+        record_category(actor, "category.moved", category, from_path=path)
     return category
 
 
@@ -163,29 +198,44 @@ def remove_category(actor: Actor | None, category_id: int) -> None:
 
     Documents whose bytes were given up for good are still named by the ledger: they go on to the category above.
     """
-    with transaction() as session:
+    with transaction():
         lock_on(TREE)
         lock_shelves(category_id)
         lock_on(f"grants:{category_id}")
-        _require_manage(actor, category_id)
+        require_manage(actor, category_id)
         category = get_category(category_id)
         _require_empty(category_id)
-        _hand_on_purged(category)
-        session.execute(delete(Grant).where(Grant.category_id == category_id))
-        session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category_id))
-        _record(actor, "category.removed", category)
-        session.execute(delete(Category).where(Category.id == category_id))
+        if not hand_on_purged(category):
+            raise Conflict(NAMED_AT_THE_TOP)
+        record_category(actor, "category.removed", category)
+        erase_category(category)
+
+
+def erase_category(category: Category) -> None:
+    """Delete the row of an empty category, and what is only about it: grants, old paths, fields, who follows it.
+
+    Inside the transaction of whoever made sure that nothing names it any more, and writes down why.
+    """
+    session = db.session()
+    fields = select(CategoryField.id).where(CategoryField.category_id == category.id)
+    session.execute(delete(FieldValue).where(FieldValue.field_id.in_(fields)))
+    session.execute(delete(CategoryField).where(CategoryField.category_id == category.id))
+    session.execute(delete(Grant).where(Grant.category_id == category.id))
+    session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category.id))
+    session.execute(delete(Follow).where(Follow.category_id == category.id))
+    session.execute(delete(Category).where(Category.id == category.id))
 
 
 def lock_shelves(*category_ids: int) -> None:
     """Let one writer at a time at the documents of these categories; by id, so that no two wait for each other."""
+    lock_on(SHELVES, is_shared=True)
     for category_id in sorted(set(category_ids)):
         lock_on(f"documents:{category_id}")
 
 
-def within(category: Category) -> ColumnElement[bool]:
-    """The condition that a category is this one or below it; by ids, so that ``reports`` is not ``reports2``."""
-    return Category.lineage.startswith(category.lineage or "/", autoescape=True)
+def lock_all_shelves() -> None:
+    """Let nobody else at any document: one lock, where a branch may have thousands of categories."""
+    lock_on(SHELVES)
 
 
 def require_category_name(name: str) -> str:
@@ -196,16 +246,13 @@ def require_category_name(name: str) -> str:
     return filenames.normal(name)
 
 
-def _ids(category: Category) -> list[int]:
-    return [int(part) for part in (category.lineage or "").strip("/").split("/")]
-
-
 def _find_child(parent_id: int | None, name: str) -> Category | None:
-    parent = Category.parent_id.is_(None) if parent_id is None else Category.parent_id == parent_id
-    return db.session.scalar(select(Category).where(parent, Category.name == name))
+    parent = Category.parent_id.is_(None) if parent_id is None else below(parent_id)
+    return db.session.scalar(select(Category).where(parent, Category.name == name, is_live()))
 
 
-def _require_manage(actor: Actor | None, category_id: int | None) -> None:
+def require_manage(actor: Actor | None, category_id: int | None) -> None:
+    """Raise CategoryNotFound or Forbidden for who may not manage it; the top (None) is for administrators."""
     if actor is None or actor.is_admin:
         return
     if category_id is None:
@@ -213,84 +260,59 @@ def _require_manage(actor: Actor | None, category_id: int | None) -> None:
     access.require_permission(actor, category_id, MANAGE)
 
 
-def _require_free_path(path: str, name: str) -> None:
-    if find_category(path) is not None:
-        raise NameTaken(f"There is already a category called {name} here.", field="name")
+def require_whole(actor: Actor | None, category: Category) -> None:
+    """Raise Conflict when something below a category is sealed against who manages the category itself."""
+    if actor is None:
+        return
+    closed = (within(category), is_live(), Category.is_sealed, access.level_at(Category.id, actor) < MANAGE)
+    if db.session.scalar(select(Category.id).where(*closed).limit(1)) is not None:
+        raise Conflict("Something below this category is sealed, and not yours to manage. Ask an administrator.")
 
 
-def _refuse_source(category: Category, what: str) -> None:
-    """What a directory shows has the names it has on disk, and settings name its category by its path."""
+def refuse_source(category: Category, what: str) -> None:
+    """Raise Conflict where a directory is shown in place: its names are those on disk, and settings know its path."""
     shown = select(SourceDirectory.id).join(Category, Category.id == SourceDirectory.category_id)
-    if db.session.scalar(shown.where(or_(within(category), Category.id.in_(_ids(category)))).limit(1)):
+    if db.session.scalar(shown.where(or_(within(category), Category.id.in_(lineage_ids(category)))).limit(1)):
         raise Conflict(f"This category shows a directory in place and cannot be {what}.")
 
 
 def _require_empty(category_id: int) -> None:
     for what in (
-        select(Category.id).where(Category.parent_id == category_id),
-        select(Document.id).where(Document.category_id == category_id, ~_is_purged()),
+        select(Category.id).where(below(category_id)),
+        select(Document.id).where(Document.category_id == category_id, ~is_purged()),
         select(ShareLink.id).where(ShareLink.category_id == category_id),
         select(SourceDirectory.id).where(SourceDirectory.category_id == category_id),
     ):
         if db.session.scalar(what.limit(1)) is not None:
-            raise Conflict("Only an empty category can be removed; documents in the trash count.")
+            raise Conflict("Only an empty category can be removed; documents in the trash count, and categories there.")
 
 
-def _is_purged() -> ColumnElement[bool]:
+def is_purged() -> ColumnElement[bool]:
     """Whether a document has given up its bytes for good and only its name is left."""
     has_bytes = select(Version.id).where(Version.document_id == Document.id, Version.purged_at.is_(None))
     return and_(Document.trashed_at.is_not(None), ~has_bytes.exists())
 
 
-def _hand_on_purged(category: Category) -> None:
+def hand_on_purged(category: Category) -> bool:
+    """Have documents that are only a name by now count to the category above; False where there is none to take them.
+
+    The ledger still names them.
+    """
     here = Document.category_id == category.id
     if category.parent_id is not None:
         db.session.execute(update(Document).where(here).values(category_id=category.parent_id))
-    elif db.session.scalar(select(Document.id).where(here).limit(1)) is not None:
-        raise Conflict(NAMED_AT_THE_TOP)
+        return True
+    return db.session.scalar(select(Document.id).where(here).limit(1)) is None
 
 
-def _repath(category: Category, parent: Category | None, name: str) -> None:
-    """Give the category and all below it the paths and lineages that follow from a new parent or name."""
-    old_path, old_lineage, old_depth = category.path, category.lineage or "/", category.depth
-    new_path = f"{parent.path}/{name}" if parent else name
-    new_lineage = f"{parent.lineage if parent else '/'}{category.id}/"
-    if new_path != old_path:
-        _require_free_path(new_path, name)
-    session = db.session()
-    subtree = within(category)
-    _remember_paths(subtree)
-    category.parent_id, category.name = (parent.id if parent else None), name
-    session.flush()
-    session.execute(
-        update(Category)
-        .where(Category.lineage.startswith(old_lineage, autoescape=True))
-        .values(
-            path=literal(new_path) + func.substr(Category.path, len(old_path) + 1),
-            lineage=literal(new_lineage) + func.substr(Category.lineage, len(old_lineage) + 1),
-            depth=Category.depth + ((parent.depth if parent else 0) + 1 - old_depth),
-        ),
-        execution_options={"synchronize_session": False},
-    )
-    session.expire_all()
-    live = select(Category.path).where(Category.path == CategoryAlias.path).correlate(CategoryAlias).exists()
-    session.execute(delete(CategoryAlias).where(live))
+def _seal(actor: Actor | None, category: Category, is_sealed: bool) -> None:
+    if category.is_sealed != is_sealed:
+        category.is_sealed = is_sealed
+        db.session().flush()
+        search.queue_documents(within(category))
+        record_category(actor, "category.sealed" if is_sealed else "category.unsealed", category)
 
 
-def _remember_paths(subtree: ColumnElement[bool]) -> None:
-    """Old addresses lead on; a path that was somebody else's before now belongs to the last who had it."""
-    session = db.session()
-    rows = [
-        {"path": path, "category_id": category_id}
-        for category_id, path in session.execute(select(Category.id, Category.path).where(subtree))
-    ]
-    make = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
-    statement = make(CategoryAlias)
-    statement = statement.on_conflict_do_update(
-        index_elements=["path"], set_={"category_id": statement.excluded.category_id}
-    )
-    session.execute(statement, rows)
-
-
-def _record(actor: Actor | None, action: str, category: Category, **details: str) -> None:
+def record_category(actor: Actor | None, action: str, category: Category, **details: str | int) -> None:
+    """Write down one thing that was done to a category."""
     audit.record_event(action, actor=actor, thing=("category", category.id), label=category.path, **details)

@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from portal import filenames, search
 from portal.actors import Actor
+from portal.catalog.categories import get_category
 from portal.catalog.documents import hold_live
+from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
 from portal.catalog.neighbours import find_live
 from portal.catalog.responsible import require_live
@@ -65,12 +67,19 @@ def change_document(
 
 
 def publish_document(actor: Actor | None, document_id: int) -> Document:
-    """Let readers see a draft or a scheduled document from now on; what was published already keeps its date."""
+    """Let readers see a draft or a scheduled document from now on; what was published already keeps its date.
+
+    A draft of which nobody said when it expires gets the end that new documents of its category have.
+    """
     with transaction() as session:
         document = hold_live(actor, document_id)
         now = session.scalars(select(db_now())).one()
         if document.published_at is None or document.published_at > now:
-            _describe(actor, document, {"published_at": now})
+            columns = {"published_at": now}
+            end = rules_of(get_category(document.category_id)).end_of(now)
+            if document.published_at is None and document.expires_at is None and end is not None:
+                columns["expires_at"] = end
+            _describe(actor, document, columns)
     return document
 
 

@@ -12,6 +12,7 @@ from portal import access, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
+from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
 from portal.catalog.neighbours import find_live, fit_extension, free_filename
 from portal.catalog.responsible import require_live
@@ -134,6 +135,9 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
         _require_restorer(actor, document_id)  # again, now that nobody can move it
         if document.trashed_at is None:
             raise DocumentNotFound
+        shelf = db.session.get_one(Category, document.category_id)
+        if shelf.trashed_at is not None:
+            raise Conflict(f"It was in {shelf.path}, which is in the trash. Bring that back first.")
         if document.current_version_id is None or get_version(document.current_version_id).purged_at is not None:
             raise Conflict("The bytes of this document were removed; it cannot come back.")
         if find_live(document.category_id, document.filename) is not None:
@@ -212,7 +216,7 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
         responsible_id=require_live(facts.responsible_id),
         search_text=search.text_of(title, filename),
         published_at=published_at,
-        expires_at=facts.expires_at,
+        expires_at=facts.expires_at or rules_of(category).end_of(published_at),
         created_by_id=actor.user_id if actor else None,
     )
     session.add(document)

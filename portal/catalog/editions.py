@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Integer, Row, Select, bindparam, func, lit
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog.categories import spelled, within
+from portal.catalog.paths import is_live, spelled, within
 from portal.catalog.refs import Ref, parse_ref
 from portal.catalog.soundness import Kept, stamp_in
 from portal.errors import ContentUnavailable
@@ -88,7 +88,7 @@ def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | N
     In this order: a filename directly in it, that filename plus the door's ending, then an id or uuid of a document
     anywhere below it.
     """
-    category = db.session.scalar(select(Category).where(Category.path == root))
+    category = db.session.scalar(select(Category).where(Category.path == root, is_live()))
     if category is None:
         return None
     visible = access.visible(access.level_at(Document.category_id, actor))

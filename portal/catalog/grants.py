@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select
 from portal import access, audit
 from portal.accounts import get_account, get_group
 from portal.actors import Actor
-from portal.catalog.categories import get_category, list_ancestors
+from portal.catalog.categories import counting_ids, get_category
 from portal.catalog.moments import require_future
+from portal.catalog.paths import is_live
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User
@@ -87,12 +88,9 @@ def remove_grant(actor: Actor | None, grant_id: int) -> None:
 
 def list_grants(category: Category) -> list[GrantRow]:
     """The grants that count on a category: its own and those of the ancestors up to the first seal, own ones last."""
-    ids: list[int] = []
-    for step in reversed(list_ancestors(category)):
-        ids.append(step.id)
-        if step.is_sealed:
-            break
-    return sorted(_rows(Grant.category_id.in_(ids)), key=lambda row: (row.category.depth, row.grant.id))
+    return sorted(
+        _rows(Grant.category_id.in_(counting_ids(category))), key=lambda row: (row.category.depth, row.grant.id)
+    )
 
 
 def list_grants_of_group(group_id: int) -> list[GrantRow]:
@@ -120,7 +118,7 @@ def _rows(condition: ColumnElement[bool]) -> list[GrantRow]:
         .join(Category, Category.id == Grant.category_id)
         .outerjoin(Group, Group.id == Grant.group_id)
         .outerjoin(User, User.id == Grant.user_id)
-        .where(condition)
+        .where(condition, is_live())
         .order_by(Category.path, Grant.id)
     )
     return [GrantRow(grant, where, group, user) for grant, where, group, user in db.session.execute(statement)]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from portal import access, search
 from portal.actors import Actor
-from portal.catalog.categories import within
+from portal.catalog.paths import is_live, within
 from portal.catalog.refs import parse_id
 from portal.errors import BadRequest
 from portal.extensions import db
@@ -159,12 +159,15 @@ def list_outdated(actor: Actor, limit: int = PAGE) -> list[DocumentRow]:
 
 
 def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> list[tuple[Document, Category]]:
-    """Documents in the trash the person could bring back, the last trashed first; ``after`` is the id to go on with."""
+    """Documents in the trash the person could bring back, the last trashed first; ``after`` is the id to go on with.
+
+    What is in a category that is in the trash comes back with that, or after it.
+    """
     purged = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
     statement = (
         select(Document, Category)
         .join(Category, Category.id == Document.category_id)
-        .where(Document.trashed_at.is_not(None), ~purged.exists())
+        .where(Document.trashed_at.is_not(None), is_live(), ~purged.exists())
         .order_by(Document.trashed_at.desc(), Document.id.desc())
         .limit(limit)
     )

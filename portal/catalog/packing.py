@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog.categories import within
+from portal.catalog.paths import within
 from portal.extensions import db
 from portal.models import Category, Document, Version
 

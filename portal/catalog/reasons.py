@@ -14,6 +14,7 @@ from portal import access
 from portal.accounts import actor_of, is_called
 from portal.catalog.categories import get_category, list_ancestors
 from portal.catalog.grants import GrantRow
+from portal.catalog.paths import is_live
 from portal.catalog.refs import Ref
 from portal.errors import DocumentNotFound
 from portal.extensions import db
@@ -60,6 +61,8 @@ class Reasons:
         """The permission on the category, as ``access.permission_on`` gives it."""
         if self.user.is_admin:
             return MANAGE
+        if self.steps[0].category.trashed_at is not None:
+            return 0
         counting = (ground for step in self.steps for ground in step.grounds if ground.counts)
         return max((ground.row.grant.permission for ground in counting), default=0)
 
@@ -115,7 +118,7 @@ def explain_document(user: User, document_id: int) -> Reasons:
     if row is None:
         raise DocumentNotFound
     document, stands = row
-    return Reasons(user, _steps(user, get_category(document.category_id)), document, stands)
+    return Reasons(user, _steps(user, db.session.get_one(Category, document.category_id)), document, stands)
 
 
 def explain_category(user: User, category_id: int) -> Reasons:
@@ -166,7 +169,8 @@ def seals_below(category_ids: Iterable[int]) -> dict[int, list[Category]]:
     is_below = Category.lineage.startswith(above.lineage) & (Category.id != above.id)
     statement = select(above.id, Category).join(above, is_below).where(above.id.in_(list(category_ids)))
     found: dict[int, list[Category]] = {}
-    for category_id, sealed in db.session.execute(statement.where(Category.is_sealed).order_by(Category.path)):
+    live = statement.where(Category.is_sealed, is_live()).order_by(Category.path)
+    for category_id, sealed in db.session.execute(live):
         ends = found.setdefault(category_id, [])
         if not any((sealed.lineage or "").startswith(end.lineage or "/") for end in ends):
             ends.append(sealed)

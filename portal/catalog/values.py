@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from sqlalchemy import ColumnElement, String, cast, delete, insert, literal, select
+from sqlalchemy.orm import aliased
 
 from portal import search
 from portal.catalog.texts import require_line
@@ -32,10 +33,11 @@ def name_of_field(field_id: int) -> str:
 
 
 def list_fields(category: Category) -> list[CategoryField]:
-    """What a category asks for, itself and by those above it, in its order."""
+    """What a category asks for: what those above it do first, then its own, each in their order."""
     above = [int(part) for part in (category.lineage or "").strip("/").split("/")]
     asked = (CategoryField.category_id.in_(above), CategoryField.removed_at.is_(None))
-    statement = select(CategoryField).where(*asked).order_by(CategoryField.position, CategoryField.id)
+    statement = select(CategoryField).join(Category, Category.id == CategoryField.category_id).where(*asked)
+    statement = statement.order_by(Category.depth, CategoryField.position, CategoryField.id)
     return list(db.session.scalars(statement))
 
 
@@ -69,15 +71,18 @@ def write_values(document: Document, values: Mapping[int, str]) -> list[str]:
 
 def list_values(document_ids: Iterable[int]) -> dict[int, list[tuple[CategoryField, str]]]:
     """Document to what stands in its fields, in their order; only what its category asks for now."""
+    asking = aliased(Category)
     statement = (
         select(FieldValue.document_id, CategoryField, FieldValue.value)
         .join(CategoryField, CategoryField.id == FieldValue.field_id)
+        .join(asking, asking.id == CategoryField.category_id)
         .join(Document, Document.id == FieldValue.document_id)
         .join(Category, Category.id == Document.category_id)
         .where(FieldValue.document_id.in_(list(document_ids)), is_asked())
     )
     found: dict[int, list[tuple[CategoryField, str]]] = defaultdict(list)
-    for document_id, field, value in db.session.execute(statement.order_by(CategoryField.position, CategoryField.id)):
+    statement = statement.order_by(asking.depth, CategoryField.position, CategoryField.id)
+    for document_id, field, value in db.session.execute(statement):
         found[document_id].append((field, value))
     return dict(found)
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 from portal import audit, downloads
 from portal.actors import PORTAL
 from portal.catalog.soundness import UNSEEN
+from portal.catalog.trashing import remove_long_trashed
 from portal.extensions import db, lock_on, release_connection, settings, storage, transaction
 from portal.integrity.reading import BATCH, DAY_SECONDS, Progress, Tally, in_groups, is_old, known_keys, take_time
 from portal.integrity.restoring import remove_leftovers
@@ -47,12 +48,12 @@ SILENT_SECONDS = 900
 
 @dataclass
 class CollectReport:
-    """How much went: ``purged`` documents gave up their bytes, ``blobs`` are rows, ``files`` and ``freed_bytes`` disk.
-
-    ``interrupted`` are downloads found to have stopped.
+    """How much went: ``purged`` documents gave up their bytes, ``categories`` left the trash for good, ``blobs`` are
+    rows, ``files`` and ``freed_bytes`` disk. ``interrupted`` are downloads found to have stopped.
     """
 
     purged: int = 0
+    categories: int = 0
     blobs: int = 0
     files: int = 0
     freed_bytes: int = 0
@@ -71,6 +72,7 @@ def collect(*, progress: Progress | None = None) -> CollectReport:
     """
     report = CollectReport()
     report.purged = _until_none(_purge_some)
+    report.categories = remove_long_trashed()
     report.blobs = _until_none(_remove_some_blob_rows)
     _remove_files(report, progress)
     report.temps = storage().remove_stale_temps(DAY_SECONDS)
@@ -115,7 +117,9 @@ def _long_trashed() -> ColumnElement[bool]:
 
 def _give_up_places(document_ids: Sequence[int]) -> Counter[int]:
     """Document id to the number of versions that lost their place just now; none of a document brought back."""
-    still = select(Document.id).where(Document.id.in_(document_ids), _long_trashed())
+    # Locked, so that a whole category brought back at the same time is waited for, and then left alone.
+    there = select(Document.id).where(Document.id.in_(document_ids), _long_trashed()).order_by(Document.id)
+    still = list(db.session.scalars(there.with_for_update()))
     nowhere = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None, **UNSEEN}
     statement = update(Version).where(Version.document_id.in_(still), Version.purged_at.is_(None))
     rows = db.session.execute(statement.values(purged_at=db_now(), **nowhere).returning(Version.document_id))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import cast, func, or_, select, text
+from sqlalchemy import cast, func, or_, select, text, union
 from sqlalchemy.orm import aliased
 from sqlalchemy.types import Text
 
@@ -40,6 +40,10 @@ def category_problems() -> Iterator[str]:
     )
     for category in db.session.scalars(derived.where(astray)):
         yield f"Category {category} has a path, lineage or depth that does not follow from where it stands."
+    left = derived.where(above.trashed_at.is_not(None), Category.trashed_at.is_(None))
+    filled = select(Category.id).where(Category.trashed_at.is_not(None), live > 0)
+    for category in db.session.scalars(union(left, filled)):
+        yield f"Category {category} is in the trash in part: what is in it has to be in the trash with it."
 
 
 def document_problems() -> Iterator[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from portal.actors import Actor
 from portal.catalog import Content, add_version, restore_document, trash_document
-from portal.errors import ContentUnavailable
+from portal.errors import Conflict, ContentUnavailable
 from portal.extensions import db, lock_on, release_connection, transaction
 from portal.models import Document, SourceDirectory, Version, db_now
 from portal.storage.source import Entry
@@ -86,7 +86,7 @@ def _index_batch(scan: Scan, batch: list[Entry]) -> None:
         if known is None:
             new.append((entry, content))
         else:
-            scan.report.count(_renew(scan, known, entry, content))
+            _renew_or_tell(scan, known, entry, content)
     for kind in scan.plan.put(scan.actor, new):
         scan.report.count(kind)
 
@@ -103,6 +103,13 @@ def _digest(scan: Scan, entry: Entry) -> Content:
         source_mtime_ns=digest.mtime_ns,
         stamp=digest.stamp,
     )
+
+
+def _renew_or_tell(scan: Scan, known: Known, entry: Entry, content: Content) -> None:
+    try:
+        scan.report.count(_renew(scan, known, entry, content))
+    except Conflict as problem:  # its document was shelved elsewhere, and that category is in the trash
+        scan.report.problems.append(f"{entry.path!r} was not indexed: {problem.sentence}")
 
 
 def _renew(scan: Scan, known: Known, entry: Entry, content: Content) -> str:

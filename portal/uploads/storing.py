@@ -3,13 +3,23 @@
 The order is the promise (DESIGN §6): a crash leaves at worst bytes nobody can reach, never a row without bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from portal import access, filenames
 from portal.actors import Actor
-from portal.catalog import Content, Facts, OnConflict, Outcome, add_version, get_live, put_document
+from portal.catalog import (
+    Content,
+    Facts,
+    OnConflict,
+    Outcome,
+    add_version,
+    get_category,
+    get_live,
+    put_document,
+    rules_of,
+)
 from portal.catalog.documents import require_publisher, stand_in_line
 from portal.errors import UploadIncomplete
 from portal.extensions import release_connection, settings, storage, transaction
@@ -61,11 +71,13 @@ def store_documents(
 ) -> list[Outcome]:
     """Put arrived documents into one category, all or none. Needs ``publish`` there.
 
+    Raises UploadTypeRejected for a type the category does not take; what an operator imports is never refused for it.
     Either way no temporary bytes are left.
     """
     with _kept(*arrivals):
         if actor is not None:
             access.require_permission(actor, category_id, PUBLISH)
+            _require_types(category_id, arrivals)
         release_connection()
         with storage().placing():
             stamps = storage().keep_all([arrival.received for arrival in arrivals])
@@ -86,11 +98,20 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
     Either way no temporary bytes are left.
     """
     with _kept(arrival):
-        require_publisher(actor, get_live(document_id))
+        document = get_live(document_id)
+        require_publisher(actor, document)
+        if actor is not None:
+            _require_types(document.category_id, [arrival])
         release_connection()
         with storage().placing():
             content = arrival.content(storage().keep(arrival.received))
             return add_version(actor, document_id, arrival.filename, content, arrival.facts.note)
+
+
+def _require_types(category_id: int, arrivals: Iterable[Arrival]) -> None:
+    rules = rules_of(get_category(category_id))
+    for arrival in arrivals:
+        rules.require(arrival.filename)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ and a walk over ids gets nothing but the way to the sign-in page.
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from portal.accounts import change_user, issue_token
-from portal.catalog import move_document, remove_grant, trash_document
+from portal.catalog import move_document, remove_grant, trash_category, trash_document
 from portal.extensions import close_connections, db
 from portal.models import AuditEvent, Category, Document, Grant, ShareLink, User
 from tests import makers
@@ -141,13 +141,17 @@ def test_an_old_version_is_not_had_once_the_document_is_narrowed(target: Target)
         target.ask(address + more, 404)
 
 
-@pytest.mark.parametrize("how", ["grant removed", "grant expired", "category sealed", "trashed", "draft", "expired"])
+HOW = ("grant removed", "grant expired", "category sealed", "trashed", "category trashed", "draft", "expired")
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_a_right_taken_back_while_the_page_is_open_is_gone_at_the_click(target: Target, how: str) -> None:
     """A035"""
     with target.app.app_context():
         shelf = makers.category(f"brief/{how}")
         above = makers.category("brief")
         grant = makers.grant(above, user=reader(target)) if how == "category sealed" else None
+        above_id = above.id
         grant_id = (grant or makers.grant(shelf, user=reader(target))).id
         document = makers.document(shelf, "brief.pdf", b"%PDF brief")
         address, document_id = f"/documents/{document.uuid}", document.id
@@ -156,14 +160,16 @@ def test_a_right_taken_back_while_the_page_is_open_is_gone_at_the_click(target: 
 
     with target.app.app_context():
         document = db.session.get_one(Document, document_id)
-        {
+        ends: dict[str, Callable[[], object]] = {
             "grant removed": lambda: remove_grant(None, grant_id),
             "grant expired": lambda: makers.change(db.session.get_one(Grant, grant_id), expires_at=makers.now()),
             "category sealed": lambda: makers.change(makers.category(f"brief/{how}"), is_sealed=True),
             "trashed": lambda: trash_document(None, document_id),
+            "category trashed": lambda: trash_category(None, above_id),
             "draft": lambda: makers.change(document, published_at=None),
             "expired": lambda: makers.change(document, expires_at=makers.now()),
-        }[how]()
+        }
+        ends[how]()
 
     with target.untouched():
         target.ask(address, 404)
@@ -225,7 +231,7 @@ def test_fields_a_form_does_not_have_change_nothing(target: Target) -> None:
     fields |= {"id": "77", "uuid": "x", "trashed_at": "2020-01-01", "created_by_id": "1", "version_count": "9"}
 
     address = f"/documents/{target.things['annual']}/edit"
-    target.post(address, 303, fields, who="publisher", writes={"documents", "audit_events"})
+    target.post(address, 303, fields, who="publisher", writes={"documents", "audit_events", "search_changes"})
 
     after = row(target, "annual")
     assert after.title == "Changed"

@@ -19,7 +19,8 @@ import pytest
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
-from portal.catalog.categories import DEEPEST, ensure_category
+from portal.catalog.categories import ensure_category
+from portal.catalog.paths import DEEPEST
 from portal.errors import BadInput
 from portal.extensions import db
 from portal.models import Version

@@ -211,9 +211,9 @@ def test_a_document_has_the_fields_of_its_category_and_of_those_above() -> None:
     number, due = field(top, "Number", position=2), field(shelf, "Due", "date", position=1)
     elsewhere = field(aside, "Elsewhere")
 
-    assert [asked.name for asked in list_fields(shelf)] == ["Due", "Number"]
+    assert [asked.name for asked in list_fields(shelf)] == ["Number", "Due"]
     document_id = paper(shelf, fields={number: "7", due: "2026-11-30"})
-    assert list(values_of(document_id).items()) == [("Due", "2026-11-30"), ("Number", "7")]
+    assert list(values_of(document_id).items()) == [("Number", "7"), ("Due", "2026-11-30")]
     with pytest.raises(BadInput, match="does not ask") as refused:
         change_fields(None, document_id, {elsewhere: "x"})
     assert refused.value.field == name_of_field(elsewhere)

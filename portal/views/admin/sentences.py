@@ -45,6 +45,7 @@ def sentence(row: EventRow) -> Markup:
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
         scopes=event.details.get("scopes", "").replace(" ", ", "),
         days=event.details.get("days", ""),
+        field=Markup('<span dir="auto">{}</span>').format(event.details.get("field", "")),
     )
     return said if row.seen is None else Markup(SEEN_AS).format(said, _name(row.seen))  # noqa: S704
 
