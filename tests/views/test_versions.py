@@ -147,7 +147,7 @@ def test_the_list_of_versions_says_who_added_each_and_leads_to_its_page(world: W
 
     assert words(page).count("by the operator") == 3
     with world.app.app_context():
-        assert f"SHA-256 <code>{world.version(1).sha256[:12]}</code>" in page
+        assert f"</span><code>{world.version(1).sha256[:12]}</code>" in page
     assert re.search(r'href="/documents/[0-9a-f-]+/versions/1"', page)
 
 
@@ -174,7 +174,7 @@ def test_publishers_are_told_who_has_only_an_older_version(world: World) -> None
     world.reader.client.get(f"{world.path}/versions/1/download")
 
     page = world.publisher.read(world.path)
-    assert "One person has only an older version." in page
+    assert "One person has only an older version" in page
     assert f"/documents/{document.uuid}/deliveries?state=old" in page
     assert "Bo" in world.publisher.read(f"{world.path}/deliveries?state=old")
     assert "older version" not in world.reader.read(world.path)
