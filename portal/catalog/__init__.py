@@ -1,6 +1,6 @@
 """The catalog: categories with their grants, documents with their versions, and the lists people see of them."""
 
-from portal.catalog.bulk import Item, put_documents
+from portal.catalog.bulk import Item, Placed, put_documents
 from portal.catalog.categories import (
     add_category,
     change_category,
@@ -128,6 +128,7 @@ __all__ = [
     "OnConflict",
     "Outcome",
     "Packed",
+    "Placed",
     "Principal",
     "Reasons",
     "Ref",

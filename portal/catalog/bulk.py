@@ -41,7 +41,15 @@ class Item:
         return self.category_id, filenames.clean(self.filename)
 
 
-def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Kind]:
+@dataclass(frozen=True)
+class Placed:
+    """What became of an item: the document it is now, and how it came to be so."""
+
+    document_id: int
+    kind: Kind
+
+
+def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Placed]:
     """``put_document`` for each, in one transaction: new names all at once, those that are there one by one.
 
     Needs ``publish`` on every category; raises CategoryNotFound for one that is gone.
@@ -58,12 +66,15 @@ def put_documents(actor: Actor | None, items: Sequence[Item]) -> list[Kind]:
         for item in items:
             if item.name not in taken:
                 new.setdefault(item.name, item)
-        _put_new(actor, list(new.values()))
-        return ["added" if new.get(item.name) is item else _put_one(actor, item) for item in items]
+        made = dict(zip(new, _put_new(actor, list(new.values())), strict=True))
+        return [
+            Placed(made[item.name], "added") if new.get(item.name) is item else _put_one(actor, item) for item in items
+        ]
 
 
-def _put_one(actor: Actor | None, item: Item) -> Kind:
-    return put_document(actor, item.category_id, item.filename, item.content).kind
+def _put_one(actor: Actor | None, item: Item) -> Placed:
+    outcome = put_document(actor, item.category_id, item.filename, item.content)
+    return Placed(outcome.document_id, outcome.kind)
 
 
 def _find_taken(items: Sequence[Item]) -> set[tuple[int, str]]:
@@ -73,9 +84,10 @@ def _find_taken(items: Sequence[Item]) -> set[tuple[int, str]]:
     return {(category_id, filename) for category_id, filename in db.session.execute(statement)}
 
 
-def _put_new(actor: Actor | None, items: list[Item]) -> None:
+def _put_new(actor: Actor | None, items: list[Item]) -> list[int]:
+    """The ids of the documents, in the order of the items."""
     if not items:
-        return
+        return []
     session = db.session()
     author = actor.user_id if actor else None
     now = session.scalars(select(db_now())).one()
@@ -99,6 +111,7 @@ def _put_new(actor: Actor | None, items: list[Item]) -> None:
         things=[("document", document_id, row["title"]) for document_id, row in zip(document_ids, rows, strict=True)],
         details=[{"sha256": item.content.sha256} for item in items],
     )
+    return document_ids
 
 
 def _ensure_blobs(actor: Actor | None, contents: list[Content], now: datetime) -> dict[str, int]:

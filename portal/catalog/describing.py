@@ -47,11 +47,11 @@ def change_document(
     expires_at: datetime | Keep | None = KEEP,
     tags: Sequence[str] | Keep = KEEP,
     fields: Mapping[int, str] | None = None,
-) -> Document:
+) -> bool:
     """Change what is said about a document; what is left out stays as it is. ``fields`` is field to what stands in it.
 
-    Raises NameTaken when a neighbour has the filename, BadInput for a value that cannot be. The log gets an event for
-    each kind of change, and none when all stays as it is.
+    Whether that changed anything. Raises NameTaken when a neighbour has the filename, BadInput for a value that cannot
+    be. The log gets an event for each kind of change, and none when all stays as it is.
     """
     columns: dict[str, object] = {"published_at": published_at, "expires_at": expires_at}
     columns["title"] = title if title is KEEP else require_title(title)
@@ -61,9 +61,7 @@ def change_document(
     columns["responsible_id"] = responsible_id
     wanted = None if tags is KEEP else require_tags(tags)
     with transaction():
-        document = hold_live(actor, document_id)
-        _describe(actor, document, columns, wanted, fields or {})
-    return document
+        return _describe(actor, hold_live(actor, document_id), columns, wanted, fields or {})
 
 
 def publish_document(actor: Actor | None, document_id: int) -> Document:

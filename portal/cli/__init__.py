@@ -6,9 +6,10 @@ import sys
 import click
 
 from portal.cli.audit import audit
-from portal.cli.catalog import add_category, add_grant, import_documents, list_documents
+from portal.cli.catalog import add_category, add_grant, list_documents
 from portal.cli.demo import demo
 from portal.cli.failures import Commands
+from portal.cli.importing import import_documents, rescan
 from portal.cli.ledger import ledger
 from portal.cli.people import group, user
 from portal.cli.serve import serve
@@ -35,7 +36,7 @@ def cli() -> None:
 for command in (
     serve, work, demo, migrate, check,
     user, group, token, add_category, add_grant,
-    import_documents, list_documents, share,
+    import_documents, rescan, list_documents, share,
     verify, scrub, gc, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)

@@ -1,7 +1,6 @@
 """Categories, grants, and documents by the directory."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +10,10 @@ from portal import catalog
 from portal.catalog import PERMISSIONS, Principal
 from portal.cli.inputs import get_category, get_group, get_user, path_of
 from portal.cli.installation import opened
-from portal.cli.output import as_json, counted, print_json, print_json_array, print_texts, progress, say
+from portal.cli.output import as_json, print_json_array, print_texts
 from portal.extensions import db
 from portal.models import Category, Document, Version
 from portal.sizes import size_text
-from portal.uploads import Report, import_directory, index_directory
 
 BLOCK = 1000
 """Rows a long list reads from the database at a time."""
@@ -54,31 +52,6 @@ def add_grant(path: str, group_name: str | None, email: str | None, everyone: bo
         click.echo(f"{who} may {permission} in {category.path}.")
 
 
-@click.command("import")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--into", required=True, metavar="PATH", help="The category that takes the contents; made when missing.")
-@click.option(
-    "--in-place", is_flag=True, help="Copy nothing: index the directory where it is, and serve it from there."
-)
-@as_json
-def import_documents(directory: Path, into: str, in_place: bool, as_json: bool) -> None:
-    """Take in the contents of DIR: subfolders become categories, files documents.
-
-    A second run takes in only what is new or changed. Dot names, links and special files are left out.
-    """
-    take_in = index_directory if in_place else import_directory
-    with opened(), progress("Indexing" if in_place else "Importing") as tell:
-        report = take_in(None, directory, path_of(into), progress=tell)
-    if as_json:
-        print_json(vars(report))
-    else:
-        click.echo(_summary(report, path_of(into)))
-    for problem in report.problems:
-        say(problem)
-    if report.problems:
-        raise click.exceptions.Exit(1)
-
-
 @click.command("list")
 @click.argument("path", default="")
 @as_json
@@ -100,20 +73,6 @@ def _principal(group_name: str | None, email: str | None) -> tuple[Principal, st
         user = get_user(email)
         return Principal(user_id=user.id), user.name
     return Principal(is_everyone=True), "Everyone"
-
-
-def _summary(report: Report, into: str) -> str:
-    total = report.added + report.versioned + report.unchanged
-    figures = {
-        "new": report.added,
-        "in a new version": report.versioned,
-        "unchanged": report.unchanged,
-        "gone from disk and now in the trash": report.vanished,
-        "skipped": report.skipped,
-        "not taken": len(report.problems),
-    }
-    parts = [f"{count:,} {words}" for words, count in figures.items() if count]
-    return f"{into}: {', '.join([counted(total, 'document', 'documents'), *parts])}."
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -235,7 +235,7 @@ def _rescan(path: str, directory: Path) -> None:
     """Look a source through again; one that cannot be read does not keep the rest from being served."""
     try:
         with progress(f"Looking through {path}") as tell:
-            report = uploads.index_directory(None, directory, path, progress=tell)
+            report = uploads.index_directory(None, directory, path, progress=tell, is_cautious=True)
     except PortalError as refusal:
         say(f"{path}: {refusal.sentence}")
         return

@@ -6,13 +6,14 @@ from functools import partial
 
 import click
 
-from portal import accounts, jobs, notices, settings
+from portal import accounts, jobs, notices, settings, uploads
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
 
 LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
+    uploads.LOOK: uploads.rescan_due,
     notices.LOOK: partial(notices.send_due, click.echo),
 }
 """What a worker looks at, by the names it is woken with."""

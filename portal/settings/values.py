@@ -29,6 +29,7 @@ class Settings:
     zip_documents: int
     zip_bytes: int
     trash_days: int
+    rescan_minutes: int
     scrub_days: int
     scrub_mib_per_second: int
     allowed_types: frozenset[str]

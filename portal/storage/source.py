@@ -28,11 +28,12 @@ _NAMES_TOLD = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """A regular file: its POSIX path below the source, spelled exactly as on disk; size in bytes, time in ns."""
+    """A regular file: its POSIX path below the source, spelled exactly as on disk; size in bytes, times in ns."""
 
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int
 
 
 @dataclass
@@ -120,7 +121,7 @@ class Source:
             elif stat.S_ISDIR(found.st_mode):
                 below.append((*directory, name))
             elif stat.S_ISREG(found.st_mode):
-                walk.entries.append(Entry(path, found.st_size, found.st_mtime_ns))
+                walk.entries.append(Entry(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
             else:
                 _skip(walk, path)
         if directory:

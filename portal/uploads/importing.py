@@ -1,50 +1,103 @@
 """Import of a directory: subfolders become categories, regular files documents. A second run changes nothing."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from portal.actors import Actor
-from portal.catalog import Content
+from portal.catalog import Content, Placed
 from portal.errors import ContentUnavailable, SourceChanged
-from portal.extensions import release_connection, storage
+from portal.extensions import release_connection, storage, transaction
 from portal.storage import BLOCK, Received, Source, Stamp
 from portal.storage.source import Entry
+from portal.uploads import resuming
+from portal.uploads.describing import Describer
 from portal.uploads.kinds import content_type_of
-from portal.uploads.planning import Plan, Progress, Report, make_plan
+from portal.uploads.options import Options
+from portal.uploads.planning import Plan, Progress, added, look_through, make_plan
+from portal.uploads.reporting import Report, Reporter
+from portal.uploads.resuming import Run
+
+NOT_TAKEN = "was not taken"
+DEFAULTS = Options()
 
 
-def import_directory(actor: Actor | None, directory: Path, into: str, *, progress: Progress | None = None) -> Report:
+@dataclass(frozen=True)
+class Import:
+    """One import under way."""
+
+    actor: Actor | None
+    plan: Plan
+    run: Run
+    describer: Describer
+    reporter: Reporter
+
+
+def import_directory(
+    actor: Actor | None,
+    directory: Path,
+    into: str,
+    *,
+    options: Options = DEFAULTS,
+    progress: Progress | None = None,
+) -> Report:
     """Copy the contents of ``directory`` into the category ``into``, made when missing.
 
-    Raises BadInput when there is no such directory, or when the portal's own files lie in it.
+    One that broke off is gone on with: files it has taken are not read again, unless they changed since. Raises
+    BadInput when there is no such directory, when the portal's own files lie in it, or when the metadata does not fit.
     """
-    report = Report()
-    plan = make_plan(actor, directory, into, report)
+    reporter = Reporter(options.tell)
+    layout = look_through(directory, into, reporter, options.ignored, options.without(directory))
+    describer = Describer(actor, options.metadata, layout)
+    describer.require_fitting()
+    plan = make_plan(actor, layout)
+    run = resuming.begin(directory, layout.folders[""])
+    work = Import(actor, plan, run, describer, reporter)
     for batch in plan.batches(progress):
-        _import_batch(actor, plan, batch, report)
-    return report
+        _import_batch(work, batch)
+    resuming.finish(run)
+    return reporter.report
 
 
-def _import_batch(actor: Actor | None, plan: Plan, batch: list[Entry], report: Report) -> None:
+def _import_batch(work: Import, batch: list[Entry]) -> None:
     """Durable as a whole: every temp file flushed, then given its name, then one commit."""
+    fresh = [entry for entry in batch if not work.run.has(entry)]
     received: list[tuple[Entry, Received]] = []
     release_connection()  # none is held while files are read
     try:
-        for entry in batch:
+        for entry in fresh:
             try:
-                received.append((entry, _copy(plan.source, entry)))
+                received.append((entry, _copy(work.plan.source, entry)))
             except ContentUnavailable as problem:
-                report.problems.append(f"{entry.path!r} was not taken: {problem.sentence}")
+                work.reporter.refuse(entry.path, NOT_TAKEN, problem.sentence)
         with storage().placing():
             stamps = storage().keep_all([got for _, got in received])
-            found = [(entry, _content(plan, entry, got, stamps[got.sha256])) for entry, got in received]
-            kinds = plan.put(actor, found)
+            found = [(entry, _content(work.plan, entry, got, stamps[got.sha256])) for entry, got in received]
+            placed = _write(work, found)
     except BaseException:
         for _, got in received:
             got.temp.unlink(missing_ok=True)
         raise
-    for kind in kinds:
-        report.count(kind)
+    for (entry, _), one in zip(found, placed, strict=True):
+        work.reporter.count(one.kind, entry.path, one.document_id)
+    resumed = [entry for entry in batch if work.run.has(entry)]
+    for entry in resumed:
+        work.reporter.count("resumed", entry.path)
+    known = {entry.path: one.document_id for (entry, _), one in zip(found, placed, strict=True) if one.kind != "added"}
+    known |= work.describer.find_documents(resumed)
+    work.reporter.report.described += work.describer.count(added(found, placed)) + work.describer.describe(known)
+
+
+def _write(work: Import, found: list[tuple[Entry, Content]]) -> list[Placed]:
+    """One transaction: the documents, what the metadata says of new ones, and that they were taken.
+
+    What there was already is described by itself: others may hold it, and wait for the category that is held here.
+    """
+    with transaction():
+        placed = work.plan.put(work.actor, found)
+        work.describer.describe(added(found, placed))
+        work.run.note([entry for entry, _ in found])
+    return placed
 
 
 def _copy(source: Source, entry: Entry) -> Received:

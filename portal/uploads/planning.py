@@ -1,18 +1,21 @@
 """What a directory would come to: its folders as categories, its files as documents, each with a name of its own."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from portal import filenames
 from portal.actors import Actor
-from portal.catalog import Content, Item, ensure_category, put_documents
-from portal.catalog.documents import Kind
+from portal.catalog import Content, Item, Placed, ensure_category, put_documents
+from portal.catalog.categories import require_category_name
+from portal.catalog.paths import DEEPEST
 from portal.errors import BadInput
 from portal.extensions import settings, storage
 from portal.storage import Source
 from portal.storage.source import Entry
+from portal.uploads.ignoring import Ignored
+from portal.uploads.reporting import Reporter
 
 BATCH = 500
 """Documents made durable together: one commit, and one flush of each directory they share."""
@@ -21,34 +24,23 @@ Progress = Callable[[int, int], None]
 """Told after each batch how many documents are done, and of how many."""
 
 
-@dataclass
-class Report:
-    """What an import came to, in documents; ``problems`` are sentences about what could not be taken."""
+@dataclass(frozen=True)
+class Layout:
+    """What is in a directory, and where each file goes.
 
-    added: int = 0
-    versioned: int = 0
-    unchanged: int = 0
-    vanished: int = 0
-    skipped: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def count(self, kind: str) -> None:
-        """One more document that was ``added``, ``versioned`` or ``unchanged``."""
-        setattr(self, kind, getattr(self, kind) + 1)
-
-
-@dataclass
-class Plan:
-    """Where each file goes: folder to category id, path to the filename people will see.
-
-    ``entries`` are the files that have a category to go to, ``present`` the paths of all.
+    ``entries`` are the files that have a category to go to, ``present`` the paths of all that are not left out;
+    ``folders`` has the category path of each folder, ``filenames`` the name people will see of each file.
     """
 
     source: Source
     entries: list[Entry]
     present: frozenset[str]
-    categories: dict[str, int]
+    folders: dict[str, str]
     filenames: dict[str, str]
+
+    def category_path(self, path: str) -> str:
+        """The category a file goes to."""
+        return self.folders[_folder(path)]
 
     def batches(self, progress: Progress | None) -> Iterator[list[Entry]]:
         """The entries, so many at a time."""
@@ -59,22 +51,32 @@ class Plan:
             if progress is not None:
                 progress(done, len(self.entries))
 
-    def put(self, actor: Actor | None, found: list[tuple[Entry, Content]]) -> list[Kind]:
-        """Write documents down in one transaction; ``added``, ``versioned`` or ``unchanged`` for each."""
+
+@dataclass(frozen=True)
+class Plan(Layout):
+    """The same once its categories are there; ``categories`` has the id of each by its path."""
+
+    categories: dict[str, int]
+
+    def put(self, actor: Actor | None, found: list[tuple[Entry, Content]]) -> list[Placed]:
+        """Write documents down in one transaction."""
         return put_documents(
             actor,
             [
-                Item(self.categories[_folder(entry.path)], self.filenames[entry.path], content)
+                Item(self.categories[self.category_path(entry.path)], self.filenames[entry.path], content)
                 for entry, content in found
             ],
         )
 
 
-def make_plan(actor: Actor | None, directory: Path, into: str, report: Report) -> Plan:
-    """Look through ``directory`` and make the categories it needs below ``into``.
+def look_through(
+    directory: Path, into: str, reporter: Reporter, ignored: Ignored, without: frozenset[str] = frozenset()
+) -> Layout:
+    """Look through ``directory`` without reading any file or changing anything.
 
-    Raises BadInput when there is no such directory, or when the portal's own files lie in it. Folders that cannot be
-    categories are problems of the ``report``.
+    ``without`` are paths that are no documents, such as the file with the metadata. Raises BadInput when there is no
+    such directory, when the portal's own files lie in it, or when ``into`` can be no category. Folders that cannot be
+    categories are problems.
     """
     directory = directory.absolute()
     if not directory.is_dir():
@@ -83,11 +85,26 @@ def make_plan(actor: Actor | None, directory: Path, into: str, report: Report) -
         raise BadInput("The portal's own storage lies in this directory; it cannot be imported.")
     source = Source(directory)
     walk = source.walk()
-    categories = _ensure_categories(actor, into, walk.directories, report)
-    entries = [entry for entry in walk.entries if _folder(entry.path) in categories]
-    report.skipped = walk.skipped + len(walk.entries) - len(entries)
-    present = frozenset(entry.path for entry in walk.entries)
-    return Plan(source, entries, present, categories, _name_all(entries, categories))
+    documents = [entry for entry in walk.entries if entry.path not in without]
+    wanted = [entry for entry in documents if not ignored.has(entry.path)]
+    folders = [folder for folder in walk.directories if not ignored.has_folder(folder)]
+    paths = _category_paths(into, folders, reporter)
+    entries = [entry for entry in wanted if _folder(entry.path) in paths]
+    reporter.report.ignored = len(documents) - len(wanted) + len(walk.directories) - len(folders)
+    reporter.report.skipped = walk.skipped + len(wanted) - len(entries)
+    present = frozenset(entry.path for entry in wanted)
+    return Layout(source, entries, present, paths, _name_all(entries, paths))
+
+
+def make_plan(actor: Actor | None, layout: Layout) -> Plan:
+    """Make the categories that are missing."""
+    categories = {path: ensure_category(actor, path).id for path in dict.fromkeys(layout.folders.values())}
+    return Plan(layout.source, layout.entries, layout.present, layout.folders, layout.filenames, categories)
+
+
+def added(found: list[tuple[Entry, Content]], placed: list[Placed]) -> dict[str, int]:
+    """Path to document of what was not there before."""
+    return {entry.path: one.document_id for (entry, _), one in zip(found, placed, strict=True) if one.kind == "added"}
 
 
 def category_path_of(into: str, folder: str) -> str:
@@ -96,31 +113,38 @@ def category_path_of(into: str, folder: str) -> str:
     return "/".join([into, *("download_" if part == "download" else part for part in parts)])
 
 
-def _ensure_categories(actor: Actor | None, into: str, folders: Iterable[str], report: Report) -> dict[str, int]:
-    made = {"": ensure_category(actor, into).id}
+def _category_paths(into: str, folders: Iterable[str], reporter: Reporter) -> dict[str, str]:
+    made = {"": _require_category_path(into)}
     for folder in folders:
         try:
-            made[folder] = ensure_category(actor, category_path_of(into, folder)).id
+            made[folder] = _require_category_path(category_path_of(made[""], folder))
         except BadInput as problem:
-            report.problems.append(f"{folder!r} cannot be a category: {problem.sentence}")
+            reporter.complain(f"{folder!r} cannot be a category: {problem.sentence}")
     return made
 
 
-def _name_all(entries: Iterable[Entry], categories: dict[str, int]) -> dict[str, str]:
+def _require_category_path(path: str) -> str:
+    names = [require_category_name(name) for name in path.split("/")]
+    if len(names) > DEEPEST:
+        raise BadInput(f"Categories go at most {DEEPEST} deep.")
+    return "/".join(names)
+
+
+def _name_all(entries: Iterable[Entry], paths: dict[str, str]) -> dict[str, str]:
     """Path to filename; two files of a category whose cleaned names meet are told apart by a number, always the same.
 
     Two folders may be one category: ``download`` and ``download_``, or two spellings of one accent.
     """
     named: dict[str, str] = {}
-    taken: set[tuple[int, str]] = set()
+    taken: set[tuple[str, str]] = set()
     for entry in entries:
-        category_id = categories[_folder(entry.path)]
+        category = paths[_folder(entry.path)]
         wanted = filename = filenames.clean(entry.path.rpartition("/")[2])
         number = 2
-        while (category_id, filename) in taken:
+        while (category, filename) in taken:
             filename = filenames.numbered(wanted, number)
             number += 1
-        taken.add((category_id, filename))
+        taken.add((category, filename))
         named[entry.path] = filename
     return named
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from portal.catalog import Facts, Item, count_live, put_document, put_documents, trash_document
+from portal.catalog import Facts, Item, count_live, get_live, put_document, put_documents, trash_document
 from portal.errors import CategoryNotFound, Forbidden
 from portal.extensions import db
 from portal.models import PUBLISH, AuditEvent, Blob, Category, Document, Version
@@ -23,6 +23,11 @@ PAPERS = st.lists(st.tuples(st.sampled_from(["x", "y"]), NAMES, st.integers(0, 2
 def shelf_of(house: int, name: str) -> Category:
     """One of the shelves of a house."""
     return makers.category(f"{house}/{name}")
+
+
+def kinds_of(items: list[Item]) -> list[str]:
+    """What each came to."""
+    return [placed.kind for placed in put_documents(None, items)]
 
 
 def stock(house: int) -> dict[str, object]:
@@ -60,9 +65,7 @@ def test_together_is_the_same_as_one_by_one(
         for shelf, name, number in before:
             put_document(None, shelf_of(house, shelf).id, name, contents[number])
 
-    kinds = put_documents(
-        None, [Item(shelf_of(together, shelf).id, name, contents[number]) for shelf, name, number in papers]
-    )
+    kinds = kinds_of([Item(shelf_of(together, shelf).id, name, contents[number]) for shelf, name, number in papers])
     expected = [
         put_document(None, shelf_of(alone, shelf).id, name, contents[number]).kind for shelf, name, number in papers
     ]
@@ -90,7 +93,18 @@ def test_a_name_in_the_trash_is_free() -> None:
     first = put_document(None, shelf.id, "a.pdf", makers.content_of(), facts=Facts(is_draft=True))
     trash_document(None, first.document_id)
 
-    assert put_documents(None, [Item(shelf.id, "a.pdf", makers.content_of())]) == ["added"]
+    assert kinds_of([Item(shelf.id, "a.pdf", makers.content_of())]) == ["added"]
+
+
+@SQLITE_ONLY
+def test_each_outcome_names_its_document() -> None:
+    shelf = makers.category()
+    there = put_document(None, shelf.id, "b.pdf", makers.content_of())
+
+    placed = put_documents(None, [Item(shelf.id, name, makers.content_of()) for name in ("a.pdf", "b.pdf", "c.pdf")])
+
+    names = [get_live(one.document_id).filename for one in placed]
+    assert (names, placed[1].document_id) == (["a.pdf", "b.pdf", "c.pdf"], there.document_id)
 
 
 @SQLITE_ONLY
@@ -117,7 +131,7 @@ def test_two_who_put_in_the_same_at_once_make_it_once(context: Flask) -> None:
 
     outcomes = makers.at_once(
         context,
-        *[lambda: sorted(put_documents(None, items)), lambda: sorted(put_documents(None, items[::-1]))] * 2,
+        *[lambda: sorted(kinds_of(items)), lambda: sorted(kinds_of(items[::-1]))] * 2,
     )
 
     assert sorted(map(str, outcomes)) == sorted([str(["added"] * 16), *[str(["unchanged"] * 16)] * 3])

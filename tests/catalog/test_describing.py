@@ -18,6 +18,7 @@ from portal.catalog import (
     change_tags,
     ensure_tags,
     find_responsible,
+    get_live,
     list_fields,
     list_offered_people,
     list_offered_tags,
@@ -247,9 +248,10 @@ def test_all_that_is_said_anew_at_once_is_one_event_that_names_it() -> None:
     number, document_id = field(shelf, "Number"), paper(shelf)
     said: dict[str, Any] = {"title": "New", "reference": " R  7 ", "responsible_id": ada.id, "tags": ["a"]}
 
-    for _ in range(2):
-        changed = change_document(None, document_id, **said, fields={number: "7"})
+    news = [change_document(None, document_id, **said, fields={number: "7"}) for _ in range(2)]
 
+    changed = get_live(document_id)
+    assert news == [True, False]
     assert (changed.title, changed.reference, changed.responsible_id) == ("New", "R 7", ada.id)
     what = ["title", "reference", "responsible_id", "tags"]
     assert told(document_id) == [("document.changed", {"what": what, "fields": ["Number"]})]

@@ -52,7 +52,8 @@ def change(document_id: int, **changes: object) -> Document:
     document = get_live(document_id)
     names = ("title", "filename", "description", "published_at", "expires_at")
     values = {name: getattr(document, name) for name in names} | changes
-    return change_document(None, document_id, **values)
+    change_document(None, document_id, **values)
+    return get_live(document_id)
 
 
 def count(model: type[Document | Version | Blob | AuditEvent]) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from portal import access
 from portal.catalog import find_category, trash_document
 from portal.models import MANAGE, PUBLISH, READ
 from portal.settings import Settings
+from portal.uploads import Report
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
 from tests.makers import actor, category, document, group, now, person, release
@@ -112,7 +114,7 @@ def test_a_second_import_changes_nothing(
     first = command("import", str(tree), "--into", "reports", "--json", *in_place)
     before = listed(command)
     second = command("import", str(tree), "--into", "reports", "--json", *in_place)
-    nothing = {"added": 0, "versioned": 0, "unchanged": 3, "vanished": 0, "skipped": 2, "problems": []}
+    nothing = asdict(Report(unchanged=3, skipped=2))
     assert json.loads(first.stdout) == nothing | {"added": 3, "unchanged": 0}
     assert json.loads(second.stdout) == nothing
     assert listed(command) == before
@@ -230,3 +232,62 @@ def test_an_import_shows_its_progress_on_a_terminal_and_only_there(
     assert "Importing" in watched.stderr
     assert watched.stdout.count("\n") == 1
     assert command("import", str(tree), "--into", "reports", TTY_COMPATIBLE="0").stderr == ""
+
+
+@SQLITE_ONLY
+def test_a_dry_run_says_what_an_import_would_do(command: Command, context: Flask, tree: Path) -> None:
+    result = command("import", str(tree), "--into", "reports", "--dry-run")
+    assert result.stdout == "Nothing was changed. It would be: reports: 3 documents, 3 new, 2 skipped.\n"
+    assert find_category("reports") is None
+
+
+@SQLITE_ONLY
+def test_an_import_takes_metadata_patterns_and_writes_a_report(
+    command: Command, context: Flask, tree: Path, tmp_path: Path
+) -> None:
+    (tree / "about.csv").write_text("path,title\nindex.csv,The index\n")
+    where = tmp_path / "report.csv"
+    arguments = ("--metadata", str(tree / "about.csv"), "--ignore", "download/", "--report", str(where))
+    result = command("import", str(tree), "--into", "reports", *arguments)
+    assert result.stdout == "reports: 2 documents, 2 new, 1 described anew, 2 left out by a pattern, 2 skipped.\n"
+    lines = where.read_text().splitlines()
+    assert lines[0] == "path,outcome,document,problem"
+    assert sorted(line.split(",")[:2] for line in lines[1:]) == [["2018/report.txt", "new"], ["index.csv", "new"]]
+
+
+@SQLITE_ONLY
+def test_metadata_that_does_not_fit_changes_nothing_and_names_the_lines(
+    command: Command, context: Flask, tree: Path, tmp_path: Path
+) -> None:
+    about = tmp_path / "about.csv"
+    about.write_text("path,title\nmissing.csv,T\n")
+    result = command("import", str(tree), "--into", "reports", "--metadata", str(about))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Line 2: there is no missing.csv here" in result.stderr
+    assert find_category("reports") is None
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("option", ["--metadata", "--report"])
+def test_a_file_that_cannot_be_used_is_refused(
+    command: Command, context: Flask, tree: Path, tmp_path: Path, option: str
+) -> None:
+    place = tmp_path / "missing" / "a.csv"
+    result = command("import", str(tree), "--into", "reports", option, str(place))
+    assert (result.exit_code, str(place) in result.stderr) == (1, True)
+
+
+@SQLITE_ONLY
+def test_a_report_overwrites_nothing(command: Command, context: Flask, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mine")
+    result = command("import", str(tree), "--into", "reports", "--report", str(tmp_path / "a.csv"))
+    assert (result.exit_code, (tmp_path / "a.csv").read_text()) == (1, "mine")
+
+
+@SQLITE_ONLY
+def test_directories_shown_in_place_are_looked_through_again(command: Command, context: Flask, tree: Path) -> None:
+    command("import", str(tree), "--into", "reports", "--in-place")
+    (tree / "index.csv").unlink()
+    result = command("rescan")
+    assert result.stdout == "reports: 2 documents, 2 unchanged, 1 gone from disk and now in the trash, 2 skipped.\n"
+    assert command("rescan", "elsewhere").exit_code == 1

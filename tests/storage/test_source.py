@@ -78,7 +78,8 @@ class TestWalking:
 
     def test_an_entry_has_size_and_time_as_on_disk(self, source: Source, directory: Path) -> None:
         os.utime(directory / PATH, ns=(5, 1_361_000_000_123_456_789))
-        assert entry_of(source) == Entry(PATH, len(CONTENT), (directory / PATH).stat().st_mtime_ns)
+        found = (directory / PATH).stat()
+        assert entry_of(source) == Entry(PATH, len(CONTENT), found.st_mtime_ns, found.st_ctime_ns)
 
     def test_folders_come_parents_first_and_empty_ones_too(self, source: Source) -> None:
         assert source.walk().directories == ["2013", "2013/feb", "2013/feb/weather", "2014"]
