@@ -18,6 +18,7 @@ from portal.catalog.contents import Content, get_version
 from portal.catalog.copies import Copy, find_copies, find_copy, parse_sha256
 from portal.catalog.describing import (
     KEEP,
+    Keep,
     change_document,
     change_fields,
     change_tags,
@@ -77,6 +78,7 @@ from portal.catalog.listing import (
     list_shown,
     list_trash,
     list_unpublished,
+    look_round,
     tree,
     versions_had,
 )
@@ -97,6 +99,7 @@ from portal.catalog.reasons import (
 )
 from portal.catalog.refs import Ref, parse_id, parse_ref
 from portal.catalog.responsible import find_responsible, list_offered_people
+from portal.catalog.showing import Shown, find_shown
 from portal.catalog.sight import Shift, shift_of_merge, shift_of_move, shift_of_seal
 from portal.catalog.tags import ensure_tags, list_offered_tags, list_tags, require_tags, split_tags
 from portal.catalog.trashing import (
@@ -124,6 +127,7 @@ __all__ = [
     "GrantRow",
     "Holder",
     "Item",
+    "Keep",
     "Merger",
     "OnConflict",
     "Outcome",
@@ -135,6 +139,7 @@ __all__ = [
     "Rules",
     "SeenCategory",
     "Shift",
+    "Shown",
     "Successor",
     "TrashedCategory",
     "VersionRow",
@@ -164,6 +169,7 @@ __all__ = [
     "find_readable",
     "find_ref",
     "find_responsible",
+    "find_shown",
     "find_trashed",
     "get_category",
     "get_field",
@@ -199,6 +205,7 @@ __all__ = [
     "list_unpublished",
     "list_values",
     "list_versions",
+    "look_round",
     "merge_category",
     "move_category",
     "move_document",

@@ -50,8 +50,9 @@ def change_document(
 ) -> bool:
     """Change what is said about a document; what is left out stays as it is. ``fields`` is field to what stands in it.
 
-    Whether that changed anything. Raises NameTaken when a neighbour has the filename, BadInput for a value that cannot
-    be. The log gets an event for each kind of change, and none when all stays as it is.
+    Whether that changed anything. A draft that comes out with no word of its end gets the one that new documents of its
+    category have. Raises NameTaken when a neighbour has the filename, BadInput for a value that cannot be. The log gets
+    an event for each kind of change, and none when all stays as it is.
     """
     columns: dict[str, object] = {"published_at": published_at, "expires_at": expires_at}
     columns["title"] = title if title is KEEP else require_title(title)
@@ -73,11 +74,7 @@ def publish_document(actor: Actor | None, document_id: int) -> Document:
         document = hold_live(actor, document_id)
         now = session.scalars(select(db_now())).one()
         if document.published_at is None or document.published_at > now:
-            columns = {"published_at": now}
-            end = rules_of(get_category(document.category_id)).end_of(now)
-            if document.published_at is None and document.expires_at is None and end is not None:
-                columns["expires_at"] = end
-            _describe(actor, document, columns)
+            _describe(actor, document, {"published_at": now})
     return document
 
 
@@ -120,7 +117,8 @@ def _describe(
     """Change a document that is held, have the log say what, and the index follow; whether anything changed."""
     with transaction() as session:
         now = session.scalars(select(db_now())).one()
-        before, found = said_of(document), {key: value for key, value in (columns or {}).items() if value is not KEEP}
+        given = {key: value for key, value in (columns or {}).items() if value is not KEEP}
+        before, found = said_of(document), _with_end(document, given)
         _write_columns(document, {key: value for key, value in found.items() if value != getattr(document, key)})
         is_tagged = tags is not None and write_tags(document.id, tags)
         names = write_values(document, fields or {})
@@ -128,6 +126,15 @@ def _describe(
         if has_changed:
             search.queue_documents(Document.id == document.id)
     return has_changed
+
+
+def _with_end(document: Document, columns: dict[str, Any]) -> dict[str, Any]:
+    """The same with the end that the category has for a draft that comes out, unless somebody said when it expires."""
+    comes_out = document.published_at is None and columns.get("published_at") is not None
+    if not comes_out or "expires_at" in columns or document.expires_at is not None:
+        return columns
+    end = rules_of(get_category(document.category_id)).end_of(columns["published_at"])
+    return {**columns, "expires_at": end}
 
 
 def _write_columns(document: Document, changed: Mapping[str, Any]) -> None:

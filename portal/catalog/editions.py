@@ -79,7 +79,7 @@ def find_readable(actor: Actor, ref: Ref, number: int | None = None) -> Edition 
     """
     statement = _find_readable(actor.is_admin, isinstance(ref, int), number is not None)
     row = find_one(statement, ref=ref, user_id=actor.user_id, number=number)
-    return _edition(row) if row is not None else None
+    return edition_in(row) if row is not None else None
 
 
 def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | None:
@@ -94,7 +94,7 @@ def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | N
     visible = access.visible(access.level_at(Document.category_id, actor))
     for filename in (name, name + ending) if ending else (name,):
         here = (Document.category_id == category.id, Document.filename == spelled(filename))
-        found = _first(_editions(None).where(*here, visible))
+        found = _first(editions().where(*here, visible))
         if found is not None:
             return found
     ref = parse_ref(name)
@@ -102,14 +102,14 @@ def find_in_door(actor: Actor, root: str, name: str, ending: str) -> Edition | N
         return None
     named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
     below = select(Category.id).where(within(category))
-    return _first(_editions(None).where(named, Document.category_id.in_(below), visible))
+    return _first(editions().where(named, Document.category_id.in_(below), visible))
 
 
 def find_at_path(actor: Actor, path: str) -> Edition | None:
     """What ``actor`` may download at a category path plus filename, such as ``reports/2018/feb/weather.csv``."""
     shelf, _, filename = spelled(path).rpartition("/")
     visible = access.visible(access.level_at(Document.category_id, actor))
-    statement = _editions(None).join(Category, Category.id == Document.category_id)
+    statement = editions().join(Category, Category.id == Document.category_id)
     return _first(statement.where(Category.path == shelf, Document.filename == filename, visible))
 
 
@@ -124,8 +124,8 @@ def find_edition(document_id: int, version_id: int | None) -> Edition | None:
 def list_editions(version_ids: Sequence[int]) -> dict[int, Edition]:
     """The editions of these versions by the version's id, without asking who may; one that was purged is left out."""
     rows = db.session.execute(_list_editions(), {"versions": list(version_ids)})
-    editions = [_edition(row) for row in rows]
-    return {edition.version_id: edition for edition in editions}
+    found = [edition_in(row) for row in rows]
+    return {edition.version_id: edition for edition in found}
 
 
 def find_ref(text: str) -> Document | None:
@@ -147,7 +147,7 @@ def _find_readable(is_admin: bool, is_id: bool, is_pinned: bool) -> Prepared:
     anybody = access.level_of(Document.category_id, bindparam("user_id", type_=Integer))
     level = literal(MANAGE, Integer) if is_admin else anybody
     number = bindparam("number", type_=Integer) if is_pinned else None
-    return Prepared(_editions(number).where(named, access.visible(level)))
+    return Prepared(editions(number).where(named, access.visible(level)))
 
 
 @cache
@@ -183,7 +183,8 @@ def _select() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _editions(number: ColumnElement[int] | None) -> Select[*tuple[Any, ...]]:
+def editions(number: ColumnElement[int] | None = None) -> Select[*tuple[Any, ...]]:
+    """The columns of ``edition_in``, of documents in their current version or in the one of this number."""
     version = Version.id == Document.current_version_id
     if number is not None:
         version = (Version.document_id == Document.id) & (Version.number == number)
@@ -198,11 +199,14 @@ def _placed(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 
 def _first(statement: Select[*tuple[Any, ...]]) -> Edition | None:
     row: Row[Any] | None = db.session.execute(statement).first()
-    return _edition(row) if row is not None else None
+    return edition_in(row) if row is not None else None
 
 
-def _edition(row: Sequence[Any]) -> Edition:
-    """The current version goes by the document's filename, an older one by the name it came with."""
+def edition_in(row: Sequence[Any]) -> Edition:
+    """What stands in the columns of ``editions``.
+
+    The current version goes by the document's filename, an older one by the name it came with.
+    """
     *values, inode, mtime_ns, ctime_ns = row  # what is left stands in the order of the fields
     pinned_name, document_name, size = values[7], values[8], values[10]
     is_current = values[4] == values[5]

@@ -194,19 +194,24 @@ def tree(actor: Actor, current: Category | None = None) -> list[Branch]:
 
     A category whose parent the person may not see stands at the top, labelled with its whole path.
     """
+    return look_round(actor, current)[0]
+
+
+def look_round(actor: Actor, current: Category | None = None) -> tuple[list[Branch], bool]:
+    """The same with whether the person may publish anywhere at all, for one query."""
     shown = access.shown_categories(actor).cte("shown")
-    parents = shown.alias("parents")
+    parents, published = shown.alias("parents"), shown.alias("published")
+    publishes = select(published.c.level).where(published.c.level >= PUBLISH).exists()
     open_ids = [int(part) for part in (current.lineage or "").strip("/").split("/")] if current else []
     topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(parents.c.category_id)))
     statement = (
-        select(Category, shown.c.level)
+        select(Category, shown.c.level, publishes)
         .join(shown, shown.c.category_id == Category.id)
         .where(or_(topmost, Category.parent_id.in_(open_ids)))
         .order_by(func.lower(Category.name), Category.id)
     )
-    branches = {
-        category.id: Branch(category, level, category.name) for category, level in db.session.execute(statement)
-    }
+    rows = db.session.execute(statement).all()
+    branches = {category.id: Branch(category, level, category.name) for category, level, _ in rows}
     roots: list[Branch] = []
     for branch in branches.values():
         parent = branches.get(branch.category.parent_id or 0)
@@ -215,7 +220,7 @@ def tree(actor: Actor, current: Category | None = None) -> list[Branch]:
         else:
             branch.label = branch.category.path if branch.category.parent_id else branch.category.name
             roots.append(branch)
-    return roots
+    return roots, actor.is_admin or any(is_publisher for _, _, is_publisher in rows)
 
 
 def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:

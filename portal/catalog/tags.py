@@ -22,7 +22,7 @@ MOST_TAGS = 30
 LOOKED_AT = 1_000
 """So many of the newest documents of a person say which tags they are offered."""
 OFFERED = 200
-_UNNAMEABLE = re.compile('[,:"“”„]')
+_UNNAMEABLE = re.compile('[,:"“”„‟«»＂]')
 """What parts tags, and what a search could not name in one."""
 _MAKING = "tags"
 """What whoever makes a tag queues on, so that two cannot wait for each other's."""

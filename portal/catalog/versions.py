@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, literal, select
+from sqlalchemy import Select, and_, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from portal import access
@@ -45,11 +45,16 @@ class VersionRow:
     replaced: Successor | None
 
 
-def list_versions(document_id: int, *, before: int | None = None, limit: int | None = None) -> list[VersionRow]:
-    """The versions of a document that have their bytes, the newest first; ``before`` a number, for the next page."""
+def list_versions(
+    document_id: int, *, before: int | None = None, limit: int | None = None, beside: int | None = None
+) -> list[VersionRow]:
+    """The versions of a document that have their bytes, the newest first; ``before`` a number, for the next page.
+
+    The version of the number ``beside`` is among them in any case.
+    """
     statement = _rows(document_id).where(Version.purged_at.is_(None))
     if before is not None:
-        statement = statement.where(Version.number < before)
+        statement = statement.where(or_(Version.number < before, Version.number == beside))
     statement = statement.order_by(Version.number.desc()).limit(limit)
     return [_row(found) for found in db.session.execute(statement)]
 

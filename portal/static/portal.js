@@ -104,6 +104,16 @@ function countSelection(form) {
   count();
 }
 
+/* A field for several words with commas between: its list completes the one after the last comma. */
+function completeEach(input) {
+  const options = [...input.list.options];
+  const words = options.map((option) => option.value);
+  input.addEventListener("input", () => {
+    const before = input.value.slice(0, input.value.lastIndexOf(",") + 1);
+    options.forEach((option, place) => { option.value = before ? `${before} ${words[place]}` : words[place]; });
+  });
+}
+
 /* A browser says “5 files”: each by its name, its size beside it. */
 function listFiles(input) {
   const list = document.getElementById(input.dataset.lists);
@@ -197,6 +207,7 @@ function start() {
   document.querySelectorAll("[data-shows]").forEach(offerToShow);
   document.querySelectorAll("[data-selection]").forEach(countSelection);
   document.querySelectorAll("[data-lists]").forEach(listFiles);
+  document.querySelectorAll("[data-several]").forEach(completeEach);
   const parts = document.querySelectorAll("[data-fresh]");
   if (parts.length) keepFresh(parts);
   document.addEventListener("keydown", onKey);

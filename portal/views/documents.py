@@ -29,18 +29,24 @@ REMEMBERED = 200
 def show(ref: str) -> str:
     """A document by id or uuid, in its newest version; ``?before=`` a number, for the versions before that."""
     who, named = person(), parse_ref(ref)
-    edition = catalog.find_readable(who, named) if named is not None else None
-    if edition is None:
+    shown = catalog.find_shown(who, named) if named is not None else None
+    if shown is None:
         raise DocumentNotFound
+    edition = shown.edition
     before = forms.query_id("before")
-    rows = catalog.list_versions(edition.document_id, before=before, limit=PAGE + 1)
+    rows = catalog.list_versions(edition.document_id, before=before, limit=PAGE + 2, beside=edition.number)
     current = next((row for row in rows if row.version.id == edition.version_id), None)
+    if current is None:
+        raise DocumentNotFound
+    if before and before <= edition.number:
+        rows.remove(current)
     return render(
         "browse/document.html",
-        category=catalog.get_category(edition.category_id),
-        document=catalog.get_live(edition.document_id),
+        category=shown.category,
+        document=shown.document,
+        said=shown,
         edition=edition,
-        current=current or catalog.get_pinned(edition.document_id, edition.number),
+        current=current,
         versions=rows[:PAGE],
         before=before,
         goes_on=len(rows) > PAGE,

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, catalog, shares, uploads
-from portal.catalog import Facts, parse_ref
+from portal.catalog import KEEP, Facts, Keep, parse_ref
 from portal.catalog.texts import require_text
 from portal.catalog.versions import PAGE
 from portal.errors import (
@@ -22,7 +22,7 @@ from portal.errors import (
 from portal.extensions import settings
 from portal.models import PUBLISH, Document
 from portal.shares import Terms
-from portal.views import forms
+from portal.views import describing, forms
 from portal.views.admin import house
 from portal.views.admin.upload import arrive, files_of, target_category
 from portal.views.guard import allow, person
@@ -57,7 +57,8 @@ def change(ref: str) -> AnyResponse:
             filename=forms.text("filename"),
             description=forms.text("description"),
             published_at=_published_at(document),
-            expires_at=forms.moment("expires_at", document.expires_at),
+            expires_at=_expires_at(document),
+            **describing.typed(document),
         )
     except (BadInput, Conflict) as problem:
         return _edit_page(document, problem)
@@ -192,6 +193,13 @@ def _published_at(document: Document) -> datetime | None:
     return _moment_to_come() if visible == "at" else None
 
 
+def _expires_at(document: Document) -> datetime | Keep | None:
+    """An end that a draft never had is left to its category."""
+    expires_at = forms.moment("expires_at", document.expires_at)
+    is_unsaid = document.published_at is None and document.expires_at is None and expires_at is None
+    return KEEP if is_unsaid else expires_at
+
+
 def _moment_to_come() -> datetime:
     moment = forms.moment("published_at")
     if moment is None:
@@ -200,7 +208,7 @@ def _moment_to_come() -> datetime:
 
 
 def _edit_page(document: Document, problem: PortalError | None = None) -> Response:
-    return house.show("admin/document_edit.html", document=document, problem=problem)
+    return house.show("admin/document_edit.html", document=document, problem=problem, **describing.shown(document))
 
 
 def _versions_page(document: Document, problem: PortalError | None = None) -> Response:

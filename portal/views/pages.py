@@ -1,6 +1,7 @@
 """What every page shows and how it says sizes, moments and types."""
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 from flask import Flask, Response, render_template, url_for
 from markupsafe import Markup, escape
 
-from portal import access, catalog, filenames
+from portal import catalog, filenames
 from portal.catalog import Branch
 from portal.errors import PortalError
 from portal.extensions import settings
@@ -47,7 +48,7 @@ def init_app(app: Flask) -> None:
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
     env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, clock=clock, iso=iso)
-    env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked)
+    env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked, written=written, tagged=tagged)
     env.filters.update(counted=counted, plural=plural, initials=initials)
     env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
     env.globals.update(asset=asset, zone=zone_words)
@@ -62,8 +63,7 @@ def render(template: str, *, category: Category | None = None, **values: Any) ->
     branch says what they may do there.
     """
     who = person()
-    tree = catalog.tree(who, category)
-    is_publisher = access.publishes_somewhere(who)
+    tree, is_publisher = catalog.look_round(who, category)
     place = {"tree": tree, "trail": trail_to(tree, category), "category": category, "is_publisher": is_publisher}
     return render_template(template, **place, **values)
 
@@ -152,6 +152,19 @@ def weekday(moment: datetime) -> Markup:
 def clock(moment: datetime) -> Markup:
     """``14:20``, where the day stands above; inside a ``time`` element with the full moment."""
     return _time(moment, f"{local(moment):%H:%M}")
+
+
+def written(value: str, kind: str) -> str:
+    """What stands in a field of a document, as people read it: a day as ``30 November 2026``, the rest as it is."""
+    if kind != "date":
+        return value
+    found = datetime.fromisoformat(value)
+    return f"{_unbroken(found)}\u00a0{found.year}"
+
+
+def tagged(name: str) -> str:
+    """The search for a tag."""
+    return f"tag:{name}" if re.fullmatch(r"\w+", name) else f'tag:"{name}"'
 
 
 def is_future(moment: datetime | None) -> bool:

@@ -17,7 +17,9 @@ from portal.catalog import (
     change_fields,
     change_tags,
     ensure_tags,
+    find_readable,
     find_responsible,
+    find_shown,
     get_live,
     list_fields,
     list_offered_people,
@@ -381,3 +383,31 @@ def test_whoever_may_not_publish_says_nothing(level: int | None, refusal: type[E
 def test_a_document_that_would_be_over_before_it_comes_out_is_not_taken_in() -> None:
     with pytest.raises(BadInput, match="before it is published"):
         paper(makers.category(), published_at=makers.now(days=2), expires_at=makers.now(days=1))
+
+
+def test_the_page_of_a_document_finds_it_with_all_that_is_said_about_it() -> None:
+    top, shelf = makers.category("a"), makers.category("a/b")
+    ada, reader = makers.person("Ada"), makers.person("Bo")
+    makers.grant(shelf, user=reader)
+    own, inherited = field(shelf, "Own", position=1), field(top, "Above", "date", position=2)
+    other = field(makers.category("elsewhere"), "Other")
+    said: dict[str, Any] = {"tags": ("Two", "one"), "fields": {own: "x", inherited: "2026-11-30"}}
+    document_id = paper(shelf, responsible_id=ada.id, **said)
+    with transaction() as session:
+        session.add(FieldValue(document_id=document_id, field_id=other, value="hidden"))
+
+    shown = find_shown(makers.actor(reader), document_id)
+
+    assert shown is not None
+    assert shown.edition == find_readable(makers.actor(reader), document_id)
+    assert (shown.document.id, shown.category.path, shown.responsible) == (document_id, "a/b", "Ada")
+    assert (shown.tags, shown.values) == (("one", "Two"), (("Above", "date", "2026-11-30"), ("Own", "text", "x")))
+
+
+def test_the_page_of_a_document_is_for_who_may_read_it() -> None:
+    document_id, reader, admin = paper(makers.category()), makers.person(), makers.person("Root", is_admin=True)
+
+    assert find_shown(makers.actor(reader), document_id) is None
+    shown = find_shown(makers.actor(admin), document_id)
+    assert shown is not None
+    assert (shown.responsible, shown.tags, shown.values) == (None, (), ())

@@ -310,6 +310,21 @@ def test_a_change_of_the_dates_is_told_as_what_it_means(world: World) -> None:
     ]
 
 
+def test_a_change_of_words_is_told_by_their_names_and_not_by_what_they_say(world: World) -> None:
+    with world.app.app_context():
+        me, shelf = accounts.actor_of(accounts.get_user(world.ada)), makers.category("reports")
+        field = catalog.add_field(None, shelf.id, "Number <b>", "text")
+        document = makers.document(shelf, "annual.pdf")
+        catalog.change_document(
+            me, document.id, reference="R7", responsible_id=world.ada, tags=["a"], fields={field.id: "secret"}
+        )
+    page = world.admin.client.get("/admin/log").text
+
+    told = sentences(page)[0]
+    assert told == ("Ada changed what is said about annual: reference, responsible person, tags, “Number &lt;b&gt;”")
+    assert "secret" not in page
+
+
 def test_a_move_says_from_where_to_where(world: World) -> None:
     with world.app.app_context():
         me = accounts.actor_of(accounts.get_user(world.ada))

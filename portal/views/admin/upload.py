@@ -4,8 +4,9 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from portal import access, catalog, uploads
-from portal.catalog import Facts, OnConflict, Outcome
-from portal.catalog.texts import require_title
+from portal.catalog import Facts, OnConflict, Outcome, Rules
+from portal.catalog.moments import require_order
+from portal.catalog.texts import require_reference, require_title
 from portal.errors import BadInput, BadRequest, CategoryNotFound, Conflict, Forbidden, PortalError, UploadRejected
 from portal.extensions import settings
 from portal.models import PUBLISH, READ, Category
@@ -18,6 +19,7 @@ from portal.views.guard import allow, person
 bp = Blueprint("upload", __name__, url_prefix="/admin")
 
 ON_CONFLICT: dict[str, OnConflict] = {"version": "version", "rename": "rename", "refuse": "refuse"}
+DRAFT_WITH_MOMENT = "A draft is seen from no moment on. Empty this field, or take the tick away."
 REFUSALS = (BadInput, BadRequest, CategoryNotFound, Conflict, Forbidden, UploadRejected)
 
 
@@ -79,24 +81,50 @@ def target_category(path: str) -> Category:
 
 def _arrivals() -> list[Arrival]:
     files = files_of("files")
-    title = forms.text("title").strip()
-    if title and len(files) > 1:
-        raise BadInput("A title is for one document. Choose one, or leave the title empty.", field="title")
-    facts = Facts(title=require_title(title) if title else None, is_draft=forms.flag("draft"))
+    facts = _facts(len(files))
     return [arrive(file, facts) for file in files]
+
+
+def _facts(count: int) -> Facts:
+    """What the form says of each of so many documents, refused before any of their bytes are kept."""
+    title, reference = forms.text("title").strip(), forms.text("reference")
+    if title and count > 1:
+        raise BadInput("A title is for one document. Choose one, or leave the title empty.", field="title")
+    if reference.strip() and count > 1:
+        raise BadInput("A reference is for one document. Choose one, or leave it empty.", field="reference")
+    is_draft, published_at, expires_at = forms.flag("draft"), forms.moment("published_at"), forms.moment("expires_at")
+    if is_draft and published_at is not None:
+        raise BadInput(DRAFT_WITH_MOMENT, field="published_at")
+    require_order(published_at, expires_at)
+    return Facts(
+        title=require_title(title) if title else None,
+        is_draft=is_draft,
+        published_at=published_at,
+        expires_at=expires_at,
+        reference=require_reference(reference),
+        tags=tuple(catalog.require_tags(catalog.split_tags(forms.text("tags"))).values()),
+    )
 
 
 def _counts(outcomes: list[Outcome]) -> dict[str, int]:
     return {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in ("added", "versioned", "unchanged")}
 
 
+def _rules(categories: list[Category], chosen: str) -> Rules | None:
+    """What holds in the chosen category, or in the only one; None while it is not known which it will be."""
+    found = next((one for one in categories if one.path == chosen or len(categories) == 1), None)
+    return catalog.rules_of(found) if found is not None else None
+
+
 def _page(chosen: str, problem: PortalError | None = None) -> Response:
-    limits = settings()
+    limits, categories = settings(), [category for category, _ in catalog.list_shown(person(), PUBLISH)]
     return house.show(
         "admin/upload.html",
         problem=problem,
-        categories=[category for category, _ in catalog.list_shown(person(), PUBLISH)],
+        categories=categories,
         chosen=chosen,
+        rules=_rules(categories, chosen),
         largest=limits.max_upload,
         types=sorted(limits.allowed_types),
+        offered_tags=catalog.list_offered_tags(person()),
     )
