@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from portal import access, search
 from portal.actors import Actor
-from portal.catalog.paths import is_live, within
+from portal.catalog.paths import within
 from portal.catalog.refs import parse_id
 from portal.errors import BadRequest
 from portal.extensions import db
@@ -156,29 +156,6 @@ def list_outdated(actor: Actor, limit: int = PAGE) -> list[DocumentRow]:
     statement = access.readable(statement.where(access.is_out(), had.c.number < Version.number), actor)
     statement = statement.order_by(Version.created_at.desc(), Version.id.desc()).limit(limit)
     return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], None)
-
-
-def list_trash(actor: Actor, limit: int = PAGE, *, after: int | None = None) -> list[tuple[Document, Category]]:
-    """Documents in the trash the person could bring back, the last trashed first; ``after`` is the id to go on with.
-
-    What is in a category that is in the trash comes back with that, or after it.
-    """
-    purged = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
-    statement = (
-        select(Document, Category)
-        .join(Category, Category.id == Document.category_id)
-        .where(Document.trashed_at.is_not(None), is_live(), ~purged.exists())
-        .order_by(Document.trashed_at.desc(), Document.id.desc())
-        .limit(limit)
-    )
-    last = db.session.get(Document, after) if after is not None else None
-    if last is not None and last.trashed_at is not None:
-        same = and_(Document.trashed_at == last.trashed_at, Document.id < last.id)
-        statement = statement.where(or_(Document.trashed_at < last.trashed_at, same))
-    if not actor.is_admin:
-        reach = access.reachable(actor)
-        statement = statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
-    return [(document, category) for document, category in db.session.execute(statement)]
 
 
 def list_shown(actor: Actor, permission: int = 1) -> list[tuple[Category, int]]:

@@ -7,6 +7,7 @@ from functools import partial
 import click
 
 from portal import accounts, jobs, notices, settings, uploads
+from portal.catalog import bulk_edits
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
@@ -15,15 +16,16 @@ LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
     uploads.LOOK: uploads.rescan_due,
     notices.LOOK: partial(notices.send_due, click.echo),
+    bulk_edits.LOOK: bulk_edits.run_edits,
 }
 """What a worker looks at, by the names it is woken with."""
 
 
 @click.command("worker")
 def work() -> None:
-    """Send mails until it is told to stop, as `portal serve` does by itself.
+    """Send mails and change many documents until it is told to stop, as `portal serve` does by itself.
 
-    For `portal serve --no-worker`, or for a second machine. It ends after the mail it is sending.
+    For `portal serve --no-worker`, or for a second machine. It ends after the mail or document it is at.
     """
     require_schema(settings.load().database_url)
     send_messages_to_stderr()

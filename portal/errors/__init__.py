@@ -2,6 +2,7 @@
 
 from portal.errors.documents import (
     ArchiveTooLarge,
+    BulkEditNotFound,
     CategoryNotFound,
     ChoiceGone,
     ContentDamaged,
@@ -68,6 +69,7 @@ __all__ = [
     "BadInput",
     "BadRequest",
     "BearerRefused",
+    "BulkEditNotFound",
     "Busy",
     "CategoryNotFound",
     "ChallengeGone",

@@ -16,6 +16,12 @@ class VersionGone(PortalError):
     sentence = "The bytes of this version were removed for good. The page of the document has those that are left."
 
 
+class BulkEditNotFound(NotFound):
+    """No such edit of many documents, or somebody else's."""
+
+    sentence = "There is no such change of many documents."
+
+
 class DownloadNotFound(NotFound):
     """No such row in the ledger, or not one for whoever asks to look at."""
 

@@ -82,18 +82,19 @@ function sizeInWords(bytes) {
   return `${bytes.toFixed(unit > 1 && bytes < 9.95 ? 1 : 0)} ${units[unit]}`;
 }
 
-/* The bar over a list of documents with boxes: how many are chosen, how large they are together, all or none. */
+/* The bar over a list of documents with boxes: how many are chosen, how large they are together, all or none, and what to
+   do with them. */
 function countSelection(form) {
   const boxes = [...form.querySelectorAll('[name="document"]')];
-  const [all, button] = [form.querySelector("[data-all]"), form.querySelector("button")];
+  const [all, verb, buttons] = [form.querySelector("[data-all]"), form.querySelector("[data-verb]"), form.querySelectorAll(".bar button")];
   const count = () => {
     const chosen = boxes.filter((box) => box.checked);
     const bytes = chosen.reduce((sum, box) => sum + Number(box.dataset.size), 0);
     form.querySelector("[data-count]").textContent = chosen.length ? `${chosen.length} selected` : "None selected";
     form.querySelector("[data-hint]").textContent = chosen.length ? sizeInWords(bytes) : "";
-    form.querySelector("[data-verb]").textContent = chosen.length ? `Download ${chosen.length} as zip` : "Download as zip";
-    button.disabled = !chosen.length;
-    button.classList.toggle("primary", chosen.length > 0);
+    if (verb) verb.textContent = chosen.length ? `Download ${chosen.length} as zip` : "Download as zip";
+    for (const button of buttons) button.disabled = !chosen.length;
+    buttons[0].classList.toggle("primary", chosen.length > 0);
     all.checked = chosen.length === boxes.length;
     all.indeterminate = chosen.length > 0 && !all.checked;
   };

@@ -11,6 +11,7 @@ SENTENCES = {
     "account-enabled": "The account is open again, with the password it had.",
     "app-removed": "The app is removed. Its codes open nothing any more.",
     "app-replaced": "The other app is set up. The one before opens nothing any more.",
+    "bulk-dropped": "All documents stay as they are.",
     "category-added": "The category is added.",
     "category-changed": "The category is changed.",
     "category-moved": "The category is moved. Its old addresses lead on to it.",

@@ -23,7 +23,7 @@ from portal.catalog import trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
-from portal.models import MANAGE, PUBLISH, READ, Session
+from portal.models import MANAGE, PUBLISH, READ, BulkEdit, BulkItem, Session
 from portal.openid import Proof
 from portal.settings import Settings
 from portal.shares import Terms
@@ -50,6 +50,7 @@ def build(app: Flask) -> World:
     holders = {"disabled": MANAGE, "reader": READ, "publisher": PUBLISH, "manager": MANAGE}
     tokens: dict[str, str] = {}
     passkeys: dict[str, int] = {}
+    users: dict[str, int] = {}
     own: dict[str, int] = {}
     for role in ROLES:
         if role in ("anonymous", "link holder"):
@@ -57,6 +58,7 @@ def build(app: Flask) -> World:
             continue
         user = makers.person(role.title(), is_admin=role == "administrator")
         tokens[role] = accounts.sessions.start_session(user.id, network=makers.NETWORK, agent="tests")
+        users[role] = user.id
         passkeys[role] = makers.passkey(user).id
         for shelf in shelves if role in holders else []:
             makers.grant(shelf, user=user, permission=holders[role])
@@ -65,11 +67,27 @@ def build(app: Flask) -> World:
         proof = Proof(ISSUER, f"own {role}")
         own[role] = accounts.link_identity(makers.actor(user), user.id, proof).id if role != "disabled" else 999_999
     tokens |= _other_ways()
+    programmer = accounts.find_user("programmer@example.org")
+    assert programmer is not None
+    users |= dict.fromkeys(OTHER_WAYS, programmer.id)
     everybody = (*ROLES, *OTHER_WAYS)
     things = {role: _things(role) | {"passkey_id": passkeys.get(role, 999_999)} for role in everybody}
     for role in everybody:
         things[role]["own_identity_id"] = own.get(role, 999_999)
+        things[role]["edit_id"] = _plan(users.get(role), things[role]["document_id"])
     return World(tokens, things)
+
+
+def _plan(user_id: int | None, document_id: object) -> int:
+    """A change of many documents that this person has planned."""
+    if user_id is None:
+        return 999_999
+    with transaction() as session:
+        edit = BulkEdit(created_by_id=user_id, changes={"add_tags": ["x"]})
+        session.add(edit)
+        session.flush()
+        session.add(BulkItem(bulk_edit_id=edit.id, document_id=document_id))
+    return edit.id
 
 
 def _other_ways() -> dict[str, str]:

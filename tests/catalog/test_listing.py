@@ -19,11 +19,9 @@ from portal.catalog import (
     list_new,
     list_outdated,
     list_shown,
-    list_trash,
     list_unpublished,
     list_versions,
     put_document,
-    restore_document,
     trash_document,
     tree,
     versions_had,
@@ -345,33 +343,6 @@ def test_chosen_documents_come_in_the_order_chosen_and_only_to_who_may_read_them
     assert [row.state for row in list_by_ids(house.reader, chosen)] == ["none", "has"]
     assert names(list_by_ids(house.publisher, chosen)) == ["ending", "draft", "out"]
     assert list_by_ids(house.reader, []) == []
-
-
-def test_the_trash_shows_what_a_publisher_can_bring_back(house: House) -> None:
-    documents = [put(house.shelf, name) for name in ("a", "b", "gone")]
-    for document in documents:
-        trash_document(None, document.id)
-    trash_document(None, put(makers.category("other"), "c").id)
-    purged = db.session.scalars(select(Version).where(Version.document_id == documents[2].id)).one()
-    makers.change(purged, blob_id=None, purged_at=makers.now())
-
-    assert [document.filename for document, _ in list_trash(house.publisher)] == ["b", "a"]
-    assert list_trash(house.reader) == []
-    restore_document(house.publisher, documents[0].id)
-    assert [document.filename for document, _ in list_trash(house.publisher)] == ["b"]
-
-
-@SQLITE_ONLY
-def test_the_trash_has_pages(house: House) -> None:
-    for number in range(5):
-        trash_document(None, put(house.shelf, f"{number}").id)
-    seen: list[str] = []
-    after = None
-    while page := list_trash(house.publisher, 2, after=after):
-        seen += [document.filename for document, _ in page]
-        after = page[-1][0].id
-
-    assert seen == ["4", "3", "2", "1", "0"]
 
 
 @SQLITE_ONLY

@@ -172,6 +172,15 @@ TWINS = [
         "tests/faults/test_mail_kills.py -k 'recipient and sqlite'",
     ),
     Twin(
+        "what became of a document is written with its change",
+        "portal/catalog/bulk_edits/running.py",
+        "            _write(edit_id, document_id, _change(edit_id, document_id))\n",
+        "            verdict = _change(edit_id, document_id)\n"
+        "        with transaction():\n"
+        "            _write(edit_id, document_id, verdict)\n",
+        "tests/faults/test_bulk_kills.py -k 'unwritten and sqlite'",
+    ),
+    Twin(
         "a challenge that is used up",
         "portal/accounts/passkeys/challenges.py",
         "        spent = delete(Challenge).where(*live).returning(Challenge.id)\n",

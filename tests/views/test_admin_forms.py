@@ -7,16 +7,36 @@ from urllib.parse import quote_from_bytes
 import pytest
 from werkzeug.test import TestResponse
 
-from portal.catalog import trash_document
+from portal.catalog import bulk_edits, trash_document
 from portal.models import READ
 from tests import makers
 from tests.databases import SqliteTemplate
 from tests.views.desk import Desk, left_in_tmp
 
-BLUEPRINTS = {"categories", "editing", "groups", "links", "people", "trash", "upload"}
+BLUEPRINTS = {"bulk", "categories", "editing", "groups", "links", "people", "trash", "upload"}
 LINK = {"label": "x", "message": "", "expires_at": "", "max_downloads": "", "password": ""}
 # Endpoint to what stands for the variable parts of its address, and the fields it reads.
 FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
+    "bulk.change": (
+        {"edit_id": 1},
+        {
+            "category": "other",
+            "add_tags": "a, b",
+            "remove_tags": "c",
+            "field": "",
+            "field_value": "",
+            "asked": "person",
+            "responsible": "bo@example.org",
+            "visible": "at",
+            "published_at": "2026-01-01T00:00",
+            "ends": "at",
+            "expires_at": "2027-01-01T00:00",
+        },
+    ),
+    "bulk.choose": ({}, {"document": "1", "all": "1", "category": "1", "query": "report"}),
+    "bulk.drop": ({"edit_id": 2}, {}),
+    "bulk.start": ({"edit_id": 1}, {"seal": "x"}),
+    "bulk.stop": ({"edit_id": 1}, {}),
     "categories.add": ({"category_id": 1}, {"name": "below"}),
     "categories.add_top": ({}, {"name": "top"}),
     "categories.change": ({"category_id": 1}, {"name": "reports", "description": "", "is_sealed": "1"}),
@@ -94,7 +114,10 @@ def desk(sqlite_template: SqliteTemplate, tmp_path_factory: pytest.TempPathFacto
     with makers.running(settings) as app:
         with app.app_context():
             furnish()
-            desk = Desk(app, makers.person("Ada Administrator", is_admin=True))
+            ada = makers.person("Ada Administrator", is_admin=True)
+            for _ in range(2):
+                bulk_edits.plan_selected(makers.actor(ada), [1, 2])
+            desk = Desk(app, ada)
         yield desk
 
 
@@ -154,7 +177,8 @@ PAGES = (
     "/admin/links?state={}&after={}",
     "/admin/downloads?document={}&person={}&link={}&email={}&state={}&after={}",
     "/admin/log?action={}&email={}&person={}&thing={}&after={}",
-    "/admin/trash?after={}&done={}",
+    "/admin/bulk?after={}",
+    "/admin/trash?q={}&category={}&by={}&from={}&to={}&after={}&done={}",
     "/admin/upload?category={}",
     "/documents/1/links?after={}",
 )

@@ -18,6 +18,7 @@ LINES = {
     "Upload": "/admin/upload",
     "Not out": "/admin/documents",
     "Categories": "/admin/categories",
+    "Many at once": "/admin/bulk",
     "Trash": "/admin/trash",
     "Links": "/admin/links",
     "Downloads": "/admin/downloads",

@@ -1,6 +1,7 @@
 """Pages for publishers and administrators, below /admin: one module for each thing they look after."""
 
 from portal.views.admin import (
+    bulk,
     categories,
     downloads,
     erasing,
@@ -23,6 +24,7 @@ BLUEPRINTS = (
     overview.bp,
     upload.bp,
     categories.bp,
+    bulk.bp,
     trash.bp,
     downloads.bp,
     links.bp,

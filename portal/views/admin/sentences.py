@@ -39,6 +39,7 @@ def sentence(row: EventRow) -> Markup:
         number=event.details.get("number", ""),
         restored=event.details.get("restored", ""),
         count=_mails(event.details.get("count", 0)),
+        documents=_documents(event.details.get("count", 0)),
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
         means=_means(event),
@@ -59,6 +60,10 @@ def _what(event: AuditEvent) -> Markup:
 
 def _mails(count: int) -> str:
     return "one mail" if count == 1 else f"{count:,} mails"
+
+
+def _documents(count: int) -> str:
+    return "one document" if count == 1 else f"{count:,} documents"
 
 
 def _means(event: AuditEvent) -> str:

@@ -1,27 +1,35 @@
 """The trash: documents that are gone for readers and can come back."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import catalog
+from portal import catalog, search
+from portal.catalog import trash
+from portal.catalog.trash import Sought
 from portal.errors import Conflict, PortalError
 from portal.extensions import settings
+from portal.models import Category
 from portal.views import forms
 from portal.views.admin import house
+from portal.views.clock import from_local
 from portal.views.guard import allow, person
 from portal.views.notices import done
 
 bp = Blueprint("trash", __name__, url_prefix="/admin/trash")
 
-PAGE = 50
+NARROWING = ("q", "category", "by", "from", "to")
 
 
 @bp.get("")
 @allow("publisher")
 def show() -> Response:
-    """What the person could bring back, the last trashed first."""
+    """What the person could bring back, the last trashed first.
+
+    Narrowed by words (``?q=``), a category (its id), a part of the name of who put it there (``?by=``), and the days
+    ``?from=`` and ``?to=``.
+    """
     return _page()
 
 
@@ -37,7 +45,41 @@ def restore(document_id: str) -> AnyResponse:
 
 
 def _page(problem: PortalError | None = None) -> Response:
-    rows = catalog.list_trash(person(), limit=PAGE + 1, after=forms.query_id("after"))
-    after = rows[PAGE - 1][0].id if len(rows) > PAGE else None
-    kept = timedelta(days=settings().trash_days)
-    return house.show("admin/trash.html", rows=rows[:PAGE], after=after, kept=kept, problem=problem)
+    places = trash.list_places(person())
+    rows, after = trash.list_trash(person(), _sought(places), after=request.args.get("after"))
+    return house.show(
+        "admin/trash.html",
+        rows=rows,
+        after=after,
+        places=places,
+        query={name: value for name, value in request.args.items() if name in NARROWING and value},
+        kept=timedelta(days=settings().trash_days),
+        problem=problem,
+    )
+
+
+def _sought(places: list[Category]) -> Sought:
+    until = _day("to")
+    return Sought(
+        words=request.args.get("q", "")[: search.MOST_CHARACTERS],
+        category=next((one for one in places if one.id == forms.query_id("category")), None),
+        person=request.args.get("by", "")[: search.MOST_CHARACTERS].strip(),
+        since=_midnight(_day("from")),
+        until=_midnight(until + timedelta(days=1) if until is not None and until < date.max else None),
+    )
+
+
+def _day(name: str) -> date | None:
+    """A day of the address; None for anything else."""
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _midnight(day: date | None) -> datetime | None:
+    """The moment a day begins where the person is; None where no calendar has it."""
+    try:
+        return from_local(datetime.combine(day, time())) if day is not None else None
+    except OverflowError:
+        return None

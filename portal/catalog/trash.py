@@ -1,0 +1,144 @@
+"""What is in the trash and can come back: found by words, category, who put it there and when."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVarTuple
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+
+from portal import access, search
+from portal.accounts.spelling import email_key
+from portal.actors import Actor
+from portal.catalog.paths import is_live, within
+from portal.catalog.refs import parse_id
+from portal.extensions import db
+from portal.models import PUBLISH, AuditEvent, AuditPerson, Category, Document, User, Version
+from portal.models.base import EPOCH, MICROSECOND
+
+Columns = TypeVarTuple("Columns")
+
+PAGE = 50
+MOST_PLACES = 500
+"""Categories that are offered to look in."""
+_CURSOR = re.compile(r"([0-9]{1,18})-([1-9][0-9]{0,9})", re.ASCII)
+_DONE = (AuditEvent.object_type == "document", AuditEvent.action == "document.trashed")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What the list is narrowed to; "" and None are everything."""
+
+    words: str = ""
+    """In title or filename, all of them."""
+    category: Category | None = None
+    """With what is below it."""
+    person: str = ""
+    """A part of the name of who put it there."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """This moment itself left out."""
+
+
+@dataclass(frozen=True)
+class TrashRow:
+    """One document in the trash."""
+
+    document_id: int
+    title: str
+    filename: str
+    category_path: str
+    trashed_at: datetime
+    user_id: int | None
+    user_name: str
+    """Who put it there; "" where the log names nobody."""
+
+
+def list_trash(
+    actor: Actor, sought: Sought | None = None, *, after: str | None = None, limit: int = PAGE
+) -> tuple[list[TrashRow], str | None]:
+    """Documents the person could bring back, the last trashed first, and what asks for the next page."""
+    sought = sought or Sought()
+    columns = (Document.id, Document.title, Document.filename, Category.path, Document.trashed_at)
+    statement = _in_trash(actor, select(*columns)).where(*_conditions(sought))
+    if after:
+        statement = statement.where(_beyond(after))
+    order = (Document.trashed_at.desc(), Document.id.desc())
+    found = db.session.execute(statement.order_by(*order).limit(limit + 1)).all()
+    who = _who([row.id for row in found[:limit]])
+    rows = [_row(row, *who.get(row.id, (None, ""))) for row in found[:limit]]
+    return rows, _cursor(rows[-1]) if len(found) > limit else None
+
+
+def list_places(actor: Actor) -> list[Category]:
+    """Categories from which something is in the trash that the person could bring back, by path."""
+    shelves = _in_trash(actor, select(Document.category_id)).distinct()
+    statement = select(Category).where(Category.id.in_(shelves)).order_by(Category.path).limit(MOST_PLACES)
+    return list(db.session.scalars(statement))
+
+
+def _row(row: Any, user_id: int | None, user_name: str) -> TrashRow:
+    return TrashRow(row.id, row.title, row.filename, row.path, row.trashed_at, user_id, user_name)
+
+
+def _in_trash(actor: Actor, statement: Select[*Columns]) -> Select[*Columns]:
+    """What is in a category that is in the trash itself comes back with that, and not from here."""
+    purged = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
+    statement = statement.join(Category, Category.id == Document.category_id)
+    statement = statement.where(Document.trashed_at.is_not(None), is_live(), ~purged.exists())
+    if actor.is_admin:
+        return statement
+    reach = access.reachable(actor)
+    return statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
+
+
+def _conditions(sought: Sought) -> list[ColumnElement[bool]]:
+    found = [search.matches(search.words_of(sought.words))]
+    if sought.category is not None:
+        found.append(within(sought.category))
+    if sought.since is not None:
+        found.append(Document.trashed_at >= sought.since)
+    if sought.until is not None:
+        found.append(Document.trashed_at < sought.until)
+    if sought.person:
+        found.append(_is_trashed_by(sought.person))
+    return found
+
+
+def _is_trashed_by(name: str) -> ColumnElement[bool]:
+    """Whether the last who put a document there is called so."""
+    known = select(AuditPerson.person_hash).join(User, User.id == AuditPerson.user_id)
+    known = known.where(User.name_key.contains(email_key(name), autoescape=True))
+    last = select(func.max(AuditEvent.id)).where(*_DONE, AuditEvent.object_id == Document.id).correlate(Document)
+    by = select(AuditEvent.id).where(AuditEvent.id == last.scalar_subquery(), AuditEvent.actor_hash.in_(known))
+    return by.correlate(Document).exists()
+
+
+def _who(document_ids: Sequence[int]) -> dict[int, tuple[int | None, str]]:
+    """Who put each of these there last; nobody for the operator and for somebody who was erased."""
+    last = select(func.max(AuditEvent.id)).where(*_DONE, AuditEvent.object_id.in_(document_ids))
+    statement = (
+        select(AuditEvent.object_id, AuditPerson.user_id, AuditPerson.name)
+        .join(AuditPerson, AuditPerson.person_hash == AuditEvent.actor_hash)
+        .where(AuditEvent.id.in_(last.group_by(AuditEvent.object_id)))
+    )
+    rows = db.session.execute(statement)
+    return {document_id or 0: (user_id, name or "") for document_id, user_id, name in rows}
+
+
+def _cursor(row: TrashRow) -> str:
+    return f"{(row.trashed_at - EPOCH) // MICROSECOND}-{row.document_id}"
+
+
+def _beyond(cursor: str) -> ColumnElement[bool]:
+    """The condition that a document comes after the page this asks to go on from; everything for what asks for none."""
+    parts = _CURSOR.fullmatch(cursor)
+    last_id = parse_id(parts[2]) if parts is not None else None
+    if parts is None or last_id is None:
+        return true()
+    try:
+        at = EPOCH + timedelta(microseconds=int(parts[1]))
+    except OverflowError:
+        return true()
+    return or_(Document.trashed_at < at, and_(Document.trashed_at == at, Document.id < last_id))
