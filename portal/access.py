@@ -185,10 +185,10 @@ def manages_somewhere(actor: Actor) -> bool:
 
 
 def publishes_somewhere(actor: Actor) -> bool:
-    """Whether there is any category this person may publish in."""
+    """Whether there is any category this person may publish in, or one in the trash that they may bring back."""
     if actor.is_admin:
         return True
-    mine = (_granted_to(_me(actor)), Grant.permission >= PUBLISH, _counts())
+    mine = (_granted_to(_me(actor)), Grant.permission >= case((_counts(), PUBLISH), else_=MANAGE))
     return db.session.scalar(select(literal(1)).select_from(Grant).where(*mine).limit(1)) is not None
 
 

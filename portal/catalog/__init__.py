@@ -4,6 +4,8 @@ from portal.catalog.bulk import Item, Placed, put_documents
 from portal.catalog.categories import (
     add_category,
     change_category,
+    change_rules,
+    count_below,
     ensure_category,
     find_category,
     find_moved,
@@ -11,7 +13,6 @@ from portal.catalog.categories import (
     list_ancestors,
     list_children,
     move_category,
-    remove_category,
     seal_category,
 )
 from portal.catalog.contents import Content, get_version
@@ -97,6 +98,7 @@ from portal.catalog.reasons import (
     seals_below,
 )
 from portal.catalog.refs import Ref, parse_id, parse_ref
+from portal.catalog.removing import remove_category
 from portal.catalog.responsible import find_responsible, list_offered_people
 from portal.catalog.showing import Shown, find_shown
 from portal.catalog.sight import Shift, shift_of_merge, shift_of_move, shift_of_seal
@@ -150,8 +152,10 @@ __all__ = [
     "change_document",
     "change_field",
     "change_fields",
+    "change_rules",
     "change_tags",
     "choices_of",
+    "count_below",
     "count_live",
     "ensure_category",
     "ensure_tags",

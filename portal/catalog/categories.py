@@ -1,10 +1,12 @@
 """The tree of categories: added, renamed, moved; paths and lineages follow in the same transaction."""
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, func, or_, select
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
-from portal.catalog.inherited import require_distinct_fields
+from portal.catalog.inherited import require_distinct_fields, require_endings
 from portal.catalog.paths import (
     deepest_of,
     forget_paths,
@@ -23,20 +25,10 @@ from portal.models import (
     MANAGE,
     Category,
     CategoryAlias,
-    CategoryField,
-    Document,
-    FieldValue,
-    Follow,
-    Grant,
-    ShareLink,
     SourceDirectory,
-    Version,
 )
 
-NAMED_AT_THE_TOP = (
-    "The ledger still names documents that were in this category and are gone for good, and there is no category above"
-    " to hand them to. Move it into another category first; then it can be removed."
-)
+MOST_DAYS = 36_500
 TREE = "category-tree"
 """What writers of the tree queue on, so that two moves cannot tie a loop."""
 SHELVES = "documents"
@@ -161,6 +153,26 @@ def change_category(
     return category
 
 
+def change_rules(
+    actor: Actor | None, category_id: int, *, types: Iterable[str] | None, expiry_days: int | None
+) -> Category:
+    """Say which endings new documents may have here and below, and after how many days they expire.
+
+    None leaves it to what is further up; no endings are every one, and 0 days are never. Raises BadInput.
+    """
+    allowed = None if types is None else " ".join(require_endings(types))
+    if expiry_days is not None and not 0 <= expiry_days <= MOST_DAYS:
+        raise BadInput(f"Write a number of days from 1 to {MOST_DAYS:,}.", field="expiry_days")
+    with transaction():
+        lock_on(TREE)
+        require_manage(actor, category_id)
+        category = get_category(category_id)
+        if (category.allowed_types, category.expiry_days) != (allowed, expiry_days):
+            category.allowed_types, category.expiry_days = allowed, expiry_days
+            record_category(actor, "category.rules_changed", category)
+    return category
+
+
 def seal_category(actor: Actor | None, category_id: int, is_sealed: bool) -> Category:
     """Seal a category, so that what is given further up ends here, or open its seal."""
     with transaction():
@@ -191,39 +203,6 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
         search.queue_documents(within(category))
         record_category(actor, "category.moved", category, from_path=path)
     return category
-
-
-def remove_category(actor: Actor | None, category_id: int) -> None:
-    """Remove an empty category with its grants. Raises Conflict while anything is in it or refers to it.
-
-    Documents whose bytes were given up for good are still named by the ledger: they go on to the category above.
-    """
-    with transaction():
-        lock_on(TREE)
-        lock_shelves(category_id)
-        lock_on(f"grants:{category_id}")
-        require_manage(actor, category_id)
-        category = get_category(category_id)
-        _require_empty(category_id)
-        if not hand_on_purged(category):
-            raise Conflict(NAMED_AT_THE_TOP)
-        record_category(actor, "category.removed", category)
-        erase_category(category)
-
-
-def erase_category(category: Category) -> None:
-    """Delete the row of an empty category, and what is only about it: grants, old paths, fields, who follows it.
-
-    Inside the transaction of whoever made sure that nothing names it any more, and writes down why.
-    """
-    session = db.session()
-    fields = select(CategoryField.id).where(CategoryField.category_id == category.id)
-    session.execute(delete(FieldValue).where(FieldValue.field_id.in_(fields)))
-    session.execute(delete(CategoryField).where(CategoryField.category_id == category.id))
-    session.execute(delete(Grant).where(Grant.category_id == category.id))
-    session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category.id))
-    session.execute(delete(Follow).where(Follow.category_id == category.id))
-    session.execute(delete(Category).where(Category.id == category.id))
 
 
 def lock_shelves(*category_ids: int) -> None:
@@ -276,41 +255,19 @@ def refuse_source(category: Category, what: str) -> None:
         raise Conflict(f"This category shows a directory in place and cannot be {what}.")
 
 
-def _require_empty(category_id: int) -> None:
-    for what in (
-        select(Category.id).where(below(category_id)),
-        select(Document.id).where(Document.category_id == category_id, ~is_purged()),
-        select(ShareLink.id).where(ShareLink.category_id == category_id),
-        select(SourceDirectory.id).where(SourceDirectory.category_id == category_id),
-    ):
-        if db.session.scalar(what.limit(1)) is not None:
-            raise Conflict("Only an empty category can be removed; documents in the trash count, and categories there.")
-
-
-def is_purged() -> ColumnElement[bool]:
-    """Whether a document has given up its bytes for good and only its name is left."""
-    has_bytes = select(Version.id).where(Version.document_id == Document.id, Version.purged_at.is_(None))
-    return and_(Document.trashed_at.is_not(None), ~has_bytes.exists())
-
-
-def hand_on_purged(category: Category) -> bool:
-    """Have documents that are only a name by now count to the category above; False where there is none to take them.
-
-    The ledger still names them.
-    """
-    here = Document.category_id == category.id
-    if category.parent_id is not None:
-        db.session.execute(update(Document).where(here).values(category_id=category.parent_id))
-        return True
-    return db.session.scalar(select(Document.id).where(here).limit(1)) is None
-
-
 def _seal(actor: Actor | None, category: Category, is_sealed: bool) -> None:
     if category.is_sealed != is_sealed:
         category.is_sealed = is_sealed
         db.session().flush()
         search.queue_documents(within(category))
         record_category(actor, "category.sealed" if is_sealed else "category.unsealed", category)
+
+
+def count_below(category: Category) -> tuple[int, int]:
+    """How many live documents are in a category and below it, and how many categories are below it."""
+    total = select(func.coalesce(func.sum(Category.document_count), 0), func.count()).where(within(category), is_live())
+    documents, categories = db.session.execute(total).one()
+    return int(documents), categories - 1
 
 
 def record_category(actor: Actor | None, action: str, category: Category, **details: str | int) -> None:

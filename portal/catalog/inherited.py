@@ -1,6 +1,7 @@
 """What a category says for all below it: which types it takes, when new documents expire, and names of fields."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,9 +10,12 @@ from sqlalchemy.orm import aliased
 
 from portal import filenames
 from portal.catalog.paths import lineage_ids, within
-from portal.errors import Conflict, UploadTypeRejected
+from portal.errors import BadInput, Conflict, UploadTypeRejected
 from portal.extensions import db
 from portal.models import Category, CategoryField
+
+MOST_ENDINGS = 50
+ENDING = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,19}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class Rules:
 
     types: tuple[str, ...] = ()
     expiry_days: int | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether new documents are held to anything."""
+        return bool(self.types or self.expiry_days)
 
     def require(self, filename: str) -> None:
         """Raise UploadTypeRejected for a filename whose ending is not taken here."""
@@ -57,6 +66,17 @@ def rules_of_many(categories: Sequence[Category]) -> dict[int, Rules]:
         days = next((row.expiry_days for row in near if row.expiry_days is not None), 0)
         found[category_id] = Rules(tuple(types.split()), days or None)
     return found
+
+
+def require_endings(types: Iterable[str]) -> list[str]:
+    """Endings as stored: without dots, in small letters, each once. Raises BadInput for what can be none."""
+    endings = sorted({ending.strip().lstrip(".").lower() for ending in types} - {""})
+    wrong = next((ending for ending in endings if not ENDING.fullmatch(ending)), None)
+    if wrong is not None or len(endings) > MOST_ENDINGS:
+        raise BadInput(
+            f"Write at most {MOST_ENDINGS} endings such as pdf or tar.gz, with blanks between.", field="types"
+        )
+    return endings
 
 
 def require_distinct_fields(category: Category) -> None:

@@ -11,7 +11,6 @@ from portal.actors import Actor
 from portal.catalog.categories import (
     TREE,
     below,
-    erase_category,
     get_category,
     list_children,
     lock_all_shelves,
@@ -23,6 +22,7 @@ from portal.catalog.categories import (
 from portal.catalog.fields import hand_over_fields
 from portal.catalog.inherited import require_distinct_fields
 from portal.catalog.paths import deepest_of, forget_paths, is_live, remember_paths, require_depth, rewrite, within
+from portal.catalog.removing import erase_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.models import Category, CategoryAlias, Document, Follow, Grant, ShareLink, db_now

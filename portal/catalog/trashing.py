@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from portal import access, filenames, search
@@ -12,10 +12,7 @@ from portal.actors import PORTAL, Actor
 from portal.catalog.categories import (
     TREE,
     below,
-    erase_category,
     get_category,
-    hand_on_purged,
-    is_purged,
     lock_all_shelves,
     lock_shelves,
     record_category,
@@ -24,9 +21,10 @@ from portal.catalog.categories import (
     require_whole,
 )
 from portal.catalog.paths import forget_paths, is_live, is_taken, remember_paths, repath, spelled, within
+from portal.catalog.removing import erase_category, hand_on_purged, is_purged
 from portal.errors import CategoryNotFound, Conflict
 from portal.extensions import db, lock_on, run, settings, transaction
-from portal.models import MANAGE, Category, Document, ShareLink, db_later, db_now
+from portal.models import MANAGE, Category, Document, Grant, ShareLink, db_later, db_now
 
 PAGE = 50
 DAY_SECONDS = 86_400
@@ -140,7 +138,8 @@ def remove_long_trashed() -> int:
     """Remove categories whose time in the trash is over and whose documents are gone for good; how many.
 
     The deepest first. Documents that are only a name by now count to the category above, as when an empty category is
-    removed. A row that something still names, a share link or at the top such a document, stays where nobody sees it.
+    removed. A row that something still names, a share link or at the top such a document, stays where nobody sees it;
+    what was given on it ends all the same.
     """
     over = select(Category.id).where(Category.trashed_at.is_not(None), ~_can_come_back())
     ids = db.session.scalars(over.order_by(Category.depth.desc(), Category.id)).all()
@@ -154,6 +153,7 @@ def _remove_if_unnamed(category_id: int) -> bool:
         category = session.get(Category, category_id, populate_existing=True)
         if category is None or category.trashed_at is None:
             return False
+        session.execute(delete(Grant).where(Grant.category_id == category_id))
         naming = (
             select(Category.id).where(below(category_id)),
             select(Document.id).where(Document.category_id == category_id, ~is_purged()),

@@ -6,7 +6,8 @@ import sys
 import click
 
 from portal.cli.audit import audit
-from portal.cli.catalog import add_category, add_grant, list_documents
+from portal.cli.catalog import add_grant, list_documents
+from portal.cli.categories import category
 from portal.cli.demo import demo
 from portal.cli.failures import Commands
 from portal.cli.importing import import_documents, rescan
@@ -35,7 +36,7 @@ def cli() -> None:
 
 for command in (
     serve, work, demo, migrate, check,
-    user, group, token, add_category, add_grant,
+    user, group, token, category, add_grant,
     import_documents, rescan, list_documents, share,
     verify, scrub, gc, backup, restore, audit, ledger,
 ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""Categories, grants, and documents by the directory."""
+"""Grants, and documents by the directory."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,20 +17,6 @@ from portal.sizes import size_text
 
 BLOCK = 1000
 """Rows a long list reads from the database at a time."""
-
-
-@click.group("category")
-def add_category() -> None:
-    """Add categories."""
-
-
-@add_category.command("add")
-@click.argument("path")
-def add_path(path: str) -> None:
-    """Add the category at PATH, such as reports/2018, with every missing one above it."""
-    with opened():
-        category = catalog.ensure_category(None, path_of(path))
-        click.echo(f"{category.path} is a category now.")
 
 
 @click.command("grant")

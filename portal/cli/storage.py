@@ -67,7 +67,8 @@ def gc(as_json: bool) -> None:
         return
     click.echo(
         f"{counted(report.files, 'file', 'files')} removed, {size_text(report.freed_bytes)} freed; "
-        f"{counted(report.purged, 'document', 'documents')} from the trash gone for good."
+        f"{counted(report.purged, 'document', 'documents')} and {counted(report.categories, 'category', 'categories')}"
+        " from the trash gone for good."
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from portal import accounts, shares
-from portal.catalog import trash_document
+from portal.catalog import add_field, trash_category, trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
@@ -124,6 +124,8 @@ def _things(role: str) -> dict[str, object]:
         "download_id": row.id,
         "number": 1,
         "category_id": below.id,
+        "field_id": add_field(None, below.id, "Number", "number").id,
+        "gone_id": trash_category(None, makers.category(f"shelf/{name}-gone").id).id,
         "grant_id": makers.grant(below, user=target).id,
         "link_id": link.id,
         "token": token,
@@ -230,6 +232,8 @@ def ask(app: Flask, world: World, route: str, role: str) -> TestResponse:
         things["token"] = things["ticket"]
     if endpoint == "identities.unlink":
         things["identity_id"] = things["own_identity_id"]
+    if endpoint == "trash.restore_category":
+        things["category_id"] = things["gone_id"]
     if endpoint == "download.report":
         things["path"] = things["name"]
     rules = (rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint and method in (rule.methods or ()))

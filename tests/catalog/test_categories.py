@@ -439,7 +439,7 @@ def test_a_document_whose_bytes_are_there_keeps_a_category_that_also_has_one_wit
     purged_document(category)
     trash_document(None, put_document(None, category.id, "y.pdf", makers.content_of(b"other")).document_id)
 
-    with pytest.raises(Conflict, match="documents in the trash count"):
+    with pytest.raises(Conflict, match="what is in the trash counts"):
         remove_category(None, category.id)
 
 

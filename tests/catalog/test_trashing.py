@@ -33,6 +33,7 @@ from portal.models import (
     READ,
     Category,
     Document,
+    Grant,
     SearchChange,
     ShareLink,
     SourceDirectory,
@@ -311,11 +312,13 @@ def test_before_its_time_is_over_nothing_is_removed() -> None:
 def test_at_the_top_a_row_stays_for_what_the_ledger_names_and_nobody_sees_it() -> None:
     shelf, ada = makers.category("firm"), makers.actor(makers.person(is_admin=True))
     put("firm")
+    makers.grant(shelf, everyone=True, permission=MANAGE)
     trash_category(None, shelf.id)
     make_old()
 
     assert collect().categories == 0
     assert collect().categories == 0
+    assert list(db.session.scalars(select(Grant.id))) == []
     assert list_trashed(ada) == ([], None)
     assert find_category("firm") is None
 

@@ -56,6 +56,44 @@ def test_a_category_that_cannot_be_is_refused_whole(command: Command, context: F
 
 
 @SQLITE_ONLY
+def test_a_category_is_moved_merged_trashed_and_brought_back(command: Command, context: Flask) -> None:
+    document(category("old/2018"), "a.txt", b"one")
+    document(category("new/2018"), "a.txt", b"two")
+
+    assert command("category", "move", "old", "--into", "new/2018").stdout == "It is new/2018/old now.\n"
+    assert command("category", "move", "new/2018/old/", "--top").stdout == "It is old now.\n"
+    told = "new/2018/a.txt becomes new/2018/a (2).txt.\n1 document "
+    dry = command("category", "merge", "old", "--into", "new", "--dry-run")
+    assert dry.stdout == f"{told}would go from old to new. Nothing was changed.\n"
+    assert command("category", "merge", "old", "--into", "new").stdout == f"{told}went to new.\n"
+    assert command("category", "trash", "new").stdout == "new is in the trash, with 2 documents.\n"
+    assert command("category", "restore", "new").stdout == "new is back.\n"
+    release()
+    assert (find_category("new/2018") is not None, find_category("old")) == (True, None)
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("move", "a"), 2),
+        (("move", "a", "--top", "--into", "b"), 2),
+        (("move", "a", "--into", "a/b"), 1),
+        (("merge", "a", "--into", "nowhere"), 1),
+        (("trash", "nowhere"), 1),
+        (("restore", "a"), 1),
+    ],
+)
+def test_what_cannot_be_done_with_a_category_is_refused_in_one_line(
+    command: Command, context: Flask, words: tuple[str, ...], status: int
+) -> None:
+    category("a/b")
+    result = command("category", *words)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert status == 2 or result.stderr.count("\n") == 1
+
+
+@SQLITE_ONLY
 def test_a_grant_lets_exactly_those_in_who_were_meant(command: Command, context: Flask) -> None:
     shelf = category("reports")
     ada, bo, cleo = person("Ada"), person("Bo"), person("Cleo")

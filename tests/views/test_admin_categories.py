@@ -180,27 +180,42 @@ def test_a_name_that_cannot_be_is_refused_where_it_was_typed(world: World, name:
     assert '<input id="name" name="name" type="text" value="tax"' in answer.text
 
 
-def test_a_category_is_renamed_described_and_sealed(world: World) -> None:
+def test_a_category_is_renamed_and_described(world: World) -> None:
     answer = world.admin.send(world.path("firm"), name="house", description="All of it.", is_sealed="1", parent_id="4")
 
     assert said(world.admin, answer) == "The category is changed."
     firm = world.category("firm")
-    assert (firm.path, firm.description, firm.is_sealed, firm.parent_id) == ("house", "All of it.", True, None)
+    assert (firm.path, firm.description, firm.is_sealed, firm.parent_id) == ("house", "All of it.", False, None)
     assert world.category("firm/tax/2026").path == "house/tax/2026"
-    assert "It is sealed" in text(world.admin.read(world.path("firm")))
+
+
+def test_a_seal_is_closed_and_opened_after_a_page_that_says_who_loses_and_gains(world: World) -> None:
+    page = text(world.admin.read(world.path("firm/tax/2026", "/seal")))
+    assert "Two people will not see it any more: Mia and Pam ." in page
+    assert "Nobody sees it who does not see it now." in page
+
+    answer = world.admin.send(world.path("firm/tax/2026", "/seal"), seal="close")
+    assert said(world.admin, answer) == "The category is sealed. What is given further up ends there."
+    assert "It is sealed" in text(world.admin.read(world.path("firm/tax/2026")))
+    assert "Two people will see it for the first time: Mia and Pam ." in text(
+        world.admin.read(world.path("firm/tax/2026", "/seal"))
+    )
+    world.admin.send(world.path("firm/tax/2026", "/seal"), seal="open")
+    assert not world.category("firm/tax/2026").is_sealed
 
 
 def test_who_seals_themselves_out_is_not_left_on_an_error(world: World) -> None:
-    answer = world.manager.send(world.path("firm/tax/2026"), name="2026", is_sealed="1")
+    answer = world.manager.send(world.path("firm/tax/2026", "/seal"), seal="close")
 
-    assert said(world.manager, answer) == "The category is changed."
+    assert said(world.manager, answer) == "The category is sealed. What is given further up ends there."
     assert answer.location.startswith("/admin/categories?")
     world.manager.read(world.path("firm/tax/2026"), 404)
 
 
 def test_a_category_moves_with_what_is_below_it(world: World) -> None:
     page = world.admin.read(world.path("firm/tax"))
-    offered = re.findall(r'<option value="(\w+)"[^>]*>', page[page.index('id="parent"') :])
+    choice = page[page.index('id="parent"') :].partition("</select>")[0]
+    offered = re.findall(r'<option value="(\w+)"[^>]*>', choice)
     assert offered == ["top", str(world.ids["firm"]), str(world.ids["other"])]
 
     assert said(world.admin, world.admin.send(world.path("firm/tax", "/move"), parent=str(world.ids["other"])))
@@ -225,7 +240,7 @@ def test_a_category_moves_nowhere_it_cannot_hang(world: World) -> None:
 def test_only_an_empty_category_is_removed(world: World) -> None:
     full = world.manager.send(world.path("firm/tax", "/remove"))
     assert full.status_code == 409
-    assert sentence(full) == "Only an empty category can be removed; documents in the trash count."
+    assert sentence(full) == "Only an empty category can be removed; what is in the trash counts."
     assert "Remove firm/tax/2026 ?" in text(world.manager.read(world.path("firm/tax/2026", "/remove")))
 
     answer = world.manager.send(world.path("firm/tax/2026", "/remove"))
@@ -393,3 +408,113 @@ def test_neither_or_both_give_no_permission(world: World, fields: dict[str, str]
     assert answer.status_code == 422
     assert sentence(answer).startswith(reason)
     assert world.grants("firm/tax/2026") == []
+
+
+def test_a_page_says_what_a_move_comes_to_and_changes_nothing(world: World) -> None:
+    page = text(world.admin.read(world.path("firm/tax", f"/move?parent={world.ids['other']}")))
+
+    assert "Move firm / tax into other ?" in page
+    assert "One document and one category below it go with it." in page
+    assert "Nothing changes: the same people see it" in page
+    assert world.category("firm/tax").path == "firm/tax"
+    assert "Move firm / tax to the top?" in text(world.admin.read(world.path("firm/tax", "/move?parent=top")))
+    for parent, status in (("", 422), ("x", 422), (str(world.ids["other"]), 404)):
+        world.manager.read(world.path("firm/tax/2026", f"/move?parent={parent}"), status)
+
+
+def test_a_page_says_what_merging_comes_to_before_it_is_done(world: World) -> None:
+    with world.app.app_context():
+        makers.document(makers.category("firm/tax"), "same.pdf", b"%PDF-1.7 one")
+        makers.document(makers.category("other"), "same.pdf", b"%PDF-1.7 two")
+        makers.category("other/2026")
+        makers.grant(makers.category("other"), group=makers.group("Clients", makers.person("Cleo")))
+    page = text(world.admin.read(world.path("firm/tax", f"/merge?into={world.ids['other']}")))
+
+    assert "Merge firm / tax into other ?" in page
+    assert "firm / tax / 2026 and other / 2026" in page
+    assert "same.pdf becomes same (2).pdf" in page
+    assert "two permissions that were given on what merges" in page
+    assert "One person will see it for the first time: Cleo ." in page
+    assert "Two people will not see it any more: Mia and Pam ." in page
+    answer = world.admin.send(world.path("firm/tax", "/merge"), into=str(world.ids["other"]))
+    assert said(world.admin, answer).startswith("The two are one category now.")
+    assert world.admin.client.get("/categories/firm/tax").location == "/categories/other"
+
+
+def test_what_cannot_be_merged_says_why_where_it_was_chosen(world: World) -> None:
+    for into, status in (("", 422), (str(world.ids["firm/tax/2026"]), 409), ("999", 404)):
+        world.admin.read(world.path("firm/tax", f"/merge?into={into}"), status)
+        assert world.admin.send(world.path("firm/tax", "/merge"), into=into).status_code == status
+    assert world.manager.send(world.path("firm/tax", "/merge"), into=str(world.ids["other"])).status_code == 404
+
+
+def test_a_category_goes_into_the_trash_and_comes_back_from_there(world: World) -> None:
+    page = text(world.manager.read(world.path("firm/tax", "/trash")))
+    assert "One document and one category below it go with it." in page
+    answer = world.manager.send(world.path("firm/tax", "/trash"))
+    assert said(world.manager, answer).startswith("The category is in the trash")
+    world.manager.read(world.path("firm/tax"), 404)
+    assert "firm / tax" not in text(world.publisher.read("/admin/", 404))
+
+    assert "firm / tax 1 document, 1 category" in text(world.manager.read("/admin/trash"))
+    answer = world.manager.send(f"/admin/trash/categories/{world.ids['firm/tax']}/restore")
+    assert said(world.manager, answer).startswith("The category is back from the trash")
+    assert "The trash is empty" in world.manager.read("/admin/trash")
+    assert world.manager.send(f"/admin/trash/categories/{world.ids['firm/tax']}/restore").status_code == 404
+
+
+def test_rules_for_new_documents_are_saved_shown_and_told_on_the_page_to_upload(world: World) -> None:
+    rules = {"takes": "these", "types": ".PDF, docx", "expires": "after", "expiry_days": "30"}
+    answer = world.admin.send(world.path("firm", "/rules"), rules)
+    assert said(world.admin, answer) == "The category is changed."
+
+    page = text(world.admin.read(world.path("firm/tax")))
+    assert "Taken are DOCX, PDF. A new document expires 30 days after it is published" in page
+    offered = text(world.admin.read("/admin/upload"))
+    assert "firm/tax (only DOCX, PDF; expires 30 days after it is published)" in offered
+    refused = world.admin.send("/admin/upload", category="firm/tax", files=[("a.txt", b"text")])
+    assert refused.status_code == 415
+    assert sentence(refused) == "a.txt is of a type that this category does not take. Taken are: DOCX, PDF."
+    world.admin.send(world.path("firm", "/rules"), takes="inherit", expires="never")
+    assert (world.category("firm").allowed_types, world.category("firm").expiry_days) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"takes": "these", "types": " "},
+        {"takes": "these", "types": "a/b"},
+        {"takes": "some"},
+        {"expires": "after", "expiry_days": ""},
+        {"expires": "after", "expiry_days": "-1"},
+        {"expires": "after", "expiry_days": "99999"},
+    ],
+)
+def test_rules_that_cannot_be_are_refused_where_they_were_typed(world: World, rules: dict[str, str]) -> None:
+    refused = world.admin.send(world.path("firm", "/rules"), rules)
+
+    assert refused.status_code == 422
+    assert 'aria-invalid="true"' in refused.text
+
+
+def test_fields_are_added_changed_put_in_order_and_removed(world: World) -> None:
+    fields = world.path("firm", "/fields")
+    assert said(world.admin, world.admin.send(fields, name="Number", kind="number")).startswith("The field is added.")
+    world.admin.send(fields, name="Year", kind="choice", choices="2025\r\n2026\r\n")
+    assert "Year A choice 2025, 2026 here" in text(world.admin.read(fields))
+    world.admin.send(f"{fields}/2", name="Tax year", choices="2026")
+    world.admin.send(f"{fields}/2/move", way="up")
+    page = text(world.admin.read(fields))
+    assert page.index("Tax year") < page.index("Number A number")
+    assert "Number A number firm" in text(world.manager.read(world.path("firm/tax", "/fields")))
+    answer = world.admin.send(f"{fields}/2/remove")
+    assert said(world.admin, answer) == "The field is removed. What was written into it is kept."
+
+    refused = world.manager.send(world.path("firm/tax", "/fields"), name="number", kind="text")
+    assert (refused.status_code, sentence(refused)) == (
+        409,
+        "There is already a field called number here or further up.",
+    )
+    world.admin.read(f"{fields}/2", 404)
+    world.admin.read(world.path("firm/tax", "/fields/1"), 404)
+    world.manager.read(fields, 404)

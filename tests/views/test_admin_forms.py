@@ -7,13 +7,13 @@ from urllib.parse import quote_from_bytes
 import pytest
 from werkzeug.test import TestResponse
 
-from portal.catalog import bulk_edits, trash_document
+from portal.catalog import add_field, bulk_edits, trash_category, trash_document
 from portal.models import READ
 from tests import makers
 from tests.databases import SqliteTemplate
 from tests.views.desk import Desk, left_in_tmp
 
-BLUEPRINTS = {"bulk", "categories", "editing", "groups", "links", "people", "trash", "upload"}
+BLUEPRINTS = {"branches", "bulk", "categories", "editing", "fields", "groups", "links", "people", "trash", "upload"}
 LINK = {"label": "x", "message": "", "expires_at": "", "max_downloads": "", "password": ""}
 # Endpoint to what stands for the variable parts of its address, and the fields it reads.
 FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
@@ -39,12 +39,19 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "bulk.stop": ({"edit_id": 1}, {}),
     "categories.add": ({"category_id": 1}, {"name": "below"}),
     "categories.add_top": ({}, {"name": "top"}),
-    "categories.change": ({"category_id": 1}, {"name": "reports", "description": "", "is_sealed": "1"}),
+    "branches.merge": ({"category_id": 4}, {"into": "5"}),
+    "branches.move": ({"category_id": 2}, {"parent": "top"}),
+    "branches.seal": ({"category_id": 2}, {"seal": "close"}),
+    "branches.trash": ({"category_id": 6}, {}),
+    "categories.change": ({"category_id": 1}, {"name": "reports", "description": ""}),
+    "categories.change_rules": (
+        {"category_id": 1},
+        {"takes": "these", "types": "pdf", "expires": "after", "expiry_days": "30"},
+    ),
     "categories.grant": (
         {"category_id": 1},
         {"whom": "person", "group": "1", "email": "bo@example.org", "permission": "read", "expires_at": ""},
     ),
-    "categories.move": ({"category_id": 2}, {"parent": "top"}),
     "categories.remove": ({"category_id": 3}, {}),
     "categories.revoke": ({"category_id": 1, "grant_id": 1}, {}),
     "editing.add_link": ({"ref": 1}, LINK),
@@ -63,6 +70,10 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "editing.move": ({"ref": 1}, {"category": "other"}),
     "editing.publish": ({"ref": 1}, {"from_list": "1"}),
     "editing.trash": ({"ref": 2}, {}),
+    "fields.add": ({"category_id": 1}, {"name": "Year", "kind": "choice", "choices": "2025"}),
+    "fields.change": ({"category_id": 1, "field_id": 1}, {"name": "Number", "choices": ""}),
+    "fields.move": ({"category_id": 1, "field_id": 1}, {"way": "down"}),
+    "fields.remove": ({"category_id": 1, "field_id": 2}, {}),
     "groups.add": ({}, {"name": "Board"}),
     "groups.add_members": ({"group_id": 1}, {"emails": "bo@example.org"}),
     "groups.change": ({"group_id": 1}, {"name": "Clients"}),
@@ -78,6 +89,7 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "people.issue_address": ({"user_id": 2}, {}),
     "people.join": ({"user_id": 2}, {"group": "1"}),
     "people.leave": ({"user_id": 2, "group_id": 1}, {}),
+    "trash.restore_category": ({"category_id": 7}, {}),
     "trash.restore": ({"document_id": 3}, {}),
     "upload.store": ({}, {"category": "other", "title": "", "on_conflict": "version", "draft": "1", "files": ""}),
 }
@@ -124,7 +136,7 @@ def desk(sqlite_template: SqliteTemplate, tmp_path_factory: pytest.TempPathFacto
 def furnish() -> None:
     """One thing of every kind, and another for each form that removes one."""
     people = [makers.person(name) for name in ("Root", "Bo", "Chi")]
-    shelves = [makers.category(path) for path in ("reports", "other", "empty")]
+    shelves = [makers.category(path) for path in ("reports", "other", "empty", "one", "two", "late", "gone")]
     makers.group("Clients", people[1])
     makers.group("Gone")
     makers.grant(shelves[0], user=people[1], permission=READ)
@@ -132,6 +144,9 @@ def furnish() -> None:
         document = makers.document(shelves[0], name, name.encode())
         makers.link(document)
     trash_document(None, document.id)
+    trash_category(None, shelves[-1].id)
+    for name in ("Number", "Due"):
+        add_field(None, shelves[0].id, name, "text")
 
 
 def post(desk: Desk, endpoint: str, fields: dict[str, bytes]) -> TestResponse:

@@ -1,10 +1,12 @@
 """Pages for publishers and administrators, below /admin: one module for each thing they look after."""
 
 from portal.views.admin import (
+    branches,
     bulk,
     categories,
     downloads,
     erasing,
+    fields,
     groups,
     links,
     lists,
@@ -25,6 +27,8 @@ BLUEPRINTS = (
     upload.bp,
     categories.bp,
     bulk.bp,
+    branches.bp,
+    fields.bp,
     trash.bp,
     downloads.bp,
     links.bp,

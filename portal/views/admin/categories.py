@@ -36,6 +36,8 @@ FILLED = {
 }
 NEITHER = "Choose a group, type the email of a person, or choose everyone signed in."
 BOTH = "A group is chosen and an email is filled in. Empty one of the two: a permission is for one of them."
+TAKES = {"inherit": "As it is further up", "all": "Every type", "these": "Only these endings"}
+EXPIRES = {"inherit": "As it is further up", "never": "Do not expire", "after": "Expire after so many days"}
 MAY = {"read": "read", "publish": "read and publish in", "manage": "read, publish in and manage"}
 REFUSALS = (BadInput, CategoryNotFound, Conflict, Forbidden, GroupNotFound, UserNotFound)
 
@@ -75,63 +77,71 @@ def add_top() -> AnyResponse:
 @allow("publisher")
 def edit(category_id: str) -> Response:
     """One category: what it is called, who may see it and why, what is below it."""
-    return _page(_get(category_id))
+    return show_category(managed_category(category_id))
 
 
 @bp.post("/<category_id>")
 @allow("publisher")
 def change(category_id: str) -> AnyResponse:
-    """Rename, describe, seal or unseal."""
-    category = _get(category_id)
+    """Rename or describe."""
+    category = managed_category(category_id)
     try:
-        catalog.change_category(
-            person(),
-            category.id,
-            name=forms.text("name"),
-            description=forms.text("description"),
-            is_sealed=forms.flag("is_sealed"),
-        )
+        name, description = forms.text("name"), forms.text("description")
+        catalog.change_category(person(), category.id, name=name, description=description)
     except REFUSALS as problem:
-        return _page(category, problem)
-    return _after_change("category-changed", category.id)
+        return show_category(category, problem)
+    return after_change("category-changed", category.id)
 
 
 @bp.post("/<category_id>/children")
 @allow("publisher")
 def add(category_id: str) -> AnyResponse:
     """Add a category below it."""
-    category = _get(category_id)
+    category = managed_category(category_id)
     try:
         child = catalog.add_category(person(), category.id, forms.text("name"), is_sealed=forms.flag("is_sealed"))
     except REFUSALS as problem:
-        return _page(category, problem)
-    return _after_change("category-added", child.id)
+        return show_category(category, problem)
+    return after_change("category-added", child.id)
 
 
-@bp.post("/<category_id>/move")
+@bp.post("/<category_id>/rules")
 @allow("publisher")
-def move(category_id: str) -> AnyResponse:
-    """Hang it under another parent, with all below it."""
-    category = _get(category_id)
+def change_rules(category_id: str) -> AnyResponse:
+    """Say what new documents may be, and when they expire."""
+    category = managed_category(category_id)
     try:
-        catalog.move_category(person(), category.id, _parent_id())
+        takes = forms.choice("takes", TAKES, "inherit")
+        types = forms.words("types") if takes == "these" else []
+        if takes == "these" and not types:
+            raise BadInput("Write the endings that are taken.", field="types")
+        expires = forms.choice("expires", EXPIRES, "inherit")
+        days = forms.number("expiry_days") if expires == "after" else 0
+        if days is None:
+            raise BadInput("Write after how many days.", field="expiry_days")
+        catalog.change_rules(
+            person(),
+            category.id,
+            types=None if takes == "inherit" else types,
+            expiry_days=None if expires == "inherit" else days,
+        )
     except REFUSALS as problem:
-        return _page(category, problem)
-    return _after_change("category-moved", category.id)
+        return show_category(category, problem)
+    return after_change("category-changed", category.id)
 
 
 @bp.get("/<category_id>/remove")
 @allow("publisher")
 def ask_remove(category_id: str) -> Response:
     """What removing it means."""
-    return _remove_page(_get(category_id))
+    return _remove_page(managed_category(category_id))
 
 
 @bp.post("/<category_id>/remove")
 @allow("publisher")
 def remove(category_id: str) -> AnyResponse:
     """Remove an empty category."""
-    category = _get(category_id)
+    category = managed_category(category_id)
     try:
         catalog.remove_category(person(), category.id)
     except Conflict as problem:
@@ -143,42 +153,32 @@ def remove(category_id: str) -> AnyResponse:
 @allow("publisher")
 def grant(category_id: str) -> AnyResponse:
     """Give a permission, or change the one somebody has here."""
-    category = _get(category_id)
+    category = managed_category(category_id)
     try:
         principal = _principal()
         permission = forms.choice("permission", PERMISSIONS)
         given = catalog.add_grant(person(), category.id, principal, permission, forms.moment("expires_at"))
     except REFUSALS as problem:
-        return _page(category, problem)
-    return _after_change("grant-added", category.id, given=given.id)
+        return show_category(category, problem)
+    return after_change("grant-added", category.id, given=given.id)
 
 
 @bp.post("/<category_id>/grants/<grant_id>/remove")
 @allow("publisher")
 def revoke(category_id: str, grant_id: str) -> AnyResponse:
     """Take a permission back that was given on this very category."""
-    category = _get(category_id)
+    category = managed_category(category_id)
     row = catalog.get_grant(category.id, forms.path_id(grant_id))
     catalog.remove_grant(person(), row.grant.id)
-    return _after_change("grant-removed", category.id)
+    return after_change("grant-removed", category.id)
 
 
-def _get(category_id: str) -> Category:
+def managed_category(category_id: str) -> Category:
     """The category, for those who manage it; for everybody else there is none."""
     found = forms.path_id(category_id)
     if access.permission_on(person(), found) < MANAGE:
         raise CategoryNotFound
     return catalog.get_category(found)
-
-
-def _parent_id() -> int | None:
-    chosen = forms.text("parent")
-    if chosen == AT_THE_TOP:
-        return None
-    parent = forms.identifier("parent")
-    if access.permission_on(person(), parent) < MANAGE:
-        raise CategoryNotFound(field="parent")
-    return parent
 
 
 def _principal() -> Principal:
@@ -209,7 +209,7 @@ def _filled() -> str:
     return filled[0] if filled else ""
 
 
-def _after_change(word: str, category_id: int, **values: int) -> AnyResponse:
+def after_change(word: str, category_id: int, **values: int) -> AnyResponse:
     """Back to the category, unless the change took it out of the person's own hands."""
     if access.permission_on(person(), category_id) < MANAGE:
         return done(word, "categories.show")
@@ -222,7 +222,8 @@ def _list_page(problem: PortalError | None = None) -> Response:
     return house.show("admin/categories.html", rows=rows, total=total, problem=problem)
 
 
-def _page(category: Category, problem: PortalError | None = None) -> Response:
+def show_category(category: Category, problem: PortalError | None = None) -> Response:
+    """The page of a category, with the problem beside the form that it is about."""
     managed = _rows(other for other, _ in catalog.list_shown(person(), MANAGE))
     grants = catalog.list_grants(category)
     return house.show(
@@ -231,6 +232,10 @@ def _page(category: Category, problem: PortalError | None = None) -> Response:
         above=catalog.list_ancestors(category)[:-1],
         children=[row.category for row in managed if row.category.parent_id == category.id],
         parents=[row.category for row in managed if not _is_within(row.category, category)],
+        rules=catalog.rules_of(category),
+        fields=catalog.list_fields(category),
+        takes=TAKES,
+        expires=EXPIRES,
         managed={row.category.id for row in managed},
         own=[row for row in grants if row.grant.category_id == category.id],
         inherited=[row for row in grants if row.grant.category_id != category.id],
@@ -281,8 +286,14 @@ def _rows(categories: Iterable[Category]) -> list[Row]:
 
 def _remove_page(category: Category, problem: PortalError | None = None) -> Response:
     above = catalog.list_ancestors(category)[:-1]
-    managed = {other.id for other, _ in catalog.list_shown(person(), MANAGE)}
-    return house.show("admin/category_remove.html", category=category, above=above, managed=managed, problem=problem)
+    return house.show(
+        "admin/category_remove.html", category=category, above=above, managed=managed_ids(), problem=problem
+    )
+
+
+def managed_ids() -> set[int]:
+    """The categories the person manages, by id: where a breadcrumb leads."""
+    return {category.id for category, _ in catalog.list_shown(person(), MANAGE)}
 
 
 def _is_within(other: Category, category: Category) -> bool:

@@ -1,4 +1,4 @@
-"""The trash: documents that are gone for readers and can come back."""
+"""The trash: documents and categories that are gone for readers and can come back."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -44,14 +44,28 @@ def restore(document_id: str) -> AnyResponse:
     return done("document-restored", "documents.show", ref=document.id)
 
 
+@bp.post("/categories/<category_id>/restore")
+@allow("publisher")
+def restore_category(category_id: str) -> AnyResponse:
+    """Bring a category back, with what went into the trash with it."""
+    try:
+        category = catalog.restore_category(person(), forms.path_id(category_id))
+    except Conflict as problem:
+        return _page(problem)
+    return done("category-restored", "categories.edit", category_id=category.id)
+
+
 def _page(problem: PortalError | None = None) -> Response:
     places = trash.list_places(person())
     rows, after = trash.list_trash(person(), _sought(places), after=request.args.get("after"))
+    shelves, more_shelves = catalog.list_trashed(person(), after=forms.query_id("categories"))
     return house.show(
         "admin/trash.html",
         rows=rows,
         after=after,
         places=places,
+        shelves=shelves,
+        more_shelves=more_shelves,
         query={name: value for name, value in request.args.items() if name in NARROWING and value},
         kept=timedelta(days=settings().trash_days),
         problem=problem,

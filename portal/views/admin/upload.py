@@ -122,6 +122,7 @@ def _page(chosen: str, problem: PortalError | None = None) -> Response:
         "admin/upload.html",
         problem=problem,
         categories=categories,
+        all_rules=catalog.rules_of_many(categories),
         chosen=chosen,
         rules=_rules(categories, chosen),
         largest=limits.max_upload,
