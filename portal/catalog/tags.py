@@ -5,7 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, func, insert, select, union
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -19,8 +19,8 @@ TAG_LENGTH = 60
 KEY_LENGTH = 240
 MOST_TAGS = 30
 """Of one document."""
-LOOKED_AT = 1_000
-"""So many of the newest documents of a person say which tags they are offered."""
+RECENT, NEAR = 5_000, 300
+"""So many of the newest documents of the portal, and of one category, say which tags are offered."""
 OFFERED = 200
 _UNNAMEABLE = re.compile('[,:"“”„‟«»＂]')
 """What parts tags, and what a search could not name in one."""
@@ -86,12 +86,28 @@ def list_tags(document_ids: Iterable[int]) -> dict[int, list[Tag]]:
     return dict(found)
 
 
-def list_offered_tags(actor: Actor) -> Sequence[str]:
-    """Names of tags to choose from: those of the newest documents the person may read, in alphabetical order."""
-    newest = access.readable(select(Document.id), actor).order_by(Document.id.desc()).limit(LOOKED_AT).subquery()
-    used = select(DocumentTag.tag_id).join(newest, newest.c.id == DocumentTag.document_id)
+def list_offered_tags(actor: Actor, category_id: int = access.NO_CATEGORY) -> Sequence[str]:
+    """Names of tags to choose from, in alphabetical order: of what is new in the portal and near in one category.
+
+    Only tags of documents the person may read are among them, and no more is looked at where there are a million.
+    """
+    last = select(func.coalesce(func.max(Document.id), 0)).scalar_subquery()
+    near = select(Document.id).where(Document.category_id == category_id)
+    near = near.order_by(Document.published_at.desc(), Document.id.desc()).limit(NEAR)
+    looked_at = union(select(Document.id).where(Document.id > last - RECENT), select(near.subquery().c.id)).cte()
+    used = select(DocumentTag.tag_id).join(Document, Document.id == DocumentTag.document_id)
+    used = _readable_among(used.join(looked_at, looked_at.c.id == Document.id), actor)
     statement = select(Tag.name).where(Tag.id.in_(used)).order_by(Tag.name_key).limit(OFFERED)
     return db.session.scalars(statement).all()
+
+
+def _readable_among(statement: Select[int], actor: Actor) -> Select[int]:
+    """``access.readable`` with a look at each document: joined, SQLite would go through all of every category."""
+    if actor.is_admin:
+        return access.readable(statement, actor)
+    reach = access.reachable(actor)
+    level = select(reach.c.level).where(reach.c.category_id == Document.category_id).scalar_subquery()
+    return statement.where(access.visible(func.coalesce(level, 0)))
 
 
 def _require_name(name: str) -> str:

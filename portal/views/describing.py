@@ -30,7 +30,7 @@ def shown(document: Document) -> dict[str, Any]:
     stored = {field.id: value for field, value in catalog.list_values([document.id]).get(document.id, [])}
     return {
         "tags": ", ".join(tag.name for tag in catalog.list_tags([document.id]).get(document.id, [])),
-        "offered_tags": catalog.list_offered_tags(person()),
+        "offered_tags": catalog.list_offered_tags(person(), category.id),
         "responsible": _responsible(document),
         "people": catalog.list_offered_people(category.id),
         "shelf": category,

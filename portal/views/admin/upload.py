@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from portal import access, catalog, uploads
-from portal.catalog import Facts, OnConflict, Outcome, Rules
+from portal.catalog import Facts, OnConflict, Outcome
 from portal.catalog.moments import require_order
 from portal.catalog.texts import require_reference, require_title
 from portal.errors import BadInput, BadRequest, CategoryNotFound, Conflict, Forbidden, PortalError, UploadRejected
@@ -110,22 +110,17 @@ def _counts(outcomes: list[Outcome]) -> dict[str, int]:
     return {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in ("added", "versioned", "unchanged")}
 
 
-def _rules(categories: list[Category], chosen: str) -> Rules | None:
-    """What holds in the chosen category, or in the only one; None while it is not known which it will be."""
-    found = next((one for one in categories if one.path == chosen or len(categories) == 1), None)
-    return catalog.rules_of(found) if found is not None else None
-
-
 def _page(chosen: str, problem: PortalError | None = None) -> Response:
     limits, categories = settings(), [category for category, _ in catalog.list_shown(person(), PUBLISH)]
+    category = next((one for one in categories if one.path == chosen or len(categories) == 1), None)
     return house.show(
         "admin/upload.html",
         problem=problem,
         categories=categories,
         all_rules=catalog.rules_of_many(categories),
         chosen=chosen,
-        rules=_rules(categories, chosen),
+        rules=catalog.rules_of(category) if category is not None else None,
         largest=limits.max_upload,
         types=sorted(limits.allowed_types),
-        offered_tags=catalog.list_offered_tags(person()),
+        offered_tags=catalog.list_offered_tags(person(), category.id if category is not None else access.NO_CATEGORY),
     )
