@@ -28,6 +28,7 @@ from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
 from portal.models import READ, Base, Category, Document, Grant, Group, Mail, Passkey, ShareLink, User, db_now
 from portal.notices import add_mail
+from portal.search import index_documents
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link
 from tests import compiled
@@ -199,12 +200,17 @@ def link(
 
 
 def change(row: Base, **columns: object) -> None:
-    """Set columns of a row directly, past the verbs: to move a stored moment, or to make a state without its story."""
+    """Set columns of a row directly, past the verbs: to move a stored moment, or to make a state without its story.
+
+    The index of words follows, as after every verb.
+    """
     key, identity = inspect(type(row)).primary_key[0], inspect(row).identity
     assert identity is not None
     if columns:
         with transaction() as session:
             session.execute(update(type(row)).where(key == identity[0]).values(columns))
+            if isinstance(row, Document):
+                index_documents([row.id])
     db.session.refresh(row)
     release()
 

@@ -250,11 +250,14 @@ def _add_search() -> None:
     )
     op.create_table(
         "search_changes",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("document_id", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_search_changes_document_id"),
-        sa.PrimaryKeyConstraint("document_id", name="pk_search_changes"),
+        sa.PrimaryKeyConstraint("id", name="pk_search_changes"),
+        sqlite_autoincrement=True,
     )
+    _index("ix_search_changes_document_id", "search_changes", ["document_id"])
     op.create_table(
         "saved_searches",
         sa.Column("id", sa.Integer(), nullable=False),

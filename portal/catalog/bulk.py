@@ -105,6 +105,7 @@ def _put_new(actor: Actor | None, items: list[Item]) -> list[int]:
     session.connection().execute(_POINT, pointers)
     for category_id, count in Counter(item.category_id for item in items).items():
         change_count(category_id, count)
+    search.queue_documents(Document.id.in_(document_ids))
     audit.record_events(
         "document.added",
         actor=actor,

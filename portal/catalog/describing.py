@@ -124,7 +124,7 @@ def _describe(
         names = write_values(document, fields or {})
         has_changed = record_changes(actor, document, before, now, is_tagged=is_tagged, fields=names)
         if has_changed:
-            search.queue_documents(Document.id == document.id)
+            search.index_documents([document.id])
     return has_changed
 
 

@@ -115,6 +115,7 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
         document.category_id = category_id
         way = {"from_path": source.path, "to_path": target.path}
         record_document(actor, "document.moved", document, category=category_id, **way)
+        search.index_documents([document.id])
     return document
 
 
@@ -125,6 +126,7 @@ def trash_document(actor: Actor | None, document_id: int) -> None:
         document.trashed_at = session.scalars(select(db_now())).one()
         change_count(document.category_id, -1)
         record_document(actor, "document.trashed", document)
+        search.index_documents([document.id])
 
 
 def restore_document(actor: Actor | None, document_id: int) -> Document:
@@ -146,6 +148,7 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
         document.trashed_at = None
         change_count(document.category_id, +1)
         record_document(actor, "document.restored", document)
+        search.index_documents([document.id])
     return document
 
 
@@ -227,6 +230,7 @@ def _put_new(actor: Actor | None, category: Category, filename: str, content: Co
     write_values(document, facts.fields)
     change_count(category.id, +1)
     record_document(actor, "document.added", document, sha256=content.sha256)
+    search.index_documents([document.id])
     return _outcome(document, "added")
 
 
@@ -250,7 +254,7 @@ def put_version(
         document.filename = fit_extension(document, filename)
         document.search_text = search.text_of(document.title, document.filename)
     attach(actor, document, document.filename, content, note, restored=restored)
-    search.queue_documents(Document.id == document.id)
+    search.index_documents([document.id])
     said = {"sha256": content.sha256, "number": document.version_count}
     if restored is None:
         record_document(actor, "version.added", document, **said)

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from portal import accounts, jobs, notices, settings, uploads
+from portal import accounts, jobs, notices, search, settings, uploads
 from portal.catalog import bulk_edits
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
@@ -17,13 +17,14 @@ LOOKS: dict[str, jobs.Look] = {
     uploads.LOOK: uploads.rescan_due,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,
+    search.LOOK: search.catch_up,
 }
 """What a worker looks at, by the names it is woken with."""
 
 
 @click.command("worker")
 def work() -> None:
-    """Send mails and change many documents until it is told to stop, as `portal serve` does by itself.
+    """Send mails, change many documents and keep the index of words until told to stop, as `portal serve` does itself.
 
     For `portal serve --no-worker`, or for a second machine. It ends after the mail or document it is at.
     """

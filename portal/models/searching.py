@@ -24,11 +24,16 @@ class SearchTerm(Base):
 
 
 class SearchChange(Base):
-    """A document whose row of the index no longer says what is true, until the worker has made it anew."""
+    """A document whose row of the index no longer says what is true, until the worker has made it anew.
+
+    A document may wait more than once: were it unique, two who change the same ones would wait for each other.
+    """
 
     __tablename__ = "search_changes"
+    __table_args__ = (Index("ix_search_changes_document_id", "document_id"), {"sqlite_autoincrement": True})
 
-    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"))
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
 
 

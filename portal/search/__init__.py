@@ -1,16 +1,37 @@
 """Search: words in, documents out. The index is derived from the catalog and follows it."""
 
-from portal.search.queue import LOOK, queue_documents, start_over
+from portal.search.facets import Facets, facets
+from portal.search.finding import Hits, count_since, find, suggest
+from portal.search.parsing import Part, Query, parse
+from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, start_over
+from portal.search.reindexing import count_differing, reindex
+from portal.search.snippets import snippet
 from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, text_of, words_of
+from portal.search.writing import index_documents
 
 __all__ = [
     "LOOK",
     "MOST_CHARACTERS",
     "MOST_WORDS",
+    "Facets",
+    "Hits",
+    "Part",
+    "Query",
+    "catch_up",
+    "count_differing",
+    "count_since",
+    "count_waiting",
+    "facets",
+    "find",
     "folded",
+    "index_documents",
     "matches",
+    "parse",
     "queue_documents",
+    "reindex",
+    "snippet",
     "start_over",
+    "suggest",
     "text_of",
     "words_of",
 ]

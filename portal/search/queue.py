@@ -1,17 +1,20 @@
-"""What is to be indexed anew: written down by whoever changes a document, in the same transaction."""
+"""What is to be indexed anew: written down by whoever changes documents, in their transaction; done by the worker."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from sqlalchemy import ColumnElement, delete, literal_column, select, text, true, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy import ColumnElement, delete, func, insert, select, text, true, update
 
 from portal import jobs
-from portal.extensions import after_commit, db
+from portal.extensions import after_commit, db, release_connection, transaction
 from portal.models import Category, Document, SearchChange, db_now
+from portal.search.terms import add_terms, forget_terms
+from portal.search.writing import hold, write_rows
 
 LOOK = "search"
 """The name of the worker's look at what is queued."""
+BATCH = 500
+"""How many documents are indexed in one transaction."""
 
 _wake = partial(jobs.wake, LOOK)
 
@@ -19,22 +22,64 @@ _wake = partial(jobs.wake, LOOK)
 def queue_documents(which: ColumnElement[bool]) -> None:
     """Have the documents that meet a condition on ``Document`` and ``Category`` indexed anew by the worker.
 
-    Call it inside the transaction that changes them, as often as you like: a document waits once.
+    Call it inside the transaction that changes them.
     """
-    session = db.session()
-    make = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
     changed = select(Document.id, db_now()).join(Category, Category.id == Document.category_id).where(which)
-    # SQLite takes the ON of a conflict for that of a join unless a WHERE stands between.
-    changed = changed.where(literal_column("1") == 1)
-    statement = make(SearchChange).from_select(["document_id", "created_at"], changed)
-    session.execute(statement.on_conflict_do_nothing(index_elements=["document_id"]))
+    db.session.execute(insert(SearchChange).from_select(["document_id", "created_at"], changed))
     after_commit(_wake)
 
 
 def start_over() -> None:
-    """Forget the index and have every document indexed anew. Inside a transaction."""
+    """Forget the index and have every document indexed anew. Inside a transaction; until then nothing is found."""
     session = db.session()
     session.execute(text("DELETE FROM document_words"))
     session.execute(update(Document).where(Document.search_key.is_not(None)).values(search_key=None))
+    forget_terms()
     session.execute(delete(SearchChange))
     queue_documents(true())
+
+
+def count_waiting() -> int:
+    """How many documents wait to be indexed anew."""
+    return db.session.scalar(select(func.count(SearchChange.document_id.distinct()))) or 0
+
+
+def catch_up(is_stopping: Callable[[], bool], told: Callable[[int], None] = lambda done: None) -> None:
+    """Index what waits, the newest documents first, until nothing does; several may do so at once.
+
+    ``told`` hears after each transaction how many were done in it.
+    """
+    done = -1
+    while done != 0 and not is_stopping():
+        done = _pass(is_stopping, told)
+
+
+def _pass(is_stopping: Callable[[], bool], told: Callable[[int], None]) -> int:
+    """Once through all that waits; how many were done. What others are at is left to them."""
+    done, last = 0, None
+    while not is_stopping() and (waiting := _list_waiting(last)):
+        last = waiting[-1]
+        indexed = _index(waiting)
+        done += indexed
+        told(indexed)
+    return done
+
+
+def _list_waiting(last: int | None) -> Sequence[int]:
+    statement = select(SearchChange.document_id).distinct().order_by(SearchChange.document_id.desc()).limit(BATCH)
+    if last is not None:
+        statement = statement.where(SearchChange.document_id < last)
+    found = db.session.scalars(statement).all()
+    release_connection()
+    return found
+
+
+def _index(document_ids: Sequence[int]) -> int:
+    with transaction() as session:
+        held = hold(document_ids, is_skipping=True)
+        # Before the documents are read: what is written down after this belongs to a change not seen here.
+        gone = delete(SearchChange).where(SearchChange.document_id.in_(held)).returning(SearchChange.document_id)
+        waiting = set(session.scalars(gone))
+        new = write_rows(sorted(waiting))
+        add_terms(set().union(*new.values()))
+    return len(waiting)

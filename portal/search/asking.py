@@ -1,0 +1,183 @@
+"""A query into the tokens of the index that must be there, for the one who asks; and these in each database's words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Integer, func, literal, or_, select
+
+from portal import access
+from portal.actors import Actor
+from portal.extensions import db
+from portal.filenames import normal
+from portal.models import Category, CategoryAlias, Grant, Tag, User
+from portal.search.parsing import Part, Query
+from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact
+from portal.search.terms import containing
+from portal.search.texts import folded
+
+ME = "me"
+MOST_PEOPLE = 100
+"""How many people one name may mean."""
+ALTERNATIVES = ("type", "in")
+"""Operators of which a document has only one: of two, either will do."""
+LAST = 2**63 - 1
+ANYTHING = "=t"
+"""Every document has a fact that begins like this."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Tokens one after the other; the last may go on when it is a prefix. ``is_name``: in title or filename."""
+
+    tokens: tuple[str, ...]
+    is_prefix: bool = False
+    is_name: bool = False
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One of these phrases must be there, or none of them."""
+
+    phrases: tuple[Phrase, ...]
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask the index: every clause, and the keys to look at, the last one not included."""
+
+    clauses: tuple[Clause, ...]
+    scope: Clause | None
+    """What narrows to those the person may see, as far as the index knows; None for an administrator."""
+    first: int = 0
+    last: int = LAST
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing can be found, such as by a tag that is not there."""
+        every = (*self.clauses, self.scope) if self.scope else self.clauses
+        return self.first >= self.last or any(not clause.phrases and not clause.is_excluded for clause in every)
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether it asks for the beginning of a word."""
+        return any(phrase.is_prefix for clause in self.clauses for phrase in clause.phrases)
+
+
+def resolve(actor: Actor, query: Query, *, is_name: bool = False) -> Question:
+    """What this query asks for when this person asks; ``is_name`` looks for words in titles and filenames only."""
+    return Question(
+        tuple(_clauses(actor, query, is_name=is_name)),
+        _scope(actor),
+        first_key(query.since) if query.since else 0,
+        first_key(query.until) if query.until else LAST,
+    )
+
+
+def fts5(question: Question) -> str:
+    """As SQLite's FTS5 reads it; "" for everything."""
+    wanted, unwanted = _parted(question)
+    texts = [" OR ".join(map(_fts5_phrase, clause.phrases)) for clause in wanted]
+    if unwanted and not texts:
+        texts = [f'"{ANYTHING}" *']
+    found = " AND ".join(f"({text})" for text in texts)
+    excluded = " OR ".join(_fts5_phrase(phrase) for clause in unwanted for phrase in clause.phrases)
+    return f"({found}) NOT ({excluded})" if excluded else found
+
+
+def tsquery(question: Question) -> str:
+    """As PostgreSQL's tsquery is written; "" for everything."""
+    wanted, unwanted = _parted(question)
+    texts = [_tsquery_clause(clause) for clause in wanted] + [f"!{_tsquery_clause(clause)}" for clause in unwanted]
+    return " & ".join(texts)
+
+
+def _parted(question: Question) -> tuple[list[Clause], list[Clause]]:
+    scope = [question.scope] if question.scope else []
+    wanted = [clause for clause in question.clauses if not clause.is_excluded]
+    return scope + wanted, [clause for clause in question.clauses if clause.is_excluded and clause.phrases]
+
+
+def _fts5_phrase(phrase: Phrase) -> str:
+    column = "{title filename} : " if phrase.is_name else ""
+    return f'{column}"{" ".join(phrase.tokens)}"{" *" if phrase.is_prefix else ""}'
+
+
+def _tsquery_clause(clause: Clause) -> str:
+    return f"({' | '.join(map(_tsquery_phrase, clause.phrases))})"
+
+
+def _tsquery_phrase(phrase: Phrase) -> str:
+    weight = "A" if phrase.is_name else ""
+    marks = [weight] * (len(phrase.tokens) - 1) + [("*" if phrase.is_prefix else "") + weight]
+    words = [f"'{token}'{mark and ':' + mark}" for token, mark in zip(phrase.tokens, marks, strict=True)]
+    return f"({' <-> '.join(words)})"
+
+
+def _clauses(actor: Actor, query: Query, *, is_name: bool) -> Iterator[Clause]:
+    either: dict[str, list[Phrase]] = defaultdict(list)
+    for part in query.parts:
+        phrases = list(_phrases(actor, part, is_name=is_name))
+        if part.kind in ALTERNATIVES and not part.is_excluded:
+            either[part.kind] += phrases
+        else:
+            yield Clause(tuple(phrases), part.is_excluded)
+    for found in either.values():
+        yield Clause(tuple(found))
+
+
+def _phrases(actor: Actor, part: Part, *, is_name: bool) -> Iterable[Phrase]:
+    if part.is_inside:
+        return [Phrase((term,), is_name=True) for term in containing(part.tokens[0])]
+    if part.kind == "words":
+        return [Phrase(part.tokens, part.is_prefix, is_name)]
+    if part.kind == "type":
+        facts: Iterable[str] = [ending_fact(part.value)]
+    elif part.kind == "in":
+        facts = map(place_fact, _categories(part.value))
+    elif part.kind == "tag":
+        named = select(Tag.id).where(Tag.name_key == folded(" ".join(part.value.split())))
+        facts = map(tag_fact, db.session.scalars(named))
+    else:
+        facts = map(person_fact, _people(actor, part.value))
+    return [Phrase((fact,)) for fact in facts]
+
+
+def _categories(path: str) -> list[int]:
+    """The category at this path, else the one that once was there, else those whose path differs in capitals only."""
+    path = normal(path)
+    live = select(Category.id).where(Category.trashed_at.is_(None))
+    once = select(CategoryAlias.category_id).where(CategoryAlias.path == path)
+    similar = func.lower(Category.path) == path.lower()
+    for statement in (live.where(Category.path == path), once, live.where(similar)):
+        if found := db.session.scalars(statement).all():
+            return list(found)
+    return []
+
+
+def _people(actor: Actor, value: str) -> list[int]:
+    """Who is meant: oneself, who has this name or one that begins so, or this address.
+
+    By the beginning of an address only those find who see addresses anyway.
+    """
+    wanted = folded(" ".join(value.split()))
+    if wanted == ME:
+        return [actor.user_id] if actor.user_id is not None else []
+    by_address: ColumnElement[bool] = User.email_key == wanted
+    if access.publishes_somewhere(actor):
+        by_address = User.email_key.startswith(wanted, autoescape=True)
+    named = or_(
+        User.name_key.startswith(wanted, autoescape=True),
+        User.name_key.contains(f" {wanted}", autoescape=True),
+        by_address,
+    )
+    return list(db.session.scalars(select(User.id).where(named).order_by(User.id).limit(MOST_PEOPLE)))
+
+
+def _scope(actor: Actor) -> Clause | None:
+    if actor.is_admin:
+        return None
+    mine = (access.is_for(literal(actor.user_id, Integer)), access.in_force())
+    granted = db.session.scalars(select(Grant.category_id).where(*mine).distinct().order_by(Grant.category_id))
+    return Clause(tuple(Phrase((scope_fact(category_id),)) for category_id in granted))

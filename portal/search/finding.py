@@ -1,0 +1,87 @@
+"""Finding: what the index says is only where to look; the one predicate decides about every document, each time."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from portal.actors import Actor
+from portal.errors import BadRequest
+from portal.models import Document
+from portal.search.asking import resolve
+from portal.search.correcting import corrected
+from portal.search.parsing import Query, parse
+from portal.search.ranking import ranked
+from portal.search.reaching import find_keys
+from portal.search.rows import ID_BITS, IDS, first_key
+
+PAGE = 50
+MOST_RANKED = 1000
+"""So many of the newest hits are put in another order, or counted by what they are."""
+MOST_NEW = 100
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Documents that were found, newest first; ``after`` asks for the next page, None at the end.
+
+    ``corrected`` is the query that was answered instead when nothing was found by what was typed; "" otherwise.
+    """
+
+    document_ids: list[int] = field(default_factory=list)
+    after: str | None = None
+    corrected: str = ""
+
+
+def find(
+    actor: Actor,
+    query: Query,
+    *,
+    after: str | None = None,
+    limit: int = PAGE,
+    by_relevance: bool = False,
+    only_out: bool = False,
+) -> Hits:
+    """Documents the person may read that meet the query; none for an empty one.
+
+    ``by_relevance`` puts the best of the newest thousand first and has no next page; ``only_out`` leaves out drafts
+    and what is scheduled or expired. Raises BadRequest for an ``after`` of no page.
+    """
+    if query.is_empty:
+        return Hits()
+    below = _cursor(after)
+    most = MOST_RANKED if by_relevance else limit + 1
+    keys = find_keys(actor, resolve(actor, query), most, below=below, only_out=only_out)
+    other = corrected(actor, query, only_out=only_out) if not keys and below is None else None
+    if other is not None:
+        query = other
+        keys = find_keys(actor, resolve(actor, query), most, only_out=only_out)
+    said = query.text if other is not None and keys else ""
+    if by_relevance:
+        return Hits([key & IDS for key in ranked(query, keys)[:limit]], corrected=said)
+    return Hits([key & IDS for key in keys[:limit]], str(keys[limit - 1]) if len(keys) > limit else None, said)
+
+
+def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
+    """Documents whose title or filename has these words, the last of them perhaps only begun; the newest first."""
+    query = parse(text)
+    if text[-1:].isalnum() and query.parts and query.parts[-1].kind == "words":
+        query = parse(f"{text}*")
+    if query.is_empty:
+        return []
+    return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit)]
+
+
+def count_since(actor: Actor, query: Query, moment: datetime) -> int:
+    """How many documents that meet the query were published after this moment, and are out; at most a hundred."""
+    if query.is_empty:
+        return 0
+    question = resolve(actor, query)
+    recent = replace(question, first=max(question.first, first_key(moment)))
+    return len(find_keys(actor, recent, MOST_NEW, only_out=True, more=Document.published_at > moment))
+
+
+def _cursor(after: str | None) -> int | None:
+    if not after:
+        return None
+    if not (after.isascii() and after.isdigit() and len(after) <= 19) or int(after) >> ID_BITS > 1 << 32:
+        raise BadRequest
+    return int(after)

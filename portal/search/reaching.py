@@ -1,0 +1,71 @@
+"""From the keys the index gives to the documents somebody may read: the one predicate decides, about each of them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, select
+
+from portal import access
+from portal.actors import Actor
+from portal.extensions import db
+from portal.models import Document, db_now
+from portal.search.asking import LAST, Question
+from portal.search.rows import IDS, first_key
+from portal.search.walking import walk_of
+
+SLACK = 8
+"""One in so many more is asked of the index than is needed, for drafts and what has expired."""
+LONGEST_SEARCH = 1000
+"""When more than so many would have to be looked at for a page, the tokens of who may see are asked for, too."""
+LARGEST_WINDOW = 1000
+
+
+def find_keys(
+    actor: Actor,
+    question: Question,
+    most: int,
+    *,
+    below: int | None = None,
+    only_out: bool = False,
+    more: ColumnElement[bool] | None = None,
+) -> list[int]:
+    """At most so many keys of documents that meet the question and that the person may read now, the newest first."""
+    if question.is_hopeless:
+        return []
+    last = min(question.last, _latest(actor, only_out=only_out), question.last if below is None else below)
+    walk = walk_of(actor, question)
+    found: list[int] = []
+    looked, size = 0, most + most // SLACK + 1
+    needed = size
+    while True:
+        keys = walk.look(last, size)
+        for start in range(0, len(keys), needed):
+            some = keys[start : start + needed]
+            seen = _readable(actor, some, only_out=only_out, more=more)
+            found += [key for key in some if key & IDS in seen]
+            looked += len(some)
+            if len(found) >= most:
+                return found[:most]
+        if len(keys) < size:
+            return found
+        last, size = keys[-1], LARGEST_WINDOW
+        needed = (most - len(found)) * looked // max(len(found), 1)
+        if needed > LONGEST_SEARCH:
+            walk.narrow()
+        needed = min(needed + needed // SLACK + 1, LARGEST_WINDOW)
+
+
+def _latest(actor: Actor, *, only_out: bool) -> int:
+    """The key below which there is what the person may read: what is scheduled is for those who publish."""
+    if not only_out and (actor.is_admin or access.publishes_somewhere(actor)):
+        return LAST
+    return first_key(db.session.scalars(select(db_now())).one()) + IDS + 1
+
+
+def _readable(actor: Actor, keys: Sequence[int], *, only_out: bool, more: ColumnElement[bool] | None) -> set[int]:
+    statement = select(Document.id).where(Document.id.in_([key & IDS for key in keys]))
+    statement = statement.where(access.visible(access.level_at(Document.category_id, actor)))
+    if only_out:
+        statement = statement.where(access.is_out())
+    if more is not None:
+        statement = statement.where(more)
+    return set(db.session.scalars(statement))
