@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from portal import access, search
 from portal.actors import Actor
 from portal.errors import BadInput
-from portal.extensions import db, lock_on
+from portal.extensions import db
 from portal.models import Document, DocumentTag, Tag
 
 TAG_LENGTH = 60
@@ -24,8 +24,6 @@ RECENT, NEAR = 5_000, 300
 OFFERED = 200
 _UNNAMEABLE = re.compile('[,:"“”„‟«»＂]')
 """What parts tags, and what a search could not name in one."""
-_MAKING = "tags"
-"""What whoever makes a tag queues on, so that two cannot wait for each other's."""
 
 
 def split_tags(text: str) -> list[str]:
@@ -48,12 +46,12 @@ def require_tags(names: Iterable[str]) -> dict[str, str]:
 def ensure_tags(tags: dict[str, str]) -> dict[str, int]:
     """Key to id of each, made where there is none. Inside a transaction.
 
-    Whoever describes several documents in one transaction calls it for all their tags first.
+    Two who make the same ones do so in one order, and the second waits for the first. Whoever describes several
+    documents in one transaction calls it for all their tags first, or two of them may wait for each other.
     """
     found = _find(tags)
     missing = sorted(set(tags) - set(found))
     if missing:
-        lock_on(_MAKING)
         session = db.session()
         make = insert_sqlite if session.get_bind().dialect.name == "sqlite" else insert_postgresql
         rows = [{"name": tags[key], "name_key": key} for key in missing]
