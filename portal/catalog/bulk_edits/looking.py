@@ -30,7 +30,7 @@ from portal.models import (
     db_now,
 )
 
-CHUNK = 500
+CHUNK = 2_000
 
 
 class Looker:
