@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
 
 from portal import access, search
 from portal.accounts.spelling import email_key
@@ -39,6 +39,8 @@ class Sought:
     since: datetime | None = None
     until: datetime | None = None
     """This moment itself left out."""
+    is_nothing: bool = False
+    """Whether nothing can be like that."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,13 @@ def list_trash(
     return rows, _cursor(rows[-1]) if len(found) > limit else None
 
 
+def list_ids(actor: Actor, sought: Sought, limit: int) -> list[int]:
+    """The documents of that list by their ids alone, all pages at once."""
+    statement = _in_trash(actor, select(Document.id)).where(*_conditions(sought))
+    order = (Document.trashed_at.desc(), Document.id.desc())
+    return list(db.session.scalars(statement.order_by(*order).limit(limit)))
+
+
 def list_places(actor: Actor) -> list[Category]:
     """Categories from which something is in the trash that the person could bring back, by path."""
     shelves = _in_trash(actor, select(Document.category_id)).distinct()
@@ -101,6 +110,8 @@ def _conditions(sought: Sought) -> list[ColumnElement[bool]]:
         found.append(Document.trashed_at >= sought.since)
     if sought.until is not None:
         found.append(Document.trashed_at < sought.until)
+    if sought.is_nothing:
+        found.append(false())
     if sought.person:
         found.append(_is_trashed_by(sought.person))
     return found

@@ -220,6 +220,20 @@ def test_several_are_brought_back_from_the_trash_after_a_look(world: World) -> N
     assert "2 documents were brought back" in text(world.publisher.read(path))
 
 
+def test_all_that_the_trash_shows_can_come_back_and_no_more(world: World) -> None:
+    with world.app.app_context():
+        for document_id in world.ids:
+            trash_document(None, document_id)
+    fields = {"back": "1", "all": "1"}
+
+    found = world.publisher.send("/admin/bulk?q=minutes&category=1", fields)
+    assert "The document would come back" in text(world.publisher.read(found.location))
+    assert "All 3 documents would come back" in text(
+        world.publisher.read(world.publisher.send("/admin/bulk", fields).location)
+    )
+    assert world.publisher.send("/admin/bulk?category=99", fields).status_code == 422
+
+
 def test_the_trash_is_narrowed_by_what_stands_in_the_address(world: World) -> None:
     with world.app.app_context():
         for document_id in world.ids:

@@ -14,6 +14,7 @@ from portal.catalog.bulk_edits.planning import (
     plan_category,
     plan_found,
     plan_return,
+    plan_return_of,
     plan_selected,
 )
 from portal.catalog.bulk_edits.running import AT_ONCE, LOOK, run_edits, start_edit, stop_edit
@@ -40,6 +41,7 @@ __all__ = [
     "plan_category",
     "plan_found",
     "plan_return",
+    "plan_return_of",
     "plan_selected",
     "run_edits",
     "start_edit",

@@ -16,6 +16,7 @@ from portal.catalog.categories import get_category
 from portal.catalog.listing import list_documents
 from portal.catalog.paths import within
 from portal.catalog.tags import require_tags
+from portal.catalog.trash import Sought, list_ids
 from portal.catalog.values import require_value
 from portal.errors import BadInput
 from portal.extensions import db, run, transaction
@@ -97,6 +98,12 @@ def plan_return(actor: Actor, document_ids: Iterable[int]) -> BulkEdit:
         here = select(Document.id).where(Document.id.in_(part), Document.trashed_at.is_not(None))
         found += db.session.scalars(_publishable(here, actor))
     return _put_down(actor, found, Choice("trash"), Changes(place="back"))
+
+
+def plan_return_of(actor: Actor, sought: Sought) -> BulkEdit:
+    """Plan to bring back all that is in the trash and like that, the last trashed first if they are many."""
+    found = list_ids(actor, sought, MOST + 1)
+    return _put_down(actor, found[:MOST], Choice("trash", is_cut=len(found) > MOST), Changes(place="back"))
 
 
 def choose_changes(actor: Actor, edit_id: int, changes: Changes) -> None:

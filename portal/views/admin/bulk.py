@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import catalog
 from portal.accounts import SignedIn
-from portal.catalog import bulk_edits
+from portal.catalog import bulk_edits, trash
 from portal.catalog.bulk_edits import Changes, EditRow
 from portal.catalog.responsible import find_responsible
 from portal.catalog.tags import split_tags
@@ -16,6 +16,7 @@ from portal.models import PUBLISH, BulkEdit
 from portal.views import forms
 from portal.views.admin import house
 from portal.views.admin.bulk_words import sentences_of, verb_of
+from portal.views.admin.trash import sought
 from portal.views.admin.upload import target_category
 from portal.views.guard import allow, person
 from portal.views.notices import done
@@ -43,7 +44,7 @@ def show() -> Response:
 @bp.post("")
 @allow("publisher")
 def choose() -> AnyResponse:
-    """Plan an edit of the ticked documents, of all in a category, or of all that a search finds."""
+    """Plan an edit of the ticked documents, or of all: in a category, that a search finds, or that the trash shows."""
     try:
         edit = _plan(person())
     except (BadInput, CategoryNotFound, Forbidden) as problem:
@@ -119,6 +120,8 @@ def drop(edit_id: str) -> AnyResponse:
 
 
 def _plan(who: SignedIn) -> BulkEdit:
+    if forms.flag("back") and forms.flag("all"):
+        return bulk_edits.plan_return_of(who, sought(trash.list_places(who)))
     if forms.flag("back"):
         return bulk_edits.plan_return(who, forms.identifiers("document"))
     if not forms.flag("all"):

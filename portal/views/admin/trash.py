@@ -57,7 +57,7 @@ def restore_category(category_id: str) -> AnyResponse:
 
 def _page(problem: PortalError | None = None) -> Response:
     places = trash.list_places(person())
-    rows, after = trash.list_trash(person(), _sought(places), after=request.args.get("after"))
+    rows, after = trash.list_trash(person(), sought(places), after=request.args.get("after"))
     shelves, more_shelves = catalog.list_trashed(person(), after=forms.query_id("categories"))
     return house.show(
         "admin/trash.html",
@@ -72,11 +72,14 @@ def _page(problem: PortalError | None = None) -> Response:
     )
 
 
-def _sought(places: list[Category]) -> Sought:
-    until = _day("to")
+def sought(places: list[Category]) -> Sought:
+    """What the address narrows the trash to; of a category nothing of which is there any more, to nothing."""
+    until, wanted = _day("to"), forms.query_id("category")
+    category = next((one for one in places if one.id == wanted), None)
     return Sought(
         words=request.args.get("q", "")[: search.MOST_CHARACTERS],
-        category=next((one for one in places if one.id == forms.query_id("category")), None),
+        category=category,
+        is_nothing=wanted is not None and category is None,
         person=request.args.get("by", "")[: search.MOST_CHARACTERS].strip(),
         since=_midnight(_day("from")),
         until=_midnight(until + timedelta(days=1) if until is not None and until < date.max else None),
