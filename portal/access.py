@@ -17,6 +17,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     Subquery,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -28,7 +29,7 @@ from sqlalchemy.orm import aliased
 
 from portal.actors import Actor
 from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
-from portal.extensions import db
+from portal.extensions import db, run
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Membership, User, db_now
 
 Columns = TypeVarTuple("Columns")
@@ -47,22 +48,37 @@ def readable(statement: Select[*Columns], actor: Actor) -> Select[*Columns]:
     return statement.join(reach, reach.c.category_id == Document.category_id).where(visible(reach.c.level))
 
 
-def reachable(actor: Actor) -> CTE:
-    """Every category the actor has a permission on, as ``(category_id, level)``, one row each.
+def reachable(actor: Actor, permission: int = READ) -> CTE:
+    """Every category the actor has at least this permission on, as ``(category_id, level)``, one row each.
 
     Grants flow down from where they were given and stop above a seal, and above what is in the trash.
     """
+    return reached(_me(actor), permission)
+
+
+def reached(user_id: ColumnElement[int], permission: int = READ) -> CTE:
+    """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
+    tree = _granted(user_id, permission)
+    best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
+    return best.cte("reachable")
+
+
+def count_reached(user_id: ColumnElement[int], permission: int, most: int) -> Select[int]:
+    """About how many categories those are, found without looking at more than ``most``."""
+    tree = _granted(user_id, permission)
+    return select(func.count()).select_from(select(tree.c.category_id).limit(most).subquery())
+
+
+def _granted(user_id: ColumnElement[int], permission: int) -> CTE:
     down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(
-        _granted_to(_me(actor)), _counts()
+        _granted_to(user_id), Grant.permission >= permission, _counts()
     )
     tree = down.cte("granted", recursive=True)
-    tree = tree.union(
+    return tree.union(
         select(_CHILD.id, tree.c.level).where(
             _CHILD.parent_id == tree.c.category_id, _CHILD.is_sealed.is_(False), _CHILD.trashed_at.is_(None)
         )
     )
-    best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
-    return best.cte("reachable")
 
 
 def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnElement[int]:
@@ -186,21 +202,18 @@ def manages_somewhere(actor: Actor) -> bool:
 
 def publishes_somewhere(actor: Actor) -> bool:
     """Whether there is any category this person may publish in, or one in the trash that they may bring back."""
-    if actor.is_admin:
-        return True
-    mine = (_granted_to(_me(actor)), Grant.permission >= case((_counts(), PUBLISH), else_=MANAGE))
-    return db.session.scalar(select(literal(1)).select_from(Grant).where(*mine).limit(1)) is not None
+    return actor.is_admin or run(_PUBLISHES, me=actor.user_id).first() is not None
 
 
-def shown_categories(actor: Actor) -> Select[int, int]:
-    """``(category_id, level)`` of every category to show: those with a permission, and for administrators all.
+def shown_categories(actor: Actor, permission: int = READ) -> Select[int, int]:
+    """``(category_id, level)`` of every category to show: those with the permission, and for administrators all.
 
     What is in the trash is not shown to anybody.
     """
     if actor.is_admin:
         live = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
         return live.where(Category.trashed_at.is_(None))
-    reach = reachable(actor)
+    reach = reachable(actor, permission)
     return select(reach.c.category_id, reach.c.level)
 
 
@@ -246,3 +259,11 @@ def _ancestry(category_id: SQLColumnExpression[int], *, in_trash: bool = False) 
             _PARENT.id == up.c.parent_id, up.c.is_sealed.is_(False)
         )
     )
+
+
+_PUBLISHES = (
+    select(literal(1))
+    .select_from(Grant)
+    .where(_granted_to(bindparam("me", type_=Integer)), Grant.permission >= case((_counts(), PUBLISH), else_=MANAGE))
+    .limit(1)
+)

@@ -29,6 +29,22 @@ TABLES = (
     "document_tags",
 )
 
+Indexes = tuple[tuple[str, list[str], str], ...]
+FORMER_LISTS: Indexes = (
+    ("ix_documents_category_published", ["category_id", "published_at", "id"], ""),
+    ("ix_documents_published", ["published_at", "id"], ""),
+    ("ix_documents_trashed_at", ["trashed_at"], "trashed_at IS NOT NULL"),
+)
+LISTS: Indexes = (
+    ("ix_documents_category_published", ["category_id", "published_at", "id", "trashed_at", "expires_at"], ""),
+    ("ix_documents_published", ["published_at", "id", "category_id", "trashed_at", "expires_at"], ""),
+    ("ix_documents_category_expires", ["category_id", "expires_at", "id", "trashed_at"], "expires_at IS NOT NULL"),
+    ("ix_documents_expires", ["expires_at", "id", "category_id", "trashed_at"], "expires_at IS NOT NULL"),
+    ("ix_documents_category_trashed", ["category_id", "trashed_at", "id"], "trashed_at IS NOT NULL"),
+    ("ix_documents_trashed_at", ["trashed_at", "id", "category_id"], "trashed_at IS NOT NULL"),
+)
+"""The orders of lists, with what decides who sees a document in them, so that none is looked at that is not shown."""
+
 INDEX_SQLITE = (
     """
     CREATE VIRTUAL TABLE document_words USING fts5(
@@ -79,6 +95,7 @@ def downgrade() -> None:
         documents.drop_constraint("fk_documents_responsible_id", type_="foreignkey")
         for name in ("reference", "responsible_id", "search_key"):
             documents.drop_column(name)
+    _replace_indexes(LISTS, FORMER_LISTS)
     _part_paths()
     with op.batch_alter_table("categories", table_kwargs=KEPT) as categories:
         for name in ("uq_categories_live_path", "ix_categories_parent_id", "ix_categories_trashed_at"):
@@ -129,6 +146,7 @@ def _extend() -> None:
         documents.create_foreign_key("fk_documents_responsible_id", "users", ["responsible_id"], ["id"])
     _index("ix_documents_reference", "documents", ["reference"], "reference <> ''")
     _index("ix_documents_responsible_id", "documents", ["responsible_id"], "responsible_id IS NOT NULL")
+    _replace_indexes(FORMER_LISTS, LISTS)
     op.add_column("sources", sa.Column("ignored", sa.Text(), nullable=False, server_default=""))
     with op.batch_alter_table("sources", table_kwargs=KEPT) as sources:
         sources.alter_column("ignored", existing_type=sa.Text(), server_default=None)
@@ -302,6 +320,13 @@ def _add_following() -> None:
     )
     _index("ix_follows_category_id", "follows", ["category_id"])
     _index("ix_follows_told_at", "follows", ["told_at"])
+
+
+def _replace_indexes(former: Indexes, new: Indexes) -> None:
+    for name, _, _ in former:
+        op.drop_index(name, "documents")
+    for name, columns, only in new:
+        _index(name, "documents", columns, only)
 
 
 def _index(name: str, table: str, columns: list[str], only: str = "", *, unique: bool = False) -> None:

@@ -2,20 +2,33 @@
 
 import re
 import uuid as uuids
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import Integer, func, literal, or_, select
 
 from portal import access, search
 from portal.actors import Actor
-from portal.catalog.paths import within
+from portal.catalog.lines import FIRST, in_order, list_front
 from portal.catalog.refs import parse_id
+from portal.catalog.shown import (
+    COME,
+    NEW,
+    OUT,
+    OUTDATED,
+    OUTDATED_OF_ADMIN,
+    PENDING,
+    READABLE,
+    READABLE_TO_ADMIN,
+    ROWS,
+    TO_COME,
+    had,
+)
 from portal.errors import BadRequest
-from portal.extensions import db
-from portal.models import MANAGE, PUBLISH, Category, Document, Download, User, Version, db_now
+from portal.extensions import db, run
+from portal.models import MANAGE, PUBLISH, Category, Download
 from portal.models.base import EPOCH, MICROSECOND
 
 PAGE = 50
@@ -97,39 +110,42 @@ def list_documents(
     after that moment, ``words`` to documents whose title or filename has all of them (as ``search.words_of`` gives
     them), ``only_out`` to what readers see: publishers have ``list_unpublished`` for the rest.
     """
-    statement = _rows().where(Document.published_at.is_not(None))
-    if category is not None:
-        statement = statement.where(Document.category_id == category.id if directly else within(category))
-    if since is not None:
-        statement = statement.where(Document.published_at > since)
+    values = {"since": since + MICROSECOND if since is not None else FIRST} | _values_after(after)
     if words:
-        statement = statement.where(search.matches(words))
-    if only_out:
-        statement = statement.where(access.is_out())
-    if after:
-        statement = statement.where(_beyond(after))
-    statement = access.readable(statement, actor)
-    order = (Document.published_at.desc(), Document.id.desc())
-    found = [DocumentRow(*row) for row in db.session.execute(statement.order_by(*order).limit(limit + 1))]
-    rows = _with_states(actor, found[:limit], since)
-    return DocumentPage(rows, _cursor(rows[-1]) if len(found) > limit else None)
+        ids = _with_words(actor, words, limit + 1, values)
+        return _page(_rows_of(actor, ids), limit)
+    lines = [OUT] if only_out else [COME]
+    if not only_out and access.publishes_somewhere(actor):
+        lines.insert(0, TO_COME)
+    ids = in_order(
+        lines,
+        limit + 1,
+        lambda line, most: list_front(actor, line, most, category=category, directly=directly, **values),
+    )
+    return _page(_rows_of(actor, ids, since), limit)
+
+
+def _with_words(actor: Actor, words: Sequence[str], limit: int, values: Mapping[str, object]) -> list[int]:
+    statement = access.readable(COME.ids(search.matches(words)), actor).limit(limit)
+    return list(db.session.execute(statement, values).scalars())
+
+
+def _page(rows: list[DocumentRow], limit: int) -> DocumentPage:
+    return DocumentPage(rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 
 def list_by_ids(actor: Actor, ids: Sequence[int]) -> list[DocumentRow]:
     """Those of the documents that the person may read now, in the order of the ids; at most a few pages of them."""
-    statement = access.readable(_rows().where(Document.id.in_(ids)), actor)
-    found = {row.id: row for row in (DocumentRow(*row) for row in db.session.execute(statement))}
-    return _with_states(actor, [found[document_id] for document_id in dict.fromkeys(ids) if document_id in found], None)
+    return _rows_of(actor, ids, is_sure=False)
 
 
 def list_unpublished(actor: Actor, category: Category | None = None, limit: int = PAGE) -> list[DocumentRow]:
-    """Drafts, scheduled and expired documents the person may publish, the newest first."""
-    pending = or_(Document.published_at.is_(None), Document.published_at > db_now(), Document.expires_at <= db_now())
-    statement = _rows().where(pending)
-    if category is not None:
-        statement = statement.where(Document.category_id == category.id)
-    statement = access.readable(statement, actor).order_by(Document.id.desc()).limit(limit)
-    return [DocumentRow(*row) for row in db.session.execute(statement)]
+    """What the person may publish and is not out: drafts, then what is scheduled, then what has expired.
+
+    Of each the newest come first: the last one made, with the latest date, and expired last.
+    """
+    ids = in_order(PENDING, limit, lambda line, most: list_front(actor, line, most, category=category, directly=True))
+    return _rows_of(actor, ids)
 
 
 def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[DocumentRow]:
@@ -139,23 +155,15 @@ def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[Do
     """
     if actor.user_id is None or since is None:
         return []
-    had = _had(actor.user_id).subquery()
-    statement = _rows().outerjoin(had, had.c.document_id == Document.id)
-    statement = statement.where(access.is_out(), had.c.number.is_(None), Document.published_at > since)
-    statement = access.readable(statement, actor)
-    statement = statement.order_by(Document.published_at.desc(), Document.id.desc()).limit(limit)
-    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], since)
+    return _rows_of(actor, list_front(actor, NEW, limit, since=since + MICROSECOND, key=actor.key), since)
 
 
 def list_outdated(actor: Actor, limit: int = PAGE) -> list[DocumentRow]:
     """What the person has in a version that was replaced, and not in the newest one; the last replaced first."""
     if actor.user_id is None:
         return []
-    had = _had(actor.user_id).subquery()
-    statement = _rows().join(had, had.c.document_id == Document.id)
-    statement = access.readable(statement.where(access.is_out(), had.c.number < Version.number), actor)
-    statement = statement.order_by(Version.created_at.desc(), Version.id.desc()).limit(limit)
-    return _with_states(actor, [DocumentRow(*row) for row in db.session.execute(statement)], None)
+    outdated = OUTDATED_OF_ADMIN if actor.is_admin else OUTDATED
+    return _rows_of(actor, list(run(outdated, me=actor.user_id, limit=limit).scalars()))
 
 
 def list_shown(actor: Actor, permission: int = 1) -> list[tuple[Category, int]]:
@@ -205,50 +213,24 @@ def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:
     ids = list(document_ids)
     if not ids or actor.user_id is None:
         return {}
-    statement = _had(actor.user_id).where(Download.document_id.in_(ids))
+    statement = had(literal(actor.user_id, Integer)).where(Download.document_id.in_(ids))
     return dict(db.session.execute(statement).all())
 
 
-def _had(user_id: int) -> Select[int, int]:
-    return (
-        select(Download.document_id, func.max(Version.number).label("number"))
-        .join(Version, Version.id == Download.version_id)
-        .where(Download.user_id == user_id, Download.state == "completed")
-        .group_by(Download.document_id)
-    )
+def _rows_of(
+    actor: Actor, ids: Sequence[int], since: datetime | None = None, *, is_sure: bool = True
+) -> list[DocumentRow]:
+    """The rows of documents in the order of their ids; of those that may be read, unless all of them may for sure."""
+    if not ids:
+        return []
+    statement = ROWS if is_sure else READABLE_TO_ADMIN if actor.is_admin else READABLE
+    found = {row[0]: DocumentRow(*row) for row in run(statement, me=actor.user_id, key=actor.key, ids=ids)}
+    return [_with_state(found[document_id], since) for document_id in dict.fromkeys(ids) if document_id in found]
 
 
-def _rows() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Document.id,
-            Document.uuid,
-            Document.title,
-            Document.filename,
-            Category.path,
-            Category.name,
-            Document.published_at,
-            Document.expires_at,
-            Version.number,
-            Version.size,
-            Version.content_type,
-            User.name,
-        )
-        .join(Category, Category.id == Document.category_id)
-        .join(Version, Version.id == Document.current_version_id)
-        .outerjoin(User, User.id == Version.created_by_id)
-    )
-
-
-def _with_states(actor: Actor, rows: list[DocumentRow], since: datetime | None) -> list[DocumentRow]:
-    had = versions_had(actor, [row.id for row in rows])
-    return [_with_state(row, had.get(row.id, 0), since) for row in rows]
-
-
-def _with_state(row: DocumentRow, had: int, since: datetime | None) -> DocumentRow:
-    values = {name: getattr(row, name) for name in row.__dataclass_fields__}
+def _with_state(row: DocumentRow, since: datetime | None) -> DocumentRow:
     is_new = since is not None and row.published_at is not None and row.published_at > since
-    return DocumentRow(**(values | {"has_version": had, "is_new": is_new}))
+    return replace(row, is_new=True) if is_new else row
 
 
 def _cursor(row: DocumentRow) -> str:
@@ -256,13 +238,15 @@ def _cursor(row: DocumentRow) -> str:
     return f"{(at - EPOCH) // MICROSECOND}-{row.id}"
 
 
-def _beyond(cursor: str) -> ColumnElement[bool]:
+def _values_after(cursor: str | None) -> dict[str, Any]:
+    """Of the conditions of a line: what comes after a document, or everything."""
+    if not cursor:
+        return {"at": None, "last_id": None}
     parts = CURSOR.fullmatch(cursor)
     last_id = parse_id(parts[2]) if parts is not None else None
     if parts is None or last_id is None:
         raise BadRequest("This page of the list does not exist.")
     try:
-        at = EPOCH + timedelta(microseconds=int(parts[1]))
+        return {"at": EPOCH + timedelta(microseconds=int(parts[1])), "last_id": last_id}
     except OverflowError as problem:
         raise BadRequest("This page of the list does not exist.") from problem
-    return or_(Document.published_at < at, and_(Document.published_at == at, Document.id < last_id))

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 
 from portal import access, search
 from portal.accounts.spelling import email_key
 from portal.actors import Actor
+from portal.catalog.lines import list_front
 from portal.catalog.paths import is_live, within
 from portal.catalog.refs import parse_id
+from portal.catalog.shown import TRASH
 from portal.extensions import db
 from portal.models import PUBLISH, AuditEvent, AuditPerson, Category, Document, User, Version
 from portal.models.base import EPOCH, MICROSECOND
@@ -62,10 +64,16 @@ def list_trash(
 ) -> tuple[list[TrashRow], str | None]:
     """Documents the person could bring back, the last trashed first, and what asks for the next page."""
     sought = sought or Sought()
+    last = _parse(after or "")
     columns = (Document.id, Document.title, Document.filename, Category.path, Document.trashed_at)
-    statement = _in_trash(actor, select(*columns)).where(*_conditions(sought))
-    if after:
-        statement = statement.where(_beyond(after))
+    if sought == Sought():
+        at, last_id = last or (None, None)
+        ids = list_front(actor, TRASH, limit + 1, at=at, last_id=last_id)
+        statement = select(*columns).join(Category, Category.id == Document.category_id).where(Document.id.in_(ids))
+    else:
+        statement = _in_trash(actor, select(*columns)).where(*_conditions(sought))
+        if last is not None:
+            statement = statement.where(_beyond(*last))
     order = (Document.trashed_at.desc(), Document.id.desc())
     found = db.session.execute(statement.order_by(*order).limit(limit + 1)).all()
     who = _who([row.id for row in found[:limit]])
@@ -142,14 +150,18 @@ def _cursor(row: TrashRow) -> str:
     return f"{(row.trashed_at - EPOCH) // MICROSECOND}-{row.document_id}"
 
 
-def _beyond(cursor: str) -> ColumnElement[bool]:
-    """The condition that a document comes after the page this asks to go on from; everything for what asks for none."""
+def _parse(cursor: str) -> tuple[datetime, int] | None:
+    """When what stands last on a page was trashed, and its id; None for what asks for no page."""
     parts = _CURSOR.fullmatch(cursor)
     last_id = parse_id(parts[2]) if parts is not None else None
     if parts is None or last_id is None:
-        return true()
+        return None
     try:
-        at = EPOCH + timedelta(microseconds=int(parts[1]))
+        return EPOCH + timedelta(microseconds=int(parts[1])), last_id
     except OverflowError:
-        return true()
+        return None
+
+
+def _beyond(at: datetime, last_id: int) -> ColumnElement[bool]:
+    """The condition that a document comes after the one that was trashed then."""
     return or_(Document.trashed_at < at, and_(Document.trashed_at == at, Document.id < last_id))

@@ -1,0 +1,191 @@
+"""The first documents of a line that one person may see, found without looking at many they may not.
+
+The first k can only lie in the k categories whose own first comes first, and each of those is one step into an index:
+so it is done for who reaches few categories. Who reaches many meets enough documents of theirs by walking the index
+over all documents for a while; if not, it is done like the other. Each way says exactly what ``access`` says.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from portal import access
+from portal.actors import Actor
+from portal.extensions import db, run
+from portal.models import MANAGE, READ, Category, Document
+
+MANY = 400
+"""Who reaches more categories than this walks."""
+WALKED = 300
+"""Over so many documents of the line, whether they may be seen or not."""
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""Moments before and after all others."""
+LAST_ID = 2**31 - 1
+
+ME = bindparam("me", type_=Integer)
+_SHELF = bindparam("category_id", type_=Integer)
+_LINEAGE = bindparam("lineage", type_=String)
+_LIMIT, _LAST_PLACE = bindparam("limit", type_=Integer), bindparam("last_place", type_=Integer)
+_WALKED = bindparam("walked", type_=Integer)
+_TOP = aliased(Document)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Documents in a row, the last first: by ``key``, then by id. Two indexes have that order, one within a category.
+
+    It goes from ``most`` down to ``least``, both included; beside these no condition on the key is read off an index.
+    Whoever has less than ``permission`` on a category sees none of its documents in this line; ``shows`` says which of
+    them somebody sees who has as much. A line is made once: its statements are kept.
+    """
+
+    key: InstrumentedAttribute[Any]
+    most: ColumnElement[Any]
+    least: ColumnElement[Any]
+    where: tuple[ColumnElement[bool], ...] = ()
+    permission: int = READ
+    shows: Callable[[ColumnElement[int]], ColumnElement[bool]] = access.visible
+
+    @property
+    def order(self) -> tuple[ColumnElement[Any], ...]:
+        """What to sort by."""
+        return (Document.id.desc(),) if self.key is Document.id else (self.key.desc(), Document.id.desc())
+
+    def ids(self, *conditions: ColumnElement[bool], last: ColumnElement[Any] | None = None) -> Select[int]:
+        """Those who meet the conditions too, in order; down to ``last`` if there is such a value."""
+        least = func.coalesce(last, self.least) if last is not None else self.least
+        # These two come first: of several conditions that bound a key SQLite takes the first.
+        bounds = (self.key <= self.most, self.key >= least)
+        return select(Document.id).where(*bounds, *self.where, *conditions).order_by(*self.order)
+
+
+def list_front(
+    actor: Actor,
+    line: Line,
+    limit: int,
+    *,
+    category: Category | None = None,
+    directly: bool = False,
+    **values: object,
+) -> list[int]:
+    """The first ids of a line that the person may see, in order; in one category or in it and below it, if given.
+
+    ``values`` are those the conditions of the line ask for.
+    """
+    values |= {"me": actor.user_id, "limit": limit, "last_place": limit - 1, "walked": WALKED}
+    is_admin = actor.is_admin
+    if category is not None:
+        values |= {"category_id": category.id, "lineage": category.lineage}
+        how = _directly(line, is_admin) if directly else _shelf_by_shelf(line, _dialect(), is_admin, is_below=True)
+        return _found(how, values)
+    if is_admin:
+        return _found(_all(line), values)
+    if run(_reaches(line.permission), me=actor.user_id).scalar_one() > MANY:
+        found = _found(_walking(line, _dialect()), values)
+        if len(found) == limit:
+            return found
+    return _found(_shelf_by_shelf(line, _dialect(), is_admin=False, is_below=False), values)
+
+
+def in_order(line_up: Iterable[Line], limit: int, find: Callable[[Line, int], list[int]]) -> list[int]:
+    """The first ids of several lines that stand one behind the other."""
+    ids: list[int] = []
+    for line in line_up:
+        if len(ids) < limit:
+            ids += find(line, limit - len(ids))
+    return ids
+
+
+def _dialect() -> str:
+    return db.session.get_bind().dialect.name
+
+
+def _found(statement: Select[int], values: dict[str, object]) -> list[int]:
+    return list(run(statement, **values).scalars())
+
+
+@cache
+def _reaches(permission: int) -> Select[int]:
+    return access.count_reached(ME, permission, MANY + 1)
+
+
+@cache
+def _all(line: Line) -> Select[int]:
+    return line.ids(line.shows(literal(MANAGE, Integer))).limit(_LIMIT)
+
+
+@cache
+def _directly(line: Line, is_admin: bool) -> Select[int]:
+    level = literal(MANAGE, Integer) if is_admin else access.level_of(_SHELF, ME)
+    return line.ids(Document.category_id == _SHELF, line.shows(level)).limit(_LIMIT)
+
+
+@cache
+def _walking(line: Line, dialect: str) -> Select[int]:
+    end = line.ids().with_only_columns(line.key, Document.id).offset(_WALKED).limit(1).cte("walked")
+    key, document_id = (select(column).scalar_subquery() for column in end.c)
+    is_before = or_(key.is_(None), line.key > key, and_(line.key == key, Document.id > document_id))
+    walked = line.ids(is_before, last=key).limit(_LIMIT)
+    if dialect == "sqlite":
+        return walked.where(line.shows(access.level_of(Document.category_id, ME)))
+    # PostgreSQL would read all grants for each document instead.
+    reach = access.reached(ME, line.permission)
+    return walked.join(reach, reach.c.category_id == Document.category_id).where(line.shows(reach.c.level))
+
+
+@cache
+def _shelf_by_shelf(line: Line, dialect: str, is_admin: bool, is_below: bool) -> Select[int]:
+    reach = _shelves(line, is_admin, is_below)
+    best = _best(line, reach)
+    last = select(best.c.key).order_by(best.c.key.desc(), best.c.id.desc()).offset(_LAST_PLACE).limit(1)
+    # What comes after the last of so many firsts is not among the first so many.
+    inside = (Document.category_id == best.c.category_id, line.shows(best.c.level))
+    here = line.ids(*inside, last=last.scalar_subquery()).limit(_LIMIT).correlate(best)
+    if dialect == "sqlite":
+        found = select(Document.id).select_from(best).join(Document, Document.id.in_(here))
+    else:
+        each = here.subquery("each").lateral()
+        found = select(Document.id).select_from(best).join(each, true()).join(Document, Document.id == each.c.id)
+    return found.order_by(*line.order).limit(_LIMIT)
+
+
+def _shelves(line: Line, is_admin: bool, is_below: bool) -> CTE:
+    """The categories to look at, with the permission on each."""
+    reach = access.reached(ME, line.permission)
+    shelves = select(reach.c.category_id, reach.c.level)
+    if is_admin:
+        shelves = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+    if is_below:
+        here = Category.lineage.startswith(_LINEAGE)
+        shelves = (
+            shelves.where(here) if is_admin else shelves.join(Category, Category.id == reach.c.category_id).where(here)
+        )
+    return shelves.cte("shelves")
+
+
+def _best(line: Line, reach: CTE) -> CTE:
+    """The categories whose first document comes first, each with that."""
+    top_id = line.ids(Document.category_id == reach.c.category_id, line.shows(reach.c.level)).limit(1).correlate(reach)
+    tops = select(reach.c.category_id, reach.c.level, top_id.scalar_subquery().label("top_id")).cte("tops")
+    key = getattr(_TOP, line.key.key)
+    best = select(tops.c.category_id, tops.c.level, key.label("key"), _TOP.id.label("id"))
+    best = best.select_from(tops).join(_TOP, _TOP.id == tops.c.top_id)
+    return best.order_by(key.desc(), _TOP.id.desc()).limit(_LIMIT).cte("best")
