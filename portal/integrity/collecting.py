@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from portal import audit, downloads
 from portal.actors import PORTAL
+from portal.catalog.categories import lock_shelves
 from portal.catalog.soundness import UNSEEN
 from portal.catalog.trashing import remove_long_trashed
 from portal.extensions import db, lock_on, release_connection, settings, storage, transaction
@@ -99,6 +100,7 @@ def _purge_some() -> int:
         documents = session.execute(found.order_by(Document.id).limit(PURGED_AT_ONCE)).all()
         for document in documents:
             lock_on(f"document:{document.id}")  # whoever brings one back from the trash takes the same lock
+        lock_shelves()  # and whoever brings a whole category back
         purged = _give_up_places([document.id for document in documents])
         for document in documents:
             if purged[document.id]:
@@ -117,9 +119,7 @@ def _long_trashed() -> ColumnElement[bool]:
 
 def _give_up_places(document_ids: Sequence[int]) -> Counter[int]:
     """Document id to the number of versions that lost their place just now; none of a document brought back."""
-    # Locked, so that a whole category brought back at the same time is waited for, and then left alone.
-    there = select(Document.id).where(Document.id.in_(document_ids), _long_trashed()).order_by(Document.id)
-    still = list(db.session.scalars(there.with_for_update()))
+    still = select(Document.id).where(Document.id.in_(document_ids), _long_trashed())
     nowhere = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None, **UNSEEN}
     statement = update(Version).where(Version.document_id.in_(still), Version.purged_at.is_(None))
     rows = db.session.execute(statement.values(purged_at=db_now(), **nowhere).returning(Version.document_id))

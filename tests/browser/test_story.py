@@ -141,6 +141,7 @@ def grant_everyone(page: Page) -> None:
 PAGES = ["/", "/documents", "/categories/reports", "/search?q=annual", "/account", "/admin/", "/admin/upload"]
 PAGES += ["/admin/people", "/admin/groups", "/admin/categories", "/admin/links", "/admin/downloads", "/admin/log"]
 PAGES += ["/admin/trash", "/admin/storage", "/nowhere"]
+PAGES += [f"/admin/categories/1{more}" for more in ("", "/fields", "/move?parent=top", "/trash")]
 
 
 @pytest.fixture(scope="module")

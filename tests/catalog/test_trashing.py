@@ -10,6 +10,7 @@ from portal import access
 from portal.catalog import (
     add_category,
     find_category,
+    find_in_door,
     find_moved,
     get_category,
     list_shown,
@@ -23,7 +24,7 @@ from portal.catalog import (
     trash_document,
 )
 from portal.catalog.trash import list_trash
-from portal.errors import CategoryNotFound, Conflict, DocumentNotFound, Forbidden, PortalError
+from portal.errors import CategoryNotFound, Conflict, DocumentNotFound, Forbidden, PortalError, ShareGone
 from portal.extensions import db, settings, transaction
 from portal.integrity import collect
 from portal.integrity.rows import category_problems
@@ -39,6 +40,7 @@ from portal.models import (
     SourceDirectory,
     Version,
 )
+from portal.shares import open_link
 from tests import makers
 from tests.databases import SQLITE_ONLY
 from tests.makers import content_of
@@ -360,3 +362,28 @@ def test_a_category_brought_back_while_the_clean_up_runs_keeps_its_bytes(context
     assert outcomes == [shelf.id, 0]
     makers.release()
     assert db.session.scalars(select(Version.purged_at).where(Version.document_id == paper)).one() is None
+
+
+@SQLITE_ONLY
+def test_a_link_to_a_document_in_it_says_that_it_is_gone_and_works_again_once_it_is_back() -> None:
+    shelf = makers.category("firm")
+    _, token = makers.link(makers.document(shelf))
+    trash_category(None, shelf.id)
+    with pytest.raises(ShareGone):
+        open_link(token, makers.NETWORK)
+
+    restore_category(None, shelf.id)
+    assert open_link(token, makers.NETWORK).edition.filename == "report.pdf"
+
+
+@SQLITE_ONLY
+def test_a_door_leads_into_the_category_that_is_there_and_not_into_one_in_the_trash() -> None:
+    ada = makers.actor(makers.person(is_admin=True))
+    old = makers.document(makers.category("csv"), "old.csv", b"a,b", "text/csv").id
+    trash_category(None, makers.category("csv").id)
+    assert find_in_door(ada, "csv", "old", ".csv") is None
+
+    makers.document(makers.category("csv"), "new.csv", b"a,c", "text/csv")
+    found = find_in_door(ada, "csv", "new", ".csv")
+    assert found is not None
+    assert (find_in_door(ada, "csv", "old", ".csv"), find_in_door(ada, "csv", str(old), ".csv")) == (None, None)

@@ -456,7 +456,7 @@ def test_a_category_goes_into_the_trash_and_comes_back_from_there(world: World) 
     world.manager.read(world.path("firm/tax"), 404)
     assert "firm / tax" not in text(world.publisher.read("/admin/", 404))
 
-    assert "firm / tax 1 document, 1 category" in text(world.manager.read("/admin/trash"))
+    assert "firm / tax With one document and one category below it. Since" in text(world.manager.read("/admin/trash"))
     answer = world.manager.send(f"/admin/trash/categories/{world.ids['firm/tax']}/restore")
     assert said(world.manager, answer).startswith("The category is back from the trash")
     assert "The trash is empty" in world.manager.read("/admin/trash")
