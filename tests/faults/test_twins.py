@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.guarding import ENDED
 from tests.forking import ROOT, Forks
 
 pytestmark = [pytest.mark.twin, pytest.mark.faults]
 
 COPIED = ("portal", "tests", "migrations", "config", "pyproject.toml")
-FAILED = 1
-"""What pytest exits with when it ran tests and some failed."""
+PASSED, FAILED = ENDED, ENDED + 1
+"""What pytest exits with when all tests that it ran passed, or some failed."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ TWINS = [
     Twin(
         "readable on the download line",
         "portal/catalog/editions.py",
-        "    return Prepared(_editions(number).where(named, access.visible(level)))\n",
-        "    return Prepared(_editions(number).where(named))\n",
+        "    return Prepared(editions(number).where(named, access.visible(level)))\n",
+        "    return Prepared(editions(number).where(named))\n",
         "tests/views/test_download.py -k 'without_the_right and sqlite'",
     ),
     Twin(
@@ -309,20 +310,32 @@ def guards() -> Iterator[Forks]:
         yield process
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
-def test_the_guard_notices(guards: Forks, twin: Twin, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The package with its tests; a twin leaves it as it was."""
+    copy = tmp_path_factory.mktemp("twins")
     for name in COPIED:
         take = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         take(ROOT / name, copy / name)
-    sabotaged = copy / twin.file
-    source = sabotaged.read_text()
-    assert source.count(twin.line) == 1, f"the line of the twin is not there any more: {twin.line!r}"
-    arguments = [part.strip("'") for part in twin.test.split(" ", 2)]
+    yield copy
+    shutil.rmtree(copy)
 
-    code = guards.order(copy=str(copy), arguments=arguments)
-    assert code == 0, f"the guard must pass before anything is taken out: {guards.output}"
-    sabotaged.write_text(source.replace(twin.line, twin.instead))
-    assert guards.order(copy=str(copy), arguments=arguments) == FAILED
+
+@pytest.mark.timeout(300)
+def test_every_guard_passes_before_anything_is_taken_out(guards: Forks, copy: Path) -> None:
+    """All of them at once: one by one they would cost as much as the twins."""
+    tests = [twin.test for twin in TWINS]
+    assert guards.order(copy=str(copy), tests=tests, options=[]) == PASSED, guards.output
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
+def test_the_guard_notices(guards: Forks, twin: Twin, copy: Path) -> None:
+    file = copy / twin.file
+    source = file.read_text()
+    assert source.count(twin.line) == 1, f"the line of the twin is not there any more: {twin.line!r}"
+    file.write_text(source.replace(twin.line, twin.instead))
+    try:
+        assert guards.order(copy=str(copy), tests=[twin.test], options=["-x"]) == FAILED, guards.output
+    finally:
+        shutil.copy2(ROOT / twin.file, file)
