@@ -55,6 +55,7 @@ from portal.catalog.fields import (
     move_field,
     remove_field,
 )
+from portal.catalog.finding import Found, FoundPage, find_documents, list_tags_seen
 from portal.catalog.grants import (
     NAMES,
     PERMISSIONS,
@@ -125,6 +126,8 @@ __all__ = [
     "DocumentRow",
     "Edition",
     "Facts",
+    "Found",
+    "FoundPage",
     "GrantRow",
     "Holder",
     "Item",
@@ -166,6 +169,7 @@ __all__ = [
     "find_copies",
     "find_copy",
     "find_document",
+    "find_documents",
     "find_edition",
     "find_in_door",
     "find_moved",
@@ -203,6 +207,7 @@ __all__ = [
     "list_seen",
     "list_shown",
     "list_tags",
+    "list_tags_seen",
     "list_trashed",
     "list_unpublished",
     "list_values",

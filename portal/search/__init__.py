@@ -2,7 +2,7 @@
 
 from portal.search.facets import Facets, facets
 from portal.search.finding import Hits, count_since, find, suggest
-from portal.search.parsing import Part, Query, parse
+from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
 from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, start_over
 from portal.search.reindexing import count_differing, reindex
 from portal.search.snippets import snippet
@@ -10,6 +10,7 @@ from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, te
 from portal.search.writing import index_documents
 
 __all__ = [
+    "LONGEST_QUERY",
     "LOOK",
     "MOST_CHARACTERS",
     "MOST_WORDS",

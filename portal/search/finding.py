@@ -61,10 +61,15 @@ def find(
 
 
 def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
-    """Documents whose title or filename has these words, the last of them perhaps only begun; the newest first."""
+    """Documents whose title or filename has these words, the last of them perhaps only begun; the newest first.
+
+    One letter behind other words says nothing yet: what they find stays until there is another.
+    """
     query = parse(text)
     if text[-1:].isalnum() and query.parts and query.parts[-1].kind == "words":
-        query = parse(f"{text}*")
+        begun = parse(f"{text}*")
+        is_letter = not begun.parts[-1].is_prefix and len(begun.parts) > 1
+        query = replace(query, parts=query.parts[:-1]) if is_letter else begun
     if query.is_empty:
         return []
     return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit)]

@@ -177,6 +177,102 @@ function keepFresh(parts) {
   addEventListener("focus", look);
 }
 
+/* Documents while one types: a list below the field, as ARIA has it for a combobox. The field keeps the focus, and Enter
+   without a choice asks for the page. */
+const PAUSE = 150;
+
+class Suggestions {
+  #input; #list; #timer; #asked; #active = -1;
+
+  constructor(input, number) {
+    this.#input = input;
+    this.#list = Object.assign(document.createElement("ul"), { id: `suggestions-${number}`, hidden: true });
+    this.#list.setAttribute("role", "listbox");
+    this.#list.setAttribute("aria-label", "Documents");
+    input.after(this.#list);
+    for (const [name, value] of Object.entries({ role: "combobox", autocomplete: "off", "aria-autocomplete": "list",
+      "aria-expanded": "false", "aria-controls": this.#list.id })) input.setAttribute(name, value);
+    input.addEventListener("input", () => this.#wait());
+    input.addEventListener("keydown", (event) => this.#onKey(event));
+    input.addEventListener("blur", () => this.#close());
+    this.#list.addEventListener("mousedown", (event) => event.preventDefault());   // the field keeps the focus
+    this.#list.addEventListener("click", (event) => this.#open(event.target.closest("li")));
+  }
+
+  /* What was asked for before is not wanted any more, whether it is still to be sent or under way. */
+  #wait() {
+    clearTimeout(this.#timer);
+    this.#asked?.abort();
+    const text = this.#input.value.trim();
+    if (text.length < 2) this.#close();
+    else this.#timer = setTimeout(() => this.#ask(text), PAUSE);
+  }
+
+  async #ask(text) {
+    this.#asked = new AbortController();
+    const address = `${this.#input.form.dataset.suggests}?${new URLSearchParams({ q: text })}`;
+    try {
+      const answer = await fetch(address, { headers: { Accept: "application/json" }, signal: this.#asked.signal });
+      const found = answer.ok && !answer.redirected ? (await answer.json()).documents : [];   // signed out: to sign in
+      if (document.activeElement === this.#input) this.#show(found);
+    } catch { /* a newer question, or no network: what is there stays */ }
+  }
+
+  #show(found) {
+    this.#close();
+    this.#list.replaceChildren(...found.map((one, place) => this.#option(one, place)));
+    this.#list.hidden = !found.length;
+    this.#input.setAttribute("aria-expanded", String(!this.#list.hidden));
+  }
+
+  #option({ title, where, kind, href }, place) {
+    const option = Object.assign(document.createElement("li"), { id: `${this.#list.id}-${place}` });
+    option.setAttribute("role", "option");
+    option.setAttribute("aria-selected", "false");
+    option.dataset.href = href;
+    option.append(Object.assign(document.createElement("span"), { className: "title", dir: "auto", textContent: title }),
+      Object.assign(document.createElement("small"), { className: "meta", textContent: `${kind} · ${where}` }));
+    return option;
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#asked?.abort();
+    this.#list.hidden = true;
+    this.#active = -1;
+    this.#input.setAttribute("aria-expanded", "false");
+    this.#input.removeAttribute("aria-activedescendant");
+  }
+
+  /* From the field down through the list, and from its end back into the field. */
+  #move(step) {
+    const options = [...this.#list.children];
+    this.#active = (this.#active + 1 + step + options.length + 1) % (options.length + 1) - 1;
+    for (const [place, option] of options.entries()) option.setAttribute("aria-selected", String(place === this.#active));
+    const chosen = options[this.#active];
+    chosen?.scrollIntoView({ block: "nearest" });
+    if (chosen) this.#input.setAttribute("aria-activedescendant", chosen.id);
+    else this.#input.removeAttribute("aria-activedescendant");
+  }
+
+  #open(option) {
+    if (!option) return;
+    this.#close();   // or it would still stand open for who comes back
+    location.assign(option.dataset.href);
+  }
+
+  #onKey(event) {
+    if (this.#list.hidden || event.isComposing) return;
+    const chosen = this.#list.children[this.#active];
+    if (event.key === "ArrowDown") this.#move(1);
+    else if (event.key === "ArrowUp") this.#move(-1);
+    else if (event.key === "Escape") { this.#close(); event.stopPropagation(); }
+    else if (event.key === "Enter" && chosen) this.#open(chosen);
+    else return;
+    event.preventDefault();
+  }
+}
+
 function isTyping(target) {
   return target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 }
@@ -209,6 +305,7 @@ function start() {
   document.querySelectorAll("[data-selection]").forEach(countSelection);
   document.querySelectorAll("[data-lists]").forEach(listFiles);
   document.querySelectorAll("[data-several]").forEach(completeEach);
+  document.querySelectorAll("[data-suggests] input").forEach((input, number) => new Suggestions(input, number));
   const parts = document.querySelectorAll("[data-fresh]");
   if (parts.length) keepFresh(parts);
   document.addEventListener("keydown", onKey);

@@ -1,14 +1,15 @@
-"""What a person may read: what is new for them, everything, one category, and what has the words they look for."""
+"""What a person may read: what is new for them, everything, and one category."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import access, accounts, catalog, search
+from portal import access, accounts, catalog
 from portal.accounts import SignedIn
-from portal.catalog import DocumentPage, DocumentRow
+from portal.catalog import DocumentPage, DocumentRow, saved
 from portal.errors import CategoryNotFound
 from portal.models import READ, Category
 from portal.views.guard import allow, person
@@ -16,8 +17,8 @@ from portal.views.pages import render
 
 bp = Blueprint("browse", __name__)
 
-NEW, EARLIER, PENDING, OUTDATED = 25, 12, 12, 12
-"""How many rows the sections of the home page show at most."""
+NEW, EARLIER, PENDING, OUTDATED, SEARCHES = 25, 12, 12, 12, 5
+"""How many rows the sections of the home page show at most; of the searches, how many are looked through for news."""
 
 
 @bp.get("/")
@@ -40,6 +41,7 @@ def home() -> str:
         pending=catalog.list_unpublished(who, limit=PENDING),
         earlier=[] if has_more else [row for row in newest.rows if row.id not in above][:EARLIER],
         has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
+        searches=[news for news in saved.list_with_news(who, SEARCHES) if news.count],
         since=who.visited_at,
         is_first_visit=not has_any and who.visited_at is None and not accounts.has_come_back(who.user_id or 0),
     )
@@ -74,21 +76,13 @@ def category(path: str) -> AnyResponse | str:
     )
 
 
-@bp.get("/search")
-@allow("signed in", scope="read")
-def search_page() -> str:
-    """Documents with every word in title or filename; what was asked for stands in the address."""
-    who, after = person(), _after()
-    query = " ".join(request.args.get("q", "")[: search.MOST_CHARACTERS].split())
-    words = search.words_of(query)
-    page = _marked(who, catalog.list_documents(who, words=words, after=after)) if words else DocumentPage([], None)
-    next_page = _next(page, "browse.search_page", q=query)
-    return render("browse/search.html", query=query, words=words, page=page, after=after, next_page=next_page)
-
-
 def _marked(who: SignedIn, page: DocumentPage) -> DocumentPage:
-    """The page with what came since the last visit marked as new."""
-    return replace(page, rows=[replace(row, is_new=_is_new(who, row)) for row in page.rows])
+    return replace(page, rows=marked_new(who, page.rows))
+
+
+def marked_new(who: SignedIn, rows: Sequence[DocumentRow]) -> list[DocumentRow]:
+    """The rows with what came since the last visit marked as new."""
+    return [replace(row, is_new=_is_new(who, row)) for row in rows]
 
 
 def _is_new(who: SignedIn, row: DocumentRow) -> bool:

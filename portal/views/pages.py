@@ -2,21 +2,23 @@
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, render_template, url_for
 from markupsafe import Markup, escape
 
-from portal import catalog, filenames
+from portal import catalog, filenames, search
 from portal.catalog import Branch
 from portal.errors import PortalError
 from portal.extensions import settings
 from portal.models import Category
+from portal.search import Query
 from portal.sizes import size_text
 from portal.views.clock import local, zone_of, zone_words
 from portal.views.guard import find_person, person
@@ -48,7 +50,8 @@ def init_app(app: Flask) -> None:
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
     env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, clock=clock, iso=iso)
-    env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked, written=written, tagged=tagged)
+    env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked, pieces=pieces)
+    env.filters.update(written=written, tagged=tagged)
     env.filters.update(counted=counted, plural=plural, initials=initials)
     env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
     env.globals.update(asset=asset, zone=zone_words)
@@ -212,44 +215,16 @@ def sheet(filename: str) -> str:
     return next((name for name, endings in SHEETS.items() if ending in endings), "plain")
 
 
-def marked(text: str, words: Sequence[str]) -> Markup:
-    """A text with the words that were looked for marked, and breakable where nothing is.
-
-    ``words`` are as ``search.words_of`` gives them. Each character is folded by itself to know where it came from; what
-    is only found across combining characters stays unmarked.
-    """
-    spans = _found(text, words)
-    pieces, end = [], 0
-    for start, stop in spans:
-        pieces += [breakable(text[end:start]), Markup("<mark>{}</mark>").format(text[start:stop])]
-        end = stop
-    return Markup("").join([*pieces, breakable(text[end:])])
+def marked(text: str, query: Query | None) -> Markup:
+    """A name with what a query looks for marked, and breakable where nothing is."""
+    return breakable(text) if query is None else pieces(search.snippet(query, text, len(text)))
 
 
-def _found(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    """Where the words stand in the text: sorted ``(start, stop)`` that do not touch each other."""
-    folds = [unicodedata.normalize("NFKC", character).casefold() for character in text]
-    origin = [place for place, fold in enumerate(folds) for _ in fold]
-    folded = "".join(folds)
-    hits = {place for word in words for place in _places(folded, word)}
-    return _runs(sorted({origin[place] for place in hits}))
-
-
-def _places(folded: str, word: str) -> Iterable[int]:
-    start = folded.find(word)
-    while start >= 0:
-        yield from range(start, start + len(word))
-        start = folded.find(word, start + 1)
-
-
-def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    for place in places:
-        if runs and runs[-1][1] == place:
-            runs[-1] = (runs[-1][0], place + 1)
-        else:
-            runs.append((place, place + 1))
-    return runs
+def pieces(parts: Iterable[tuple[str, bool]]) -> Markup:
+    """Pieces of a text, as ``search.snippet`` gives them, each marked or breakable; marks that touch are one."""
+    runs = [("".join(words for words, _ in run), is_found) for is_found, run in groupby(parts, itemgetter(1))]
+    found = Markup("<mark>{}</mark>")
+    return Markup("").join(found.format(words) if is_found else breakable(words) for words, is_found in runs)
 
 
 @cache

@@ -19,7 +19,7 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from portal import accounts, shares
-from portal.catalog import add_field, trash_category, trash_document
+from portal.catalog import add_field, saved, trash_category, trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
@@ -134,6 +134,7 @@ def _things(role: str) -> dict[str, object]:
         "user_id": target.id,
         "token_id": accounts.add_api_token(None, target.id, "Backup", "read")[0].id,
         "session_id": 999_999,
+        "search_id": saved.add_search(makers.actor(target), "Mine", role).id,
         "identity_id": identity.id,
         "mail_id": makers.mail(target, state="parked").id,
         "name": f"{name}.bin",

@@ -13,6 +13,7 @@ from portal.catalog import bulk_edits, trash_document
 from portal.catalog.bulk_edits import running
 from portal.extensions import db
 from portal.models import PUBLISH, READ, BulkEdit, Document
+from portal.search import catch_up
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk, FormReader, said, sentence
@@ -154,6 +155,26 @@ def test_all_in_a_category_and_all_that_is_found_can_be_chosen(world: World) -> 
     assert "What should change in 3 documents? All in reports and below it that you may publish." in page
     page = text(world.publisher.read(f"{found}/changes"))
     assert "What should change in 1 document? All that “ minutes ” finds and you may publish." in page
+
+
+def test_all_that_is_found_is_what_was_asked_for_and_nothing_like_it(world: World) -> None:
+    with world.app.app_context():
+        catch_up(lambda: False)
+    found = world.choose(all="1", query="type:pdf -minutes")
+
+    assert "What should change in 2 documents?" in text(world.publisher.read(f"{found}/changes"))
+    answer = world.publisher.send("/admin/bulk", all="1", query="minuets")
+    assert (answer.status_code, sentence(answer)) == (422, "Choose at least one document.")
+
+
+def test_the_page_of_a_search_leads_publishers_to_a_change_of_all_it_found(world: World) -> None:
+    page = world.publisher.client.get("/search?q=minutes").text
+    reader = FormReader("/admin/bulk")
+    reader.feed(page[page.index("Searched titles") :])
+
+    assert "Change all that was found…" in page
+    assert (reader.fields["all"], reader.fields["query"]) == ("1", "minutes")
+    assert "/admin/bulk" not in world.reader.client.get("/search?q=minutes").text
 
 
 def test_a_large_change_says_how_far_it_is_without_a_script_and_can_be_stopped(

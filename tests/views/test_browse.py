@@ -251,7 +251,7 @@ def many(shelf: Shelf, count: int) -> None:
 
 def test_a_long_list_goes_on_until_everything_was_shown_once(shelf: Shelf) -> None:
     many(shelf, 103)
-    for path in ("/documents", "/categories/reports/2018", "/search?q=payslip"):
+    for path in ("/documents", "/categories/reports/2018"):
         titles, pages = walked(shelf, path)
         assert titles == [f"payslip-{number:02}" for number in reversed(range(103))], path
         assert pages == 3, path
@@ -385,58 +385,6 @@ def test_an_old_address_tells_strangers_nothing(shelf: Shelf) -> None:
     assert answer.status_code == 404
     assert "Location" not in answer.headers
     assert answer.data == stranger.get("/nothing").data
-
-
-def test_search_finds_words_in_title_and_filename(shelf: Shelf) -> None:
-    shelf.add("Tax return, 100% file for Straße", filename="vat_2026.pdf")
-    shelf.add("Something else", filename="other-1.pdf")
-    for query in ("tax", "TAX return", "  return   tax ", "vat_2026", "ﬁle", "%", "_", "straße", "STRASSE"):
-        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
-        assert "One document has" in page, query
-        assert "Tax return, 100% file for Straße" in page, query
-        assert "Something else" not in page, query
-
-
-def test_search_wants_every_word(shelf: Shelf) -> None:
-    shelf.add("Tax return")
-
-    assert "Nothing has “tax payroll”" in shelf.look("/search?q=tax+payroll")
-    assert "try fewer of them" in shelf.look("/search?q=tax+payroll")
-
-
-@SQLITE_ONLY
-def test_search_marks_what_it_found(shelf: Shelf) -> None:
-    shelf.add("Tax return", filename="return_2026.pdf")
-    html = shelf.browser.get("/search?q=RETURN").text
-
-    assert "Tax <mark>return</mark>" in html
-    assert "<mark>return</mark>_<wbr>2026.pdf" in html
-
-
-@SQLITE_ONLY
-def test_search_for_nothing_asks_for_words(shelf: Shelf) -> None:
-    shelf.add("Tax return")
-    for query in ("", "   ", "\u200b", "\u202e"):
-        page = words(shelf.browser.get("/search", query_string={"q": query}).text)
-        assert "Type words of a title or filename" in page, repr(query)
-        assert "Tax return" not in page, repr(query)
-
-
-@SQLITE_ONLY
-def test_what_was_searched_stands_in_the_field_and_in_the_next_page(shelf: Shelf) -> None:
-    many(shelf, 51)
-    html = shelf.browser.get("/search?q=payslip+pdf").text
-    more = next(link for link in links(html) if "after=" in link)
-
-    assert 'name="q" value="payslip pdf"' in html
-    assert "Documents with “payslip pdf”" in words(html)
-    assert "q=payslip+pdf" in more
-
-
-def test_search_takes_anything(shelf: Shelf) -> None:
-    for query in ("a" * 5000, "\ud800", "'; DROP TABLE documents;--", "😀" * 300, "a b c d e f g h i j k l m"):
-        answer = shelf.browser.get("/search", query_string={"q": query.encode("utf-8", "surrogatepass")})
-        assert answer.status_code == 200, ascii(query[:40])
 
 
 def test_a_document_tells_its_facts(shelf: Shelf) -> None:

@@ -13,7 +13,6 @@ from portal.catalog.bulk_edits.judging import Outcome, Verdict
 from portal.catalog.bulk_edits.keeping import get_own, require_planned
 from portal.catalog.bulk_edits.looking import Looker
 from portal.catalog.categories import get_category
-from portal.catalog.listing import list_documents
 from portal.catalog.paths import within
 from portal.catalog.tags import require_tags
 from portal.catalog.trash import Sought, list_ids
@@ -75,17 +74,20 @@ def plan_category(actor: Actor, category_id: int) -> BulkEdit:
 
 
 def plan_found(actor: Actor, query: str) -> BulkEdit:
-    """Plan an edit of all that a search finds and the person may publish, the newest first if they are many."""
-    words, after = search.words_of(query), None
+    """Plan an edit of all that a search finds and the person may publish, the newest first if they are many.
+
+    Nothing is looked for in the place of a mistyped word.
+    """
+    asked, after = search.parse(query), None
     found: list[int] = []
-    others, is_over = 0, not words
+    others, is_over = 0, False
     while len(found) < MOST and not is_over:
-        page = list_documents(actor, words=words, after=after, limit=READ_AT_ONCE)
-        hits = [row.id for row in page.rows]
+        page = search.find(actor, asked, after=after, limit=READ_AT_ONCE)
+        hits = page.document_ids if not page.corrected else []
         theirs = set(db.session.scalars(_publishable(select(Document.id).where(Document.id.in_(hits)), actor)))
         found += [one for one in hits if one in theirs]
         others += len(hits) - len(theirs)
-        after, is_over = page.after, page.after is None
+        after, is_over = page.after, page.after is None or not hits
     is_cut = len(found) > MOST or not is_over
     return _put_down(actor, found[:MOST], Choice("search", query, others, is_cut))
 

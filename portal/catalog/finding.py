@@ -1,0 +1,64 @@
+"""What search found, as rows of a list with the texts that say why."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from portal import search
+from portal.actors import Actor
+from portal.catalog.listing import PAGE, DocumentRow, list_by_ids
+from portal.extensions import db
+from portal.models import Document, DocumentTag, Tag
+from portal.search import Query
+
+EVERYTHING = "after:1970"
+"""A query that finds whatever was published."""
+NEWEST, MOST_TAGS = 1000, 300
+
+
+@dataclass(frozen=True)
+class Found:
+    """One document that was found, with its description."""
+
+    row: DocumentRow
+    description: str
+
+
+@dataclass(frozen=True)
+class FoundPage:
+    """One page of what was found; ``after`` asks for the next one, None at the end.
+
+    ``corrected`` is what was looked for instead, when nothing has what was asked for; else "".
+    """
+
+    found: list[Found]
+    after: str | None
+    corrected: str
+
+
+def find_documents(
+    actor: Actor, query: Query, *, after: str | None = None, by_relevance: bool = False, limit: int = PAGE
+) -> FoundPage:
+    """The documents the person may read that a query finds, newest first or the best first.
+
+    Raises BadRequest for an ``after`` of no page.
+    """
+    hits = search.find(actor, query, after=after, limit=limit, by_relevance=by_relevance)
+    rows = list_by_ids(actor, hits.document_ids)
+    texts = _descriptions([row.id for row in rows])
+    return FoundPage([Found(row, texts.get(row.id, "")) for row in rows], hits.after, hits.corrected)
+
+
+def list_tags_seen(actor: Actor) -> list[str]:
+    """The names of the tags of the newest thousand documents the person may read, in alphabetical order."""
+    newest = search.find(actor, search.parse(EVERYTHING), limit=NEWEST).document_ids
+    used = select(DocumentTag.tag_id).where(DocumentTag.document_id.in_(newest))
+    statement = select(Tag.name).where(Tag.id.in_(used)).order_by(Tag.name_key).limit(MOST_TAGS)
+    return list(db.session.scalars(statement))
+
+
+def _descriptions(document_ids: list[int]) -> dict[int, str]:
+    if not document_ids:
+        return {}
+    statement = select(Document.id, Document.description).where(Document.id.in_(document_ids))
+    return dict(db.session.execute(statement).all())
