@@ -10,7 +10,7 @@ from portal import access
 from portal.actors import Actor
 from portal.extensions import db
 from portal.filenames import normal
-from portal.models import Category, CategoryAlias, Grant, Tag, User
+from portal.models import PUBLISH, Category, CategoryAlias, Grant, Tag, User
 from portal.search.parsing import Part, Query
 from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact
 from portal.search.terms import containing
@@ -50,6 +50,8 @@ class Question:
     clauses: tuple[Clause, ...]
     scope: Clause | None
     """What narrows to those the person may see, as far as the index knows; None for an administrator."""
+    is_reader: bool = False
+    """Whether the person publishes nowhere, and sees only what is out."""
     first: int = 0
     last: int = LAST
 
@@ -67,9 +69,11 @@ class Question:
 
 def resolve(actor: Actor, query: Query, *, is_name: bool = False) -> Question:
     """What this query asks for when this person asks; ``is_name`` looks for words in titles and filenames only."""
+    scope, is_reader = _scope(actor)
     return Question(
         tuple(_clauses(actor, query, is_name=is_name)),
-        _scope(actor),
+        scope,
+        is_reader,
         first_key(query.since) if query.since else 0,
         first_key(query.until) if query.until else LAST,
     )
@@ -175,9 +179,11 @@ def _people(actor: Actor, value: str) -> list[int]:
     return list(db.session.scalars(select(User.id).where(named).order_by(User.id).limit(MOST_PEOPLE)))
 
 
-def _scope(actor: Actor) -> Clause | None:
+def _scope(actor: Actor) -> tuple[Clause | None, bool]:
+    """What narrows to what the person may see, and whether they publish nowhere."""
     if actor.is_admin:
-        return None
+        return None, False
     mine = (access.is_for(literal(actor.user_id, Integer)), access.in_force())
-    granted = db.session.scalars(select(Grant.category_id).where(*mine).distinct().order_by(Grant.category_id))
-    return Clause(tuple(Phrase((scope_fact(category_id),)) for category_id in granted))
+    granted = db.session.execute(select(Grant.category_id, Grant.permission).where(*mine)).all()
+    facts = [Phrase((scope_fact(category_id),)) for category_id in sorted({row.category_id for row in granted})]
+    return Clause(tuple(facts)), all(row.permission < PUBLISH for row in granted)

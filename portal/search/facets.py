@@ -1,16 +1,18 @@
 """What there is among the hits: types, categories, tags, people and years, with how many of each."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import func, select, union
+from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.extensions import db
 from portal.models import Category, Document, DocumentTag, Tag, User, Version
 from portal.models.base import EPOCH
+from portal.search.among import among
 from portal.search.asking import resolve
 from portal.search.finding import MOST_RANKED
 from portal.search.parsing import Query
@@ -44,45 +46,45 @@ def facets(actor: Actor, query: Query, *, only_out: bool = False) -> Facets:
     keys = find_keys(actor, resolve(actor, query), MOST_RANKED + 1, only_out=only_out)
     counted = keys[:MOST_RANKED]
     ids = [key & IDS for key in counted]
+    found = _read(ids)
     return Facets(
-        types=_types(ids),
-        categories=_categories(ids),
-        tags=_tags(ids),
-        people=_people(ids),
+        types=_counted((f"type:{ending}", ending) for row in found if (ending := ending_of(row.filename))),
+        categories=_counted((f"in:{_quoted(row.path)}", row.path) for row in found),
+        tags=_counted((f"tag:{_quoted(name)}", name) for name in _tags(ids)),
+        people=_people(found),
         years=_years(counted),
         total=len(counted),
         is_capped=len(keys) > MOST_RANKED,
     )
 
 
-def _types(ids: list[int]) -> list[Value]:
-    names = db.session.scalars(select(Document.filename).where(Document.id.in_(ids)))
-    return _most((f"type:{ending}", ending) for name in names if (ending := ending_of(name)))
+def _read(ids: list[int]) -> Sequence[Any]:
+    statement = (
+        select(
+            Document.filename,
+            Category.path,
+            Document.created_by_id,
+            Document.responsible_id,
+            Version.created_by_id.label("versioned_by_id"),
+        )
+        .join(Category, Category.id == Document.category_id)
+        .outerjoin(Version, Version.id == Document.current_version_id)
+    )
+    return db.session.execute(statement.where(among(Document.id, ids))).all()
 
 
-def _categories(ids: list[int]) -> list[Value]:
-    here = select(Category.path, func.count()).join(Document, Document.category_id == Category.id)
-    found = db.session.execute(here.where(Document.id.in_(ids)).group_by(Category.path))
-    return _sorted((f"in:{_quoted(path)}", path, count) for path, count in found)
+def _tags(ids: list[int]) -> Sequence[str]:
+    had = select(Tag.name).join(DocumentTag, DocumentTag.tag_id == Tag.id)
+    return db.session.scalars(had.where(among(DocumentTag.document_id, ids))).all()
 
 
-def _tags(ids: list[int]) -> list[Value]:
-    had = select(Tag.name, func.count()).join(DocumentTag, DocumentTag.tag_id == Tag.id)
-    found = db.session.execute(had.where(DocumentTag.document_id.in_(ids)).group_by(Tag.id, Tag.name))
-    return _sorted((f"tag:{_quoted(name)}", name, count) for name, count in found)
-
-
-def _people(ids: list[int]) -> list[Value]:
+def _people(found: Sequence[Any]) -> list[Value]:
     """As ``by:`` finds them: who put it in, or its newest version, or is responsible."""
-    here = Document.id.in_(ids)
-    newest = Version.id == Document.current_version_id
-    named = union(
-        select(Document.id.label("document_id"), Document.created_by_id.label("user_id")).where(here),
-        select(Document.id, Document.responsible_id).where(here),
-        select(Document.id, Version.created_by_id).join(Version, newest).where(here),
-    ).subquery()
-    who = select(User.name, func.count()).join(named, named.c.user_id == User.id).group_by(User.id, User.name)
-    return _sorted((f"by:{_quoted(name)}", name, count) for name, count in db.session.execute(who))
+    involved = ({row.created_by_id, row.responsible_id, row.versioned_by_id} - {None} for row in found)
+    counts = Counter(user_id for people in involved for user_id in people)
+    most = dict(counts.most_common(MOST_VALUES))
+    named = db.session.execute(select(User.id, User.name).where(among(User.id, most)))
+    return _sorted((f"by:{_quoted(row.name)}", row.name, most[row.id]) for row in named)
 
 
 def _years(keys: list[int]) -> list[Value]:
@@ -91,7 +93,7 @@ def _years(keys: list[int]) -> list[Value]:
     return [(f"after:{year} before:{year + 1}", str(year), counts[year]) for year in newest]
 
 
-def _most(values: Iterable[tuple[str, str]]) -> list[Value]:
+def _counted(values: Iterable[tuple[str, str]]) -> list[Value]:
     return _sorted((query, label, count) for (query, label), count in Counter(values).items())
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from portal.extensions import db
 from portal.models import Document
+from portal.search.among import among
 from portal.search.parsing import Part, Query
 from portal.search.rows import IDS
 from portal.search.tokens import tokens
@@ -16,7 +17,9 @@ IN_TITLE, IN_FILENAME, TOGETHER = 4.0, 2.0, 3.0
 def ranked(query: Query, keys: Sequence[int]) -> list[int]:
     """These keys, the best first, and the newest first of those that are as good."""
     wanted = [part for part in query.parts if part.kind == "words" and not part.is_excluded]
-    named = select(Document.id, Document.title, Document.filename).where(Document.id.in_([key & IDS for key in keys]))
+    named = select(Document.id, Document.title, Document.filename).where(
+        among(Document.id, [key & IDS for key in keys])
+    )
     scores = {row.id: _score(wanted, tokens(row.title), tokens(row.filename)) for row in db.session.execute(named)}
     return sorted(keys, key=lambda key: (-scores.get(key & IDS, 0.0), -key))
 

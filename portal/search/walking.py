@@ -1,6 +1,6 @@
 """The keys of the index that meet a question, newest first, some at a time, as each database finds them fastest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,15 +13,16 @@ from portal.models import Category
 from portal.search.asking import Question, fts5, tsquery
 
 FEW_CATEGORIES = 16
-"""SQLite: so many are looked for together with the words."""
+"""So many are looked for together with the words."""
 FIRST_WALK = 1000
 """PostgreSQL: so many of the newest documents are looked at one by one, before the index is asked."""
+WALKED_FOR_ONE = 4
+"""So many can be looked at in their order in the time in which the index finds one."""
 LONGEST_WALK = 10_000
-"""So many more, when that many are likely to fill the page: the index gives all that is found, in no order."""
-SMALL = 3000
-"""Of somebody who sees no more than this the index is asked at once: it finds no more."""
+MOST_INDEXED = 20_000
 MODERATE = 20_000
-"""The same where a word is only begun, which the index would have to put together from many."""
+"""PostgreSQL: of somebody who sees no more than this all is looked at where a word is only begun, which the index would
+have to put together from many."""
 
 _MATCHING = text(
     "SELECT rowid FROM document_words WHERE document_words MATCH :asked AND rowid >= :first AND rowid < :last"
@@ -38,14 +39,16 @@ _WALK = text(
     " FROM (SELECT key, words FROM document_words WHERE key >= :first AND key < :last ORDER BY key DESC LIMIT :walk)"
     " AS newest, CAST(:asked AS tsquery) AS asked"
 )
+_COUNT = text("SELECT reltuples FROM pg_class WHERE oid = 'document_words'::regclass")
+# Without the 0 the keys would be looked up, too: nearly all of them, for nothing.
 _INDEXED = text(
     "WITH found AS MATERIALIZED (SELECT key FROM document_words"
-    " WHERE words @@ CAST(:asked AS tsquery) AND key >= :first AND key < :last)"
+    " WHERE words @@ CAST(:asked AS tsquery) AND key + 0 >= :first AND key + 0 < :last)"
     " SELECT key FROM found ORDER BY key DESC LIMIT :most"
 )
 _SCOPED = text(
     "WITH seen AS MATERIALIZED (SELECT key, words FROM document_words"
-    " WHERE words @@ CAST(:scope AS tsquery) AND key >= :first AND key < :last)"
+    " WHERE words @@ CAST(:scope AS tsquery) AND key + 0 >= :first AND key + 0 < :last)"
     " SELECT key FROM seen WHERE words @@ CAST(:asked AS tsquery) ORDER BY key DESC LIMIT :most"
 )
 
@@ -60,19 +63,22 @@ class Walk(Protocol):
         """Too much of what was found is nothing the person may read: look at less of that."""
 
 
-def walk_of(actor: Actor, question: Question) -> Walk:
-    """The way to the answers of a question, in the database there is."""
-    return _Sqlite(question) if db.engine.dialect.name == "sqlite" else _Postgresql(actor, question)
+def walk_of(question: Question, count: Callable[[], int]) -> Walk:
+    """The way to the answers of a question, in the database there is; ``count`` says how much the person sees."""
+    return _Sqlite(question) if db.engine.dialect.name == "sqlite" else _Postgresql(question, count)
+
+
+def _is_wide(question: Question) -> bool:
+    """Whether to look at what is found first: each category somebody was granted is one more list to go through."""
+    return question.scope is not None and len(question.scope.phrases) > FEW_CATEGORIES
 
 
 class _Sqlite:
-    """FTS5 gives rows in their order as they are met. Each category somebody was granted is one more list to go
-    through: of many it is better to look at what is found first."""
+    """FTS5 gives rows in their order as they are met."""
 
     def __init__(self, question: Question) -> None:
         self._question = question
-        is_wide = question.scope is not None and len(question.scope.phrases) > FEW_CATEGORIES
-        self._asked = fts5(replace(question, scope=None) if is_wide else question)
+        self._asked = fts5(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
         values: dict[str, Any] = {"first": self._question.first, "last": last, "most": most}
@@ -87,51 +93,60 @@ class _Sqlite:
 class _Postgresql:
     """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway."""
 
-    def __init__(self, actor: Actor, question: Question) -> None:
-        self._first = question.first
-        self._asked = tsquery(question)
-        self._scope = tsquery(Question((), question.scope))
-        self._has_prefix = question.has_prefix
-        self._only_excludes = not question.scope and all(clause.is_excluded for clause in question.clauses)
-        self._seen = count_seen(actor) if self._scope else None
-
-    def narrow(self) -> None:
-        """Nothing to do: it is narrow from the start."""
+    def __init__(self, question: Question, count: Callable[[], int]) -> None:
+        self._question, self._count = question, count
+        self._ask(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
-        values: dict[str, Any] = {"asked": self._asked, "first": self._first, "most": most}
+        values: dict[str, Any] = {"asked": self._asked, "first": self._question.first, "most": most}
         if not self._asked:
             return db.session.scalars(_ALL_POSTGRESQL, values | {"last": last}).all()
-        if self._seen is not None and self._seen <= SMALL:
-            return self._scoped(values, last)
         found: list[int] = []
-        walk = FIRST_WALK
-        while True:
+        walk, walked = 0 if self._rest else FIRST_WALK, 0
+        while walk:
             near, end, count = db.session.execute(_WALK, values | {"last": last, "walk": walk}).one()
             found += near or []
             if len(found) >= most or count < walk:
                 return found[:most]
-            last = end
-            walk = self._next_walk(len(found), most, walk)
-            if not walk:
-                return found + list(self._indexed(values, last))[: most - len(found)]
+            last, walked = end, walked + count
+            walk = self._next_walk(len(found), most, walked)
+        found += self._indexed(last)
+        return found[:most]
+
+    def narrow(self) -> None:
+        """Of somebody who sees much, the lists of all they were granted are longer than what there is to look at."""
+        if self._count() <= MODERATE:
+            self._ask(self._question)
+
+    def _ask(self, question: Question) -> None:
+        self._asked = tsquery(question)
+        self._only_excludes = not question.scope and all(clause.is_excluded for clause in question.clauses)
+        self._rest: Sequence[int] = ()
 
     def _next_walk(self, found: int, most: int, walked: int) -> int:
-        """How many more to look at one by one; 0 when the index is to be asked."""
+        """How many more to look at one by one; 0 when the index is to be asked, which gives all that is found."""
         if self._only_excludes:
             return LONGEST_WALK
-        needed = (most - found) * walked // found if found else LONGEST_WALK + 1
-        return needed * 5 // 4 if walked == FIRST_WALK and needed <= LONGEST_WALK else 0
+        if not found:
+            return 0
+        needed = (most - found) * walked // found * 5 // 4
+        return needed if needed <= WALKED_FOR_ONE * count_rows() * found // walked else 0
 
-    def _indexed(self, values: dict[str, Any], last: int) -> Sequence[int]:
-        if self._has_prefix and self._seen is not None and self._seen <= MODERATE:
-            return self._scoped(values, last)
-        return db.session.scalars(_INDEXED, values | {"last": last}).all()
+    def _indexed(self, last: int) -> Sequence[int]:
+        if not self._rest:
+            values = {"asked": self._asked, "first": self._question.first, "last": last, "most": MOST_INDEXED}
+            scope = self._question.scope
+            if scope and self._question.has_prefix and self._count() <= MODERATE:
+                found = db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))})
+            else:
+                found = db.session.scalars(_INDEXED, values)
+            self._rest = found.all()
+        return [key for key in self._rest if key < last]
 
-    def _scoped(self, values: dict[str, Any], last: int) -> Sequence[int]:
-        if not self._has_prefix:
-            return db.session.scalars(_INDEXED, values | {"last": last}).all()
-        return db.session.scalars(_SCOPED, values | {"last": last, "scope": self._scope}).all()
+
+def count_rows() -> int:
+    """About how many documents PostgreSQL has in the index."""
+    return max(int(db.session.scalars(_COUNT).one()), 0)
 
 
 def count_seen(actor: Actor) -> int:

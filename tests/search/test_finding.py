@@ -231,7 +231,6 @@ def test_old_paths_lead_on() -> None:
 def test_pages_follow_each_other_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.search.walking.FIRST_WALK", 4)
     monkeypatch.setattr("portal.search.walking.LONGEST_WALK", 8)
-    monkeypatch.setattr("portal.search.walking.SMALL", 3)
     reader = makers.person("Reader")
     mine, theirs = makers.category("mine"), makers.category("theirs")
     makers.grant(mine, user=reader)
