@@ -13,6 +13,7 @@ from portal.cli.failures import Commands
 from portal.cli.importing import import_documents, rescan
 from portal.cli.ledger import ledger
 from portal.cli.people import group, user
+from portal.cli.searching import reindex
 from portal.cli.serve import serve
 from portal.cli.shares import share
 from portal.cli.storage import backup, gc, restore, scrub, verify
@@ -38,7 +39,7 @@ for command in (
     serve, work, demo, migrate, check,
     user, group, token, category, add_grant,
     import_documents, rescan, list_documents, share,
-    verify, scrub, gc, backup, restore, audit, ledger,
+    verify, scrub, gc, reindex, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)
 

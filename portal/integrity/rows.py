@@ -75,9 +75,12 @@ def version_problems() -> Iterator[str]:
 
 
 def search_problems() -> Iterator[str]:
-    """What words are looked up in, against the same made anew from title and filename."""
+    """What words are looked up in and the index of words, against the same made anew."""
     statement = select(Document.id, Document.title, Document.filename, Document.search_text)
     for page in in_pages(statement, Document.id):
         for row in page:
             if row.search_text != search.text_of(row.title, row.filename):
                 yield f"Document {row.id} is not found by the words of its title and filename."
+    differing = search.count_differing()
+    if differing:
+        yield f"The index of words says other things than the catalog of {differing:,} documents: run `portal reindex`."

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
-from portal import schema
+from portal import schema, search
+from portal.actors import PORTAL
 from portal.catalog import soundness
+from portal.extensions import transaction
 from portal.models import Document
 from portal.settings import Settings
 from tests.cli.conftest import SCRIPT, Command
@@ -169,3 +172,12 @@ def test_what_is_no_backup_is_not_restored(command: Command, tmp_path: Path, con
         source.write_text(content)
     result = command("restore", str(source))
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+
+
+def test_reindex_makes_the_index_anew(command: Command, report: Document) -> None:
+    with transaction() as session:
+        session.execute(text("DELETE FROM document_words"))
+
+    assert command("reindex").stdout == "1 document indexed.\n"
+    assert json.loads(command("reindex", "--json").stdout) == {"documents": 1}
+    assert search.find(PORTAL, search.parse("report")).document_ids == [report.id]

@@ -47,6 +47,7 @@ COMMANDS = [
     ("verify",),
     ("scrub", "--once"),
     ("gc",),
+    ("reindex",),
     ("backup", "portal.tar"),
     ("restore", "portal.tar"),
     ("audit", "verify"),

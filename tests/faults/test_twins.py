@@ -300,6 +300,13 @@ TWINS = [
         "    if False:\n",
         "tests/accounts/test_inviting.py -k 'what_was_shown and sqlite'",
     ),
+    Twin(
+        "the predicate behind the tokens of search",
+        "portal/search/reaching.py",
+        "    statement = _narrowed(statement, actor)\n",
+        "",
+        "tests/search/test_finding.py -k 'the_predicate_decides and sqlite'",
+    ),
 ]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import text, update
 
+from portal import search
 from portal.catalog import trash_document
 from portal.extensions import db, storage, transaction
 from portal.integrity import collect, verify
@@ -217,11 +218,16 @@ BROKEN_ROWS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda made: update(Document).where(Document.id == made.id).values(search_text="other"),
         "is not found by the words",
     ),
+    "the index of words": (
+        lambda _: text("DELETE FROM document_words"),
+        "run `portal reindex`",
+    ),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN_ROWS)
 def test_rows_that_disagree_are_found(stored: Document, broken: str) -> None:
+    search.catch_up(lambda: False)
     make, sentence = BROKEN_ROWS[broken]
     with transaction() as session:
         session.execute(make(stored))  # type: ignore[call-overload]  # each makes an UPDATE
