@@ -2,14 +2,14 @@
 
 import re
 import uuid as uuids
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Integer, func, literal, or_, select
 
-from portal import access, search
+from portal import access
 from portal.actors import Actor
 from portal.catalog.lines import FIRST, in_order, list_front
 from portal.catalog.refs import parse_id
@@ -99,7 +99,6 @@ def list_documents(
     category: Category | None = None,
     directly: bool = False,
     since: datetime | None = None,
-    words: Sequence[str] = (),
     only_out: bool = False,
     after: str | None = None,
     limit: int = PAGE,
@@ -107,13 +106,10 @@ def list_documents(
     """Documents with a date that the person may read, newest first; raises BadRequest for an ``after`` of no page.
 
     ``category`` narrows to one and what is below it (``directly``: only to itself), ``since`` to what was published
-    after that moment, ``words`` to documents whose title or filename has all of them (as ``search.words_of`` gives
-    them), ``only_out`` to what readers see: publishers have ``list_unpublished`` for the rest.
+    after that moment, ``only_out`` to what readers see: publishers have ``list_unpublished`` for the rest. Words are
+    found by ``find_documents``.
     """
     values = {"since": since + MICROSECOND if since is not None else FIRST} | _values_after(after)
-    if words:
-        ids = _with_words(actor, words, limit + 1, values)
-        return _page(_rows_of(actor, ids), limit)
     lines = [OUT] if only_out else [COME]
     if not only_out and access.publishes_somewhere(actor):
         lines.insert(0, TO_COME)
@@ -122,15 +118,7 @@ def list_documents(
         limit + 1,
         lambda line, most: list_front(actor, line, most, category=category, directly=directly, **values),
     )
-    return _page(_rows_of(actor, ids, since), limit)
-
-
-def _with_words(actor: Actor, words: Sequence[str], limit: int, values: Mapping[str, object]) -> list[int]:
-    statement = access.readable(COME.ids(search.matches(words)), actor).limit(limit)
-    return list(db.session.execute(statement, values).scalars())
-
-
-def _page(rows: list[DocumentRow], limit: int) -> DocumentPage:
+    rows = _rows_of(actor, ids, since)
     return DocumentPage(rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 

@@ -29,7 +29,6 @@ from portal.catalog import (
 from portal.errors import BadRequest
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Category, Document, Download, User, Version
-from portal.search import words_of
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -150,14 +149,6 @@ def test_a_list_is_narrowed_to_a_category_and_what_is_below(house: House) -> Non
     assert set(names(list_documents(house.reader, category=house.shelf).rows)) == {"a", "b"}
     assert names(list_documents(house.reader, category=house.shelf, directly=True).rows) == ["a"]
     assert names(list_documents(house.reader, category=inner).rows) == ["b"]
-
-
-def test_a_list_is_narrowed_to_words(house: House) -> None:
-    for name in ("Annual Report 2025.pdf", "annual_plan.pdf", "Übersicht 100%.pdf"):
-        put(house.shelf, name)
-
-    for query, found in {"ANNUAL": 2, "report annual": 1, "über": 1, "100%": 1, "_p": 1, "%": 1, "x": 0}.items():
-        assert len(list_documents(house.reader, words=words_of(query)).rows) == found, query
 
 
 @SQLITE_ONLY
