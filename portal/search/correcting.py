@@ -3,23 +3,34 @@
 Only words of documents that the person may read are ever put in the place of one: the others are nobody's to know.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import select
+
 from portal.actors import Actor
-from portal.search.asking import Clause, resolve
+from portal.extensions import db
+from portal.models import Document
+from portal.search.among import among
+from portal.search.asking import Clause, Phrase, resolve
 from portal.search.parsing import Part, Query
 from portal.search.reaching import find_keys
-from portal.search.terms import SHORTEST, near
+from portal.search.rows import IDS
+from portal.search.terms import SHORTEST, containing, near
+from portal.search.tokens import tokens
 
 MOST_TRIED = 8
+MOST_READ = 20
+"""The nearest word is taken that one of so many documents has."""
 
 
 def corrected(actor: Actor, query: Query, *, only_out: bool = False) -> Query | None:
     """The query with other words in the place of those that find nothing; None where that leads nowhere."""
+    asking = _Asking(actor, only_out=only_out)
     changed: dict[Part, Part] = {}
     for part in query.parts:
-        if _is_correctable(part) and not _finds(actor, part, only_out=only_out):
-            instead = _instead_of(actor, part, only_out=only_out)
+        if _is_correctable(part) and not asking.find([Phrase(part.tokens, part.is_prefix)], 1):
+            instead = asking.instead_of(part)
             if instead is None:
                 return None
             changed[part] = instead
@@ -36,20 +47,29 @@ def _is_correctable(part: Part) -> bool:
     return is_word and not (part.is_excluded or part.is_inside)
 
 
-def _instead_of(actor: Actor, part: Part, *, only_out: bool) -> Part | None:
-    (word,) = part.tokens
-    inside = replace(part, value=f"*{word}*", is_inside=True, is_prefix=False)
-    if _finds(actor, inside, only_out=only_out):
-        return inside
-    others = [replace(part, value=term, tokens=(term,), is_prefix=False) for term in near(word)[:MOST_TRIED]]
-    if others and _finds(actor, *others, only_out=only_out):
-        return next((other for other in others if _finds(actor, other, only_out=only_out)), None)
-    return None
+class _Asking:
+    """What one person may read, asked more than once."""
 
+    def __init__(self, actor: Actor, *, only_out: bool) -> None:
+        self._actor, self._only_out = actor, only_out
+        self._anything = resolve(actor, Query(""))
 
-def _finds(actor: Actor, *parts: Part, only_out: bool) -> bool:
-    """Whether the person may read a document that has any of these."""
-    questions = [resolve(actor, Query(part.value, (part,))) for part in parts]
-    phrases = tuple(phrase for question in questions for clause in question.clauses for phrase in clause.phrases)
-    question = replace(questions[0], clauses=(Clause(phrases),))
-    return bool(find_keys(actor, question, 1, only_out=only_out))
+    def instead_of(self, part: Part) -> Part | None:
+        """What to look for in the place of a word that finds nothing."""
+        (word,) = part.tokens
+        longer = [Phrase((term,), is_name=True) for term in containing(word)]
+        if self.find(longer, 1):
+            return replace(part, value=f"*{word}*", is_inside=True, is_prefix=False)
+        terms = near(word)[:MOST_TRIED]
+        keys = self.find([Phrase((term,), is_name=True) for term in terms], MOST_READ)
+        named = select(Document.title, Document.filename).where(among(Document.id, [key & IDS for key in keys]))
+        there = (
+            {token for row in db.session.execute(named) for text in row for token in tokens(text)} if keys else set()
+        )
+        term = next((term for term in terms if term in there), None)
+        return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
+
+    def find(self, phrases: Sequence[Phrase], most: int) -> list[int]:
+        """Keys of the newest documents that have any of these."""
+        question = replace(self._anything, clauses=(Clause(tuple(phrases)),))
+        return find_keys(self._actor, question, most, only_out=self._only_out)

@@ -14,7 +14,7 @@ from portal.models import Category, Document, DocumentTag, Tag, User, Version
 from portal.models.base import EPOCH
 from portal.search.among import among
 from portal.search.asking import resolve
-from portal.search.finding import MOST_RANKED
+from portal.search.finding import MOST_LOOKED_AT, MOST_RANKED
 from portal.search.parsing import Query
 from portal.search.reaching import find_keys
 from portal.search.rows import ID_BITS, IDS, ending_of
@@ -40,21 +40,21 @@ class Facets:
 
 
 def facets(actor: Actor, query: Query, *, only_out: bool = False) -> Facets:
-    """Of the newest thousand documents the person may read that meet the query."""
+    """Of the newest thousand documents the person may read that meet the query, of somebody who sees few of fewer."""
     if query.is_empty:
         return Facets()
-    keys = find_keys(actor, resolve(actor, query), MOST_RANKED + 1, only_out=only_out)
-    counted = keys[:MOST_RANKED]
-    ids = [key & IDS for key in counted]
+    question = resolve(actor, query)
+    keys = find_keys(actor, question, MOST_RANKED, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    ids = [key & IDS for key in keys]
     found = _read(ids)
     return Facets(
         types=_counted((f"type:{ending}", ending) for row in found if (ending := ending_of(row.filename))),
         categories=_counted((f"in:{_quoted(row.path)}", row.path) for row in found),
         tags=_counted((f"tag:{_quoted(name)}", name) for name in _tags(ids)),
         people=_people(found),
-        years=_years(counted),
-        total=len(counted),
-        is_capped=len(keys) > MOST_RANKED,
+        years=_years(keys),
+        total=len(keys),
+        is_capped=bool(find_keys(actor, question, 1, below=keys[-1] if keys else None, only_out=only_out)),
     )
 
 

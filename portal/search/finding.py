@@ -16,6 +16,8 @@ from portal.search.rows import ID_BITS, IDS, first_key
 PAGE = 50
 MOST_RANKED = 1000
 """So many of the newest hits are put in another order, or counted by what they are."""
+MOST_LOOKED_AT = 4000
+"""For that, no more are looked at, however few of them the person may read."""
 MOST_NEW = 100
 
 
@@ -48,8 +50,8 @@ def find(
     if query.is_empty:
         return Hits()
     below = _cursor(after)
-    most = MOST_RANKED if by_relevance else limit + 1
-    keys = find_keys(actor, resolve(actor, query), most, below=below, only_out=only_out)
+    most, looked_at = (MOST_RANKED, MOST_LOOKED_AT) if by_relevance else (limit + 1, None)
+    keys = find_keys(actor, resolve(actor, query), most, below=below, only_out=only_out, most_looked_at=looked_at)
     other = corrected(actor, query, only_out=only_out) if not keys and below is None else None
     if other is not None:
         query = other

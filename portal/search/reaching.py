@@ -28,8 +28,12 @@ def find_keys(
     below: int | None = None,
     only_out: bool = False,
     more: ColumnElement[bool] | None = None,
+    most_looked_at: int | None = None,
 ) -> list[int]:
-    """At most so many keys of documents that meet the question and that the person may read now, the newest first."""
+    """At most so many keys of documents that meet the question and that the person may read now, the newest first.
+
+    After ``most_looked_at`` of those that meet it, it gives what it has.
+    """
     if question.is_hopeless:
         return []
     last = question.last if below is None else min(question.last, below)
@@ -46,15 +50,15 @@ def find_keys(
             seen = _readable(actor, some, only_out=only_out, more=more)
             found += [key for key in some if key & IDS in seen]
             looked += len(some)
-            if len(found) >= most:
+            if len(found) >= most or (most_looked_at is not None and looked >= most_looked_at):
                 return found[:most]
         if len(keys) < size:
             return found
-        last, size = keys[-1], LARGEST_WINDOW
         needed = (most - len(found)) * looked // max(len(found), 1)
         if needed > LONGEST_SEARCH:
             walk.narrow()
         needed = min(needed + needed // SLACK + 1, LARGEST_WINDOW)
+        last, size = keys[-1], min(max(2 * needed, size), LARGEST_WINDOW)
 
 
 def _readable(actor: Actor, keys: Sequence[int], *, only_out: bool, more: ColumnElement[bool] | None) -> set[int]:

@@ -20,7 +20,9 @@ WALKED_FOR_ONE = 4
 """So many can be looked at in their order in the time in which the index finds one."""
 LONGEST_WALK = 10_000
 MOST_INDEXED = 20_000
-MODERATE = 20_000
+NARROW = 20_000
+"""PostgreSQL: who sees more than this has lists that are longer than what is found."""
+FEW = 3000
 """PostgreSQL: of somebody who sees no more than this all is looked at where a word is only begun, which the index would
 have to put together from many."""
 
@@ -115,7 +117,7 @@ class _Postgresql:
 
     def narrow(self) -> None:
         """Of somebody who sees much, the lists of all they were granted are longer than what there is to look at."""
-        if self._count() <= MODERATE:
+        if self._count() <= NARROW:
             self._ask(self._question)
 
     def _ask(self, question: Question) -> None:
@@ -136,7 +138,7 @@ class _Postgresql:
         if not self._rest:
             values = {"asked": self._asked, "first": self._question.first, "last": last, "most": MOST_INDEXED}
             scope = self._question.scope
-            if scope and self._question.has_prefix and self._count() <= MODERATE:
+            if scope and self._question.has_prefix and self._count() <= FEW:
                 found = db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))})
             else:
                 found = db.session.scalars(_INDEXED, values)
