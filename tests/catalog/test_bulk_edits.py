@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from portal import accounts
+from portal import accounts, search
 from portal.actors import Actor
 from portal.catalog import bulk_edits, change_document, restore_document, trash_category, trash_document
 from portal.catalog.bulk_edits import Changes, changes, judging, planning, running
@@ -498,3 +498,28 @@ def test_what_is_asked_for_is_read_as_it_was_written() -> None:
 
     assert unpack(pack(choice, whole)) == (choice, whole)
     assert changes.read(changes.written(Changes())) == Changes()
+
+
+def test_all_that_a_search_finds_is_chosen_but_what_may_only_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "READ_AT_ONCE", 2)
+    mine = put(house.shelf, *(f"annual report {number}.pdf" for number in range(5)))
+    put(house.closed, "annual report.pdf")
+    put(makers.category("hidden"), "annual report.pdf")
+    put(house.shelf, "minutes.pdf")
+
+    edit = bulk_edits.plan_found(house.me, "annual type:pdf")
+
+    row = bulk_edits.get_edit(house.me, edit.id)
+    assert set(planning.item_ids(edit.id)) == {one.id for one in mine}
+    assert row.choice == bulk_edits.Choice("search", "annual type:pdf", others=1)
+
+
+@SQLITE_ONLY
+def test_nothing_is_chosen_in_the_place_of_a_mistyped_word(house: House) -> None:
+    put(house.shelf, "Quarterly.pdf")
+    search.catch_up(lambda: False)
+
+    with pytest.raises(BadInput, match=r"Choose at least one document\."):
+        bulk_edits.plan_found(house.me, "quaterly")

@@ -220,9 +220,12 @@ def test_nobody_else_sees_or_begins_a_plan(world: World) -> None:
 
 
 def test_publishers_have_boxes_and_readers_do_not(world: World) -> None:
-    for path in ("/documents", "/categories/reports"):
-        assert "/admin/bulk" in world.publisher.read(path)
+    for path in ("/documents", "/categories/reports", "/search?q=annual"):
+        page = world.publisher.read(path)
+        assert 'action="/admin/bulk"' in page
+        assert '<input type="checkbox" name="document"' in page
         assert "/admin/bulk" not in world.reader.read(path)
+    assert "Change all that was found…" in world.publisher.read("/search?q=annual")
     assert 'name="document"' not in world.reader.read("/documents")
 
 
