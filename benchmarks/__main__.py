@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import importing, machine, memory, people, ranges, requests, slow, streams, zips
+from benchmarks import catalogs, importing, machine, memory, moving, people, ranges, requests, slow, streams, zips
 from benchmarks.house import House, installed
 
 GROUPS: dict[str, Callable[[House], None]] = {
@@ -18,6 +18,9 @@ GROUPS: dict[str, Callable[[House], None]] = {
     "memory": memory.measure,
     "importing": importing.measure,
     "people": people.measure,
+    "catalog": catalogs.measure_lists,
+    "search": catalogs.measure_search,
+    "moving": moving.measure,
 }
 
 

@@ -18,11 +18,11 @@ from benchmarks.house import SECRET
 from benchmarks.settings import DATABASE, KEEP
 from benchmarks.shelves import ADMINISTRATOR, READERS, Shelves
 from benchmarks.stacks import stack
-from portal import create_app, schema
+from portal import create_app, schema, search
 from portal.accounts.sessions import start_session
 from portal.actors import Actor
-from portal.extensions import close_connections, transaction
-from portal.models import Document, User, db_now
+from portal.extensions import close_connections, db, transaction
+from portal.models import Document, Tag, User, db_now
 from portal.settings import load
 
 
@@ -34,7 +34,7 @@ class Library:
     documents: int
     words: Mapping[str, str]
     tokens: Mapping[str, str]
-    environment: Mapping[str, str]
+    tag: str
 
     def actor(self, reader: str) -> Actor:
         """One of ``READERS``."""
@@ -42,8 +42,11 @@ class Library:
 
 
 @contextmanager
-def opened(work: Path, documents: int) -> Iterator[Library]:
-    """A library of so many documents: below ``BENCH_KEEP`` if that is set, else below ``work``."""
+def opened(work: Path, documents: int, *, is_indexed: bool = False) -> Iterator[Library]:
+    """A library of so many documents: below ``BENCH_KEEP`` if that is set, else below ``work``.
+
+    The index of words is made only where it ``is_indexed``, for it takes ten times as long as everything else.
+    """
     place = (Path(KEEP) if KEEP else work) / f"{DATABASE}-{documents}"
     place.mkdir(parents=True, exist_ok=True)
     place.chmod(0o755)  # the server of PostgreSQL runs as somebody else
@@ -56,7 +59,10 @@ def opened(work: Path, documents: int) -> Iterator[Library]:
         try:
             with app.app_context():
                 tokens = _received()
-            yield Library(app, documents, words, tokens, environment)
+                if is_indexed:
+                    _index(documents)
+                tag = db.session.scalars(select(Tag.name).limit(1)).one()
+            yield Library(app, documents, words, tokens, tag)
         finally:
             close_connections(app)
 
@@ -93,6 +99,14 @@ def _filled(place: Path, environment: dict[str, str], documents: int) -> dict[st
         raise SystemExit(f"The schema has changed since {place} was filled: remove it, and it is filled anew.")
     words: dict[str, str] = found["words"]
     return words
+
+
+def _index(documents: int) -> None:
+    """Index what waits for it: everything after a library was filled, nothing later."""
+    if search.count_waiting():
+        began = perf_counter()
+        search.reindex()
+        print(f"{documents:,} documents were indexed in {perf_counter() - began:.0f} s.", flush=True)
 
 
 def _schema() -> str:

@@ -15,6 +15,7 @@ from portal.models import Category, Document, Version
 
 GROUP = 500
 """How many ids one statement names."""
+MOST_COUNTED = 1000
 FETCHED = 1000
 """So many rows at once are held as the driver gives them, beside those that were made of them."""
 
@@ -41,15 +42,18 @@ def list_packed_below(actor: Actor, category: Category, limit: int) -> list[Pack
     return _in_order(_packed(actor, and_(within(category), access.is_out())).limit(limit))
 
 
-def size_below(actor: Actor, category: Category) -> tuple[int, int]:
-    """How many documents ``list_packed_below`` would list without a limit, and their bytes."""
-    rows = (
-        _packed(actor, and_(within(category), access.is_out())).with_only_columns(Version.id, Version.size).subquery()
-    )
-    count, size = db.session.execute(
-        select(func.count(), func.coalesce(func.sum(rows.c.size), 0)).select_from(rows)
-    ).one()
-    return count, int(size)
+def size_below(actor: Actor, category: Category) -> tuple[int, int | None]:
+    """How many documents ``list_packed_below`` would list without a limit, and their bytes.
+
+    More than ``MOST_COUNTED`` are not counted, for people wait for the page: then it is one more, and None.
+    """
+    shelves = select(Category.id).where(within(category)).correlate(None)  # or SQLite would look at every document
+    which = and_(Document.category_id.in_(shelves), access.is_out())
+    sizes = _packed(actor, which).with_only_columns(Version.size, maintain_column_froms=True)
+    some = sizes.limit(MOST_COUNTED + 1).subquery()
+    statement = select(func.count(), func.coalesce(func.sum(some.c.size), 0)).select_from(some)
+    count, size = db.session.execute(statement).one()
+    return count, int(size) if count <= MOST_COUNTED else None
 
 
 def list_packed(actor: Actor, document_ids: Sequence[int]) -> list[Packed]:

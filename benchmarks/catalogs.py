@@ -1,0 +1,137 @@
+"""Lists and search in a catalog of very many documents and in one of a hundredth, for readers who see little and much.
+
+Each figure is taken in this process: the work of the core by itself (its SQL, and making rows of what comes), and the
+whole page by the test client of Flask, without a server.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from urllib.parse import quote
+
+from flask import has_app_context
+from flask.testing import FlaskClient
+
+from benchmarks.house import House
+from benchmarks.library import Library, opened
+from benchmarks.settings import DATABASE, DOCUMENTS, ROUNDS
+from benchmarks.shelves import ADMINISTRATOR, PUBLISHER, READERS
+from portal import catalog, search
+from portal.actors import Actor
+from portal.catalog.trash import list_trash
+from portal.extensions import db
+from portal.models import Category, User
+
+DEPTH = 10_000
+REPEATS = 5 * ROUNDS
+HEAD = "| work | who sees | documents | core: median | p95 | page: median | p95 |\n|---|---|---|---|---|---|---|"
+LETTERS = 3
+"""So much of a word has been typed when something is suggested."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured: in the core and, if there is an address, as a page."""
+
+    name: str
+    work: Callable[[], object]
+    address: str = ""
+
+
+def measure_lists(house: House) -> None:
+    """Home, all documents, a category, the trash; first page and deep down."""
+    _measure(house, "catalog", _lists, is_indexed=False)
+
+
+def measure_search(house: House) -> None:
+    """Words that are rare, medium and frequent, a tag, and what is suggested while one types."""
+    _measure(house, "search", _searches, is_indexed=True)
+
+
+def _measure(house: House, group: str, tasks: Callable[[Library, str], Iterator[Task]], *, is_indexed: bool) -> None:
+    print(
+        f"\n## {group}\n\nOn {DATABASE}, {REPEATS} times each, in one process, without a server.\n\n{HEAD}", flush=True
+    )
+    for documents in (DOCUMENTS // 100, DOCUMENTS):
+        with opened(house.work, documents, is_indexed=is_indexed) as library:
+            for reader in READERS:
+                with library.app.app_context():
+                    found = list(tasks(library, reader))
+                for task in found:
+                    _line(library, reader, task)
+
+
+def _line(library: Library, reader: str, task: Task) -> None:
+    with library.app.app_context():
+        core = _figures(task.work)
+    # Outside of any context: a request would take the person over from it.
+    client = library.app.test_client()
+    client.set_cookie("portal", library.tokens[reader])
+    page = _figures(lambda: _page(client, task.address)) if task.address else ("–", "–")
+    print("|", " | ".join((task.name, reader, f"{library.documents:,}", *core, *page)), "|", flush=True)
+
+
+def _figures(work: Callable[[], object]) -> tuple[str, str]:
+    """The median and the p95; each time with nothing read before, but for what the database keeps in memory."""
+    work()
+    taken = []
+    for _ in range(REPEATS):
+        if has_app_context():
+            db.session.remove()
+        began = perf_counter()
+        work()
+        taken.append((perf_counter() - began) * 1000)
+    return f"{statistics.median(taken):.1f} ms", f"{statistics.quantiles(taken, n=20)[-1]:.1f} ms"
+
+
+def _page(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 200, (address, answer.status)
+
+
+def _lists(library: Library, reader: str) -> Iterator[Task]:
+    who = library.actor(reader)
+    since = db.session.get_one(User, who.user_id).visited_at
+    deep = catalog.list_documents(who, limit=DEPTH).after
+    shelf = _largest(who)
+    db.session.expunge_all()
+
+    def home() -> None:
+        catalog.list_new(who, since, limit=26)
+        catalog.list_outdated(who, limit=13)
+        catalog.list_documents(who, only_out=True, limit=37)
+        catalog.list_unpublished(who, limit=12)
+
+    def category() -> None:
+        catalog.list_documents(who, category=shelf, directly=True, only_out=True)
+        catalog.list_unpublished(who, shelf)
+
+    yield Task("home", home, "/")
+    yield Task("all documents", lambda: catalog.list_documents(who), "/documents")
+    if deep:
+        far = f"all documents, page {DEPTH // 50}"
+        yield Task(far, lambda: catalog.list_documents(who, after=deep), f"/documents?after={deep}")
+    yield Task("a category", category, f"/categories/{quote(shelf.path)}")
+    yield Task("tree at the side", lambda: catalog.tree(who, shelf))
+    if reader in (PUBLISHER, ADMINISTRATOR):
+        yield Task("trash", lambda: list_trash(who), "/admin/trash")
+
+
+def _largest(who: Actor) -> Category:
+    return max((category for category, _ in catalog.list_shown(who)), key=lambda category: category.document_count)
+
+
+def _searches(library: Library, reader: str) -> Iterator[Task]:
+    who = library.actor(reader)
+    for kind, word in library.words.items():
+        yield Task(f"{kind} word", lambda word=word: _found(who, word), f"/search?q={word}")  # type: ignore[misc]
+        yield Task(f"{kind} word, by relevance", lambda word=word: _found(who, word, by_relevance=True))  # type: ignore[misc]
+        begun = word[:LETTERS]
+        yield Task(f"suggested for the beginning of a {kind} word", lambda begun=begun: search.suggest(who, begun))  # type: ignore[misc]
+    yield Task("a tag", lambda: _found(who, f"tag:{library.tag}"), f"/search?q=tag:{library.tag}")
+
+
+def _found(who: Actor, text: str, *, by_relevance: bool = False) -> None:
+    hits = search.find(who, search.parse(text), by_relevance=by_relevance)
+    catalog.list_by_ids(who, hits.document_ids)
