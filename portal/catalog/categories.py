@@ -200,7 +200,7 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
         require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
         repath(category, parent, category.name)
         require_distinct_fields(category)
-        search.queue_documents(within(category))
+        search.queue_shelves(within(category))
         record_category(actor, "category.moved", category, from_path=path)
     return category
 
@@ -259,7 +259,7 @@ def _seal(actor: Actor | None, category: Category, is_sealed: bool) -> None:
     if category.is_sealed != is_sealed:
         category.is_sealed = is_sealed
         db.session().flush()
-        search.queue_documents(within(category))
+        search.queue_shelves(within(category))
         record_category(actor, "category.sealed" if is_sealed else "category.unsealed", category)
 
 

@@ -46,7 +46,7 @@ def add_field(
             field = CategoryField(category_id=category_id, name=name, name_key=key, kind=kind)
             session.add(field)
         else:
-            search.queue_documents(within(category))
+            search.queue_shelves(within(category))
         field.name, field.choices, field.removed_at = name, "\n".join(offered), None
         field.position = max((other.position for other in own), default=0) + 1
         session.flush()
@@ -88,7 +88,7 @@ def remove_field(actor: Actor | None, field_id: int) -> None:
     with transaction() as session:
         field, category = _hold(actor, field_id)
         field.removed_at = session.scalars(select(db_now())).one()
-        search.queue_documents(within(category))
+        search.queue_shelves(within(category))
         record_category(actor, "category.field_removed", category, field=field.name)
 
 

@@ -101,7 +101,7 @@ def merge_category(actor: Actor | None, category_id: int, into_id: int) -> Categ
             lock_on(f"grants:{one_id}")
         _record(actor, plan.pairs)
         going = within(category)
-        search.queue_documents(and_(going, Document.trashed_at.is_(None)))
+        search.queue_shelves(going)
         remember_paths(going)
         _rename(plan.renamings)
         moment = session.scalars(select(db_now())).one()

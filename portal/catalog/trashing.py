@@ -47,7 +47,7 @@ def trash_category(actor: Actor | None, category_id: int) -> Category:
         going = and_(within(category), is_live())
         moment = _moment_for(category)
         ids = select(Category.id).where(going)
-        search.queue_documents(and_(going, Document.trashed_at.is_(None)))
+        search.queue_shelves(going)
         remember_paths(going)
         papers = update(Document).where(Document.category_id.in_(ids), Document.trashed_at.is_(None))
         documents = run(papers.values(trashed_at=moment)).rowcount
@@ -78,7 +78,7 @@ def restore_category(actor: Actor | None, category_id: int) -> Category:
             repath(category, parent, _free_name(category, parent))
         documents = _bring_back(category)
         forget_paths(and_(within(category), is_live()))
-        search.queue_documents(and_(within(category), Document.trashed_at.is_(None)))
+        search.queue_shelves(within(category))
         was = {"from_path": path} if path != category.path else {}
         record_category(actor, "category.restored", category, documents=documents, **was)
     return category

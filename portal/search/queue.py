@@ -29,6 +29,14 @@ def queue_documents(which: ColumnElement[bool]) -> None:
     after_commit(_wake)
 
 
+def queue_shelves(which: ColumnElement[bool]) -> None:
+    """The same for every document in categories that meet a condition on ``Category``.
+
+    By their ids: asked for together, SQLite would look at each document there is, and everybody who writes would wait.
+    """
+    queue_documents(Document.category_id.in_(select(Category.id).where(which).correlate(None)))
+
+
 def start_over() -> None:
     """Forget the index and have every document indexed anew. Inside a transaction; until then nothing is found."""
     session = db.session()
