@@ -86,6 +86,7 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("versions", table_kwargs=KEPT) as versions:
         versions.drop_index("ix_versions_sha256")
+        versions.drop_index("ix_versions_created_at")
         versions.drop_constraint("fk_versions_restored_from_id", type_="foreignkey")
         versions.drop_column("restored_from_id")
     op.drop_column("sources", "ignored")
@@ -154,6 +155,7 @@ def _extend() -> None:
         versions.add_column(sa.Column("restored_from_id", sa.Integer(), nullable=True))
         versions.create_foreign_key("fk_versions_restored_from_id", "versions", ["restored_from_id"], ["id"])
     _index("ix_versions_sha256", "versions", ["sha256"])
+    _index("ix_versions_created_at", "versions", ["created_at"])
 
 
 def _add_descriptions() -> None:

@@ -56,6 +56,7 @@ from portal.catalog.fields import (
     remove_field,
 )
 from portal.catalog.finding import Found, FoundPage, find_documents, list_tags_seen
+from portal.catalog.following import Followed, follow, is_followed, list_followed, unfollow
 from portal.catalog.grants import (
     NAMES,
     PERMISSIONS,
@@ -101,6 +102,7 @@ from portal.catalog.reasons import (
 from portal.catalog.refs import Ref, parse_id, parse_ref
 from portal.catalog.removing import remove_category
 from portal.catalog.responsible import find_responsible, list_offered_people
+from portal.catalog.seeing import note_seen
 from portal.catalog.showing import Shown, find_shown
 from portal.catalog.sight import Shift, shift_of_merge, shift_of_move, shift_of_seal
 from portal.catalog.tags import ensure_tags, list_offered_tags, list_tags, require_tags, split_tags
@@ -126,6 +128,7 @@ __all__ = [
     "DocumentRow",
     "Edition",
     "Facts",
+    "Followed",
     "Found",
     "FoundPage",
     "GrantRow",
@@ -178,6 +181,7 @@ __all__ = [
     "find_responsible",
     "find_shown",
     "find_trashed",
+    "follow",
     "get_category",
     "get_field",
     "get_grant",
@@ -185,6 +189,7 @@ __all__ = [
     "get_pinned",
     "get_trashed",
     "get_version",
+    "is_followed",
     "is_holder",
     "is_purged",
     "list_ancestors",
@@ -193,6 +198,7 @@ __all__ = [
     "list_documents",
     "list_editions",
     "list_fields",
+    "list_followed",
     "list_grants",
     "list_grants_of_group",
     "list_grants_of_person",
@@ -218,6 +224,7 @@ __all__ = [
     "move_document",
     "move_field",
     "name_of_field",
+    "note_seen",
     "parse_id",
     "parse_ref",
     "parse_sha256",
@@ -246,6 +253,7 @@ __all__ = [
     "trash_category",
     "trash_document",
     "tree",
+    "unfollow",
     "versions_had",
     "within",
 ]

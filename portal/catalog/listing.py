@@ -37,7 +37,7 @@ CURSOR = re.compile(r"(-?[0-9]{1,18})-([1-9][0-9]{0,9})", re.ASCII)
 
 @dataclass(frozen=True)
 class DocumentRow:
-    """One document in a list, with what the person has of it: a version number, 0 for nothing yet."""
+    """One document in a list, with what the person has and has opened of it: version numbers, 0 for nothing yet."""
 
     id: int
     uuid: uuids.UUID
@@ -52,15 +52,18 @@ class DocumentRow:
     content_type: str
     author: str | None
     has_version: int = 0
+    seen_version: int = 0
     is_new: bool = False
 
     @property
     def state(self) -> str:
-        """``has``, ``old`` (an older version), ``new`` or ``none``."""
+        """``has``, ``old`` (an older version), ``seen`` (its page was opened), ``new`` or ``none``."""
         if self.has_version == self.number:
             return "has"
         if self.has_version:
             return "old"
+        if self.seen_version >= self.number:
+            return "seen"
         return "new" if self.is_new else "none"
 
 

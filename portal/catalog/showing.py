@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, SQLColumnExpression, and_, func, select
+from sqlalchemy import JSON, ColumnElement, Integer, Select, SQLColumnExpression, and_, func, literal, select
 from sqlalchemy.orm import aliased
 
 from portal import access
@@ -13,7 +13,7 @@ from portal.catalog.editions import Edition, edition_in, editions
 from portal.catalog.refs import Ref
 from portal.catalog.responsible import is_open
 from portal.extensions import db
-from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Tag, User
+from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Seen, Tag, User
 
 _ASKING = aliased(Category)
 """The category a field was added to."""
@@ -24,7 +24,8 @@ class Shown:
     """A document in its newest version, with the category it is in and what is said about it.
 
     ``responsible`` is a name, None for nobody and for somebody whose account is closed; ``values`` are what stands in
-    the fields its category asks for: name, kind, value.
+    the fields its category asks for: name, kind, value. ``opened`` is the newest version whose page the person had open
+    before, 0 for none.
     """
 
     edition: Edition
@@ -33,6 +34,7 @@ class Shown:
     responsible: str | None
     tags: tuple[str, ...]
     values: tuple[tuple[str, str, str], ...]
+    opened: int
 
 
 def find_shown(actor: Actor, ref: Ref) -> Shown | None:
@@ -40,18 +42,19 @@ def find_shown(actor: Actor, ref: Ref) -> Shown | None:
     named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
     statement = (
         editions()
-        .add_columns(Document, Category, User.name, _tags(), _values())
+        .add_columns(Document, Category, User.name, _tags(), _values(), Seen.number)
         .join(Category, Category.id == Document.category_id)
         .outerjoin(User, and_(User.id == Document.responsible_id, is_open))
+        .outerjoin(Seen, and_(Seen.document_id == Document.id, Seen.user_id == literal(actor.user_id, Integer)))
         .where(named, access.visible(access.level_at(Document.category_id, actor)))
     )
     row = db.session.execute(statement).first()
     if row is None:
         return None
-    *edition, document, category, responsible, tags, values = row
+    *edition, document, category, responsible, tags, values, opened = row
     names = tuple(name for _, name in sorted(tags or ()))
     said = tuple((name, kind, value) for *_, name, kind, value in sorted(values or ()))
-    return Shown(edition_in(edition), document, category, responsible, names, said)
+    return Shown(edition_in(edition), document, category, responsible, names, said, opened or 0)
 
 
 def _tags() -> ColumnElement[Any]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.catalog.lines import FIRST, LAST, LAST_ID, ME, Line
-from portal.models import MANAGE, PUBLISH, Category, Document, Download, User, Version, db_now
+from portal.models import MANAGE, PUBLISH, Category, Document, Download, Seen, User, Version, db_now
 from portal.models.base import Moment
 
 _HAD, _SHELF = aliased(Version), aliased(Category)
@@ -38,6 +38,7 @@ def _had_here() -> Select[int]:
 
 def _rows() -> Select[*tuple[Any, ...]]:
     number = _had_here().with_only_columns(func.max(_HAD.number)).scalar_subquery()
+    opened = select(Seen.number).where(Seen.user_id == ME, Seen.document_id == Document.id).correlate(Document)
     return (
         select(
             Document.id,
@@ -53,6 +54,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
             Version.content_type,
             User.name,
             func.coalesce(number, 0),
+            func.coalesce(opened.scalar_subquery(), 0),
         )
         .join(Category, Category.id == Document.category_id)
         .join(Version, Version.id == Document.current_version_id)

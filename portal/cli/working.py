@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from portal import accounts, jobs, notices, search, settings, uploads
-from portal.catalog import bulk_edits
+from portal.catalog import bulk_edits, news
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
@@ -15,6 +15,7 @@ from portal.extensions import application_context
 LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
     uploads.LOOK: uploads.rescan_due,
+    news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,
     search.LOOK: search.catch_up,

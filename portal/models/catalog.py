@@ -187,6 +187,7 @@ class Version(Verified, Base):
         ),
         Index("ix_versions_blob_id", "blob_id"),
         Index("ix_versions_sha256", "sha256"),
+        Index("ix_versions_created_at", "created_at"),
         Index("ix_versions_source_id_path", "source_id", "source_path"),
         Index("ix_versions_wanted_at", "wanted_at", sqlite_where=text("wanted_at IS NOT NULL"),
               postgresql_where=text("wanted_at IS NOT NULL")),

@@ -18,5 +18,7 @@ KINDS: dict[str, frozenset[str]] = {
     "role_changed": frozenset({"what"}),
     "api_token_added": frozenset({"token_name", "scopes"}),  # scopes in words, such as "read, publish"
     "identity_linked": frozenset({"provider"}),
+    # Lines about documents, the uuid of each, and whether there are more; lines about saved searches.
+    "news": frozenset({"documents", "refs", "has_more", "searches"}),
 }
-"""The values each kind is given, by name; texts are shown as they are, moments in the zone of the person."""
+"""The values each kind is given, by name: texts are shown as they are, one line each, moments in the person's zone."""

@@ -43,7 +43,11 @@ def one_line(text: str) -> str:
     return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
-def _plain(value: object, zone: tzinfo) -> str:
+def _plain(value: object, zone: tzinfo) -> str | bool | list[str]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return [one_line(str(line)) for line in value]
     return _moment_words(value.astimezone(zone)) if isinstance(value, datetime) else one_line(str(value))
 
 

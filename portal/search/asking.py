@@ -62,10 +62,9 @@ class Question:
         return self.first >= self.last or any(not clause.phrases and not clause.is_excluded for clause in every)
 
     @property
-    def longest_prefix(self) -> int:
-        """How long the longest beginning of a word is that it asks for; 0 when it asks for whole words."""
-        phrases = (phrase for clause in self.clauses for phrase in clause.phrases)
-        return max((len(phrase.tokens[-1]) for phrase in phrases if phrase.is_prefix), default=0)
+    def has_prefix(self) -> bool:
+        """Whether it asks for the beginning of a word."""
+        return any(phrase.is_prefix for clause in self.clauses for phrase in clause.phrases)
 
 
 def resolve(actor: Actor, query: Query, *, is_name: bool = False) -> Question:

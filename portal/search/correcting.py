@@ -21,7 +21,7 @@ from portal.search.tokens import tokens
 
 MOST_TRIED = 8
 MOST_READ = 20
-"""Of words that are as near the first is taken that one of so many documents has."""
+"""The nearest word is taken that one of so many documents has."""
 
 
 def corrected(actor: Actor, query: Query, *, only_out: bool = False) -> Query | None:
@@ -60,18 +60,14 @@ class _Asking:
         longer = [Phrase((term,), is_name=True) for term in containing(word)]
         if self.find(longer, 1):
             return replace(part, value=f"*{word}*", is_inside=True, is_prefix=False)
-        terms = (self._seen_of(group[:MOST_TRIED]) for group in near(word))
-        term = next((term for term in terms if term is not None), None)
-        return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
-
-    def _seen_of(self, terms: Sequence[str]) -> str | None:
-        """The first of these that is a word of a document they may read, of the newest that have any of them."""
+        terms = near(word)[:MOST_TRIED]
         keys = self.find([Phrase((term,), is_name=True) for term in terms], MOST_READ)
-        if not keys:
-            return None
         named = select(Document.title, Document.filename).where(among(Document.id, [key & IDS for key in keys]))
-        there = {token for row in db.session.execute(named) for text in row for token in tokens(text)}
-        return next((term for term in terms if term in there), None)
+        there = (
+            {token for row in db.session.execute(named) for text in row for token in tokens(text)} if keys else set()
+        )
+        term = next((term for term in terms if term in there), None)
+        return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
 
     def find(self, phrases: Sequence[Phrase], most: int) -> list[int]:
         """Keys of the newest documents that have any of these."""

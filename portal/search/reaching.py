@@ -41,25 +41,24 @@ def find_keys(
         last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
     walk = walk_of(question, lambda: count_seen(actor))
     found: list[int] = []
-    looked, missing, needed = 0, most, most + most // SLACK + 1
-    size = max(needed, walk.least)
+    looked, size = 0, most + most // SLACK + 1
+    needed = size
     while True:
-        keys = list(walk.look(last, size))
-        is_end = len(keys) < size
-        while keys:
-            some, keys = keys[:needed], keys[needed:]
+        keys = walk.look(last, size)
+        for start in range(0, len(keys), needed):
+            some = keys[start : start + needed]
             seen = _readable(actor, some, only_out=only_out, more=more)
             found += [key for key in some if key & IDS in seen]
-            looked, last = looked + len(some), some[-1]
+            looked += len(some)
             if len(found) >= most or (most_looked_at is not None and looked >= most_looked_at):
                 return found[:most]
-            missing = (most - len(found)) * looked // max(len(found), 1)
-            needed = min(missing + missing // SLACK + 1, LARGEST_WINDOW)
-        if is_end:
+        if len(keys) < size:
             return found
-        if missing > LONGEST_SEARCH:
+        needed = (most - len(found)) * looked // max(len(found), 1)
+        if needed > LONGEST_SEARCH:
             walk.narrow()
-        size = min(max(2 * needed, size), LARGEST_WINDOW)
+        needed = min(needed + needed // SLACK + 1, LARGEST_WINDOW)
+        last, size = keys[-1], min(max(2 * needed, size), LARGEST_WINDOW)
 
 
 def _readable(actor: Actor, keys: Sequence[int], *, only_out: bool, more: ColumnElement[bool] | None) -> set[int]:

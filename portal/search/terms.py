@@ -82,8 +82,8 @@ def containing(part: str) -> list[str]:
     return sorted(found, key=lambda term: (len(term), term))[:MOST_CONTAINING]
 
 
-def near(word: str) -> list[list[str]]:
-    """Known words that this may have meant: those one slip from it, and of a long word those two slips from it."""
+def near(word: str) -> list[str]:
+    """Known words that this may have meant, the nearest first: one slip from it, two in a long word."""
     most = next((slips for length, slips in SLIPS if len(word) >= length), 0)
     if not most or word.isdigit():
         return []
@@ -94,8 +94,8 @@ def near(word: str) -> list[list[str]]:
     letters = set(word)
     similar = (term for term in found - {word} if len(letters.symmetric_difference(term)) <= 2 * most)
     distances = {term: distance(word, term, most) for term in similar}
-    ordered = sorted(distances, key=lambda term: (term[0] != word[0], abs(len(term) - len(word)), term))
-    return [[term for term in ordered if distances[term] == slips] for slips in range(1, most + 1)]
+    likely = [term for term, slips in distances.items() if slips <= most]
+    return sorted(likely, key=lambda term: (distances[term], term[0] != word[0], abs(len(term) - len(word)), term))
 
 
 def distance(one: str, other: str, most: int) -> int:

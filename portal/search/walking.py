@@ -14,9 +14,6 @@ from portal.search.asking import Question, fts5, tsquery
 
 FEW_CATEGORIES = 16
 """So many are looked for together with the words."""
-INDEXED_PREFIX = 4
-"""SQLite: a longer beginning of a word is put together from all words that begin so, each time it is asked for."""
-MANY = 1000
 FIRST_WALK = 1000
 """PostgreSQL: so many of the newest documents are looked at one by one, before the index is asked."""
 WALKED_FOR_ONE = 4
@@ -61,9 +58,6 @@ _SCOPED = text(
 class Walk(Protocol):
     """The keys that meet one question, as one database finds them."""
 
-    least: int
-    """So many cost little more than one."""
-
     def look(self, last: int, most: int) -> Sequence[int]:
         """At most so many keys below ``last``, the newest first."""
 
@@ -86,7 +80,6 @@ class _Sqlite:
 
     def __init__(self, question: Question) -> None:
         self._question = question
-        self.least = 1 if question.longest_prefix <= INDEXED_PREFIX else MANY
         self._asked = fts5(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
@@ -101,8 +94,6 @@ class _Sqlite:
 
 class _Postgresql:
     """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway."""
-
-    least = 1
 
     def __init__(self, question: Question, count: Callable[[], int]) -> None:
         self._question, self._count = question, count
@@ -147,7 +138,7 @@ class _Postgresql:
         if not self._rest:
             values = {"asked": self._asked, "first": self._question.first, "last": last, "most": MOST_INDEXED}
             scope = self._question.scope
-            if scope and self._question.longest_prefix and self._count() <= FEW:
+            if scope and self._question.has_prefix and self._count() <= FEW:
                 found = db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))})
             else:
                 found = db.session.scalars(_INDEXED, values)

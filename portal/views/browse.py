@@ -71,6 +71,7 @@ def category(path: str) -> AnyResponse | str:
         page=_marked(who, page),
         below=catalog.size_below(who, found),
         pending=[] if after else catalog.list_unpublished(who, found),
+        is_followed=catalog.is_followed(who, found.id),
         after=after,
         next_page=_next(page, "browse.category", path=found.path),
     )

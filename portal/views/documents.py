@@ -40,7 +40,7 @@ def show(ref: str) -> str:
         raise DocumentNotFound
     if before and before <= edition.number:
         rows.remove(current)
-    return render(
+    page = render(
         "browse/document.html",
         category=shown.category,
         document=shown.document,
@@ -53,6 +53,8 @@ def show(ref: str) -> str:
         mine=_mine(who, edition.document_id),
         count_outdated=partial(_count_outdated, edition),
     )
+    catalog.note_seen(who, edition.document_id, edition.number, shown.opened)
+    return page
 
 
 @bp.get("/documents/<ref>/versions/<number>")

@@ -30,6 +30,8 @@ SENTENCES = {
     "field-changed": "The field is changed.",
     "field-moved": "The order is changed.",
     "field-removed": "The field is removed. What was written into it is kept.",
+    "followed": "You follow this category. What comes out in it is told in one mail a day at most.",
+    "unfollowed": "You do not follow this category any more.",
     "grant-added": "The permission is given.",
     "grant-removed": "The permission is taken back, from this moment on.",
     "group-added": "The group is added.",

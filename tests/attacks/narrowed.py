@@ -45,6 +45,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET erasing.ask": (403, 403, 403, 404),
     "GET fields.edit": (403, 200, 200, 404),
     "GET fields.show": (403, 200, 200, 404),
+    "GET following.show": (403, 403, 403, 200),
     "GET groups.ask_remove": (403, 403, 200, 404),
     "GET groups.edit": (403, 403, 200, 404),
     "GET groups.show": (403, 403, 200, 404),

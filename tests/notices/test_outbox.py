@@ -24,7 +24,8 @@ ADDRESS = setup_address("http://localhost", "a" * 43)
 def values_of(kind: str, **others: object) -> dict[str, object]:
     values: dict[str, object] = {name: f"some {name}" for name in KINDS[kind]}
     moments = {name: UNTIL for name in ("until", "moment") if name in values}
-    return values | moments | ({"address": ADDRESS} if "address" in values else {}) | others
+    lines = {name: [f"some {name}"] for name in ("documents", "refs", "searches") if name in values}
+    return values | moments | lines | ({"address": ADDRESS} if "address" in values else {}) | others
 
 
 def the_mail() -> Mail:
@@ -43,6 +44,7 @@ def test_every_kind_has_a_letter_in_two_forms_that_says_what_it_was_given(kind: 
     assert mail.html is not None
     for value in values_of(kind).values():
         words = "5 December 2026, 13:20 UTC" if isinstance(value, datetime) else str(value)
+        words = value[0] if isinstance(value, list) else "and more" if value == "some has_more" else words
         assert words in mail.text
         assert words in mail.html
     assert mail.text.endswith("\n-- \nPortal\nhttp://localhost\n")
