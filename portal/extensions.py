@@ -24,6 +24,7 @@ csrf = CSRFProtect()
 
 BUSY_MILLISECONDS = 5000
 LINE_SECONDS = 10
+LONGEST_PAUSE = 0.1
 _line = threading.Lock()
 PRAGMAS = (
     f"busy_timeout={BUSY_MILLISECONDS}",
@@ -177,6 +178,14 @@ def lock_on(key: str, *, is_shared: bool = False) -> None:
     if session.get_bind().dialect.name == "postgresql":
         lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
         session.execute(select(lock(func.hashtextextended(key, 0))))
+
+
+def give_way(seconds: float) -> None:
+    """After so many seconds of writing, where one turn follows another: on SQLite, which lets one write at a time, half
+    of the time is left to those who wait.
+    """
+    if db.engine.dialect.name == "sqlite":
+        time.sleep(min(seconds, LONGEST_PAUSE))
 
 
 def release_connection() -> None:

@@ -18,7 +18,7 @@ LOOKS: dict[str, jobs.Look] = {
     news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,
-    search.LOOK: search.catch_up,
+    search.LOOK: search.take_turn,
 }
 """What a worker looks at, by the names it is woken with."""
 

@@ -3,7 +3,7 @@
 from portal.search.facets import Facets, facets
 from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
-from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over
+from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over, take_turn
 from portal.search.reindexing import count_differing, reindex
 from portal.search.snippets import snippet
 from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, text_of, words_of
@@ -34,6 +34,7 @@ __all__ = [
     "snippet",
     "start_over",
     "suggest",
+    "take_turn",
     "text_of",
     "words_of",
 ]

@@ -1,20 +1,23 @@
 """What is to be indexed anew: written down by whoever changes documents, in their transaction; done by the worker."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, text, true, update
 
 from portal import jobs
-from portal.extensions import after_commit, db, release_connection, transaction
+from portal.extensions import after_commit, db, give_way, release_connection, transaction
 from portal.models import Category, Document, SearchChange, db_now
 from portal.search.terms import add_terms, forget_terms
 from portal.search.writing import hold, write_rows
 
 LOOK = "search"
 """The name of the worker's look at what is queued."""
-BATCH = 500
-"""How many documents are indexed in one transaction."""
+BATCH = 100
+"""How many documents are indexed in one transaction: on SQLite everybody who writes waits for it."""
+SLICE_SECONDS = 2.0
+"""After so long the worker looks at what else there is to do, and then goes on here."""
 
 _wake = partial(jobs.wake, LOOK)
 
@@ -52,6 +55,14 @@ def count_waiting() -> int:
     return db.session.scalar(select(func.count(SearchChange.document_id.distinct()))) or 0
 
 
+def take_turn(is_stopping: Callable[[], bool]) -> None:
+    """The worker's look: index what waits, for a moment; then let the worker come back to it."""
+    until = time.monotonic() + SLICE_SECONDS
+    catch_up(lambda: is_stopping() or time.monotonic() > until)
+    if not is_stopping() and time.monotonic() > until:
+        _wake()
+
+
 def catch_up(is_stopping: Callable[[], bool], told: Callable[[int], None] = lambda done: None) -> None:
     """Index what waits, the newest documents first, until nothing does; several may do so at once.
 
@@ -66,8 +77,9 @@ def _pass(is_stopping: Callable[[], bool], told: Callable[[int], None]) -> int:
     """Once through all that waits; how many were done. What others are at is left to them."""
     done, last = 0, None
     while not is_stopping() and (waiting := _list_waiting(last)):
-        last = waiting[-1]
+        last, began = waiting[-1], time.monotonic()
         indexed = _index(waiting)
+        give_way(time.monotonic() - began)
         done += indexed
         told(indexed)
     return done

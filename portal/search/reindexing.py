@@ -1,10 +1,11 @@
 """The whole index made anew, and compared with the catalog, beside everybody who searches and writes meanwhile."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from sqlalchemy import delete, func, select, text
 
-from portal.extensions import db, release_connection, transaction
+from portal.extensions import db, give_way, release_connection, transaction
 from portal.models import Document, SearchChange
 from portal.search.queue import BATCH
 from portal.search.rows import IDS, IndexRow, read_rows
@@ -36,11 +37,12 @@ def reindex(tell: Callable[[int, int], None] = lambda done, total: None) -> int:
     total = db.session.scalars(select(func.count()).select_from(Document)).one()
     done, last = 0, None
     while ids := _page(last):
-        last = ids[-1]
+        last, began = ids[-1], time.monotonic()
         with transaction() as session:
             hold(ids)
             session.execute(delete(SearchChange).where(SearchChange.document_id.in_(ids)))
             add_terms(set().union(*write_rows(ids).values()))
+        give_way(time.monotonic() - began)
         done += len(ids)
         tell(min(done, total), total)
     for keys in _strays():

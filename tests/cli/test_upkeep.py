@@ -41,6 +41,7 @@ COMMANDS = [
     ("grant", "reports", "--everyone"),
     ("import", ".", "--into", "reports"),
     ("list",),
+    ("rescan",),
     ("share", "add", "1"),
     ("share", "list"),
     ("share", "revoke", "1"),

@@ -113,6 +113,23 @@ def test_one_document_is_found_at_once_and_not_when_it_is_in_the_trash() -> None
     assert search.find(PORTAL, search.parse("report")).document_ids == []
 
 
+@SQLITE_ONLY
+def test_the_worker_goes_on_in_turns_until_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[bool] = []
+    monkeypatch.setattr("portal.search.queue._wake", lambda: woken.append(True))
+    shelf = makers.category()
+    catalog.put_documents(None, [Item(shelf.id, f"{n}.pdf", makers.content_of(str(n).encode())) for n in range(3)])
+    woken.clear()
+
+    monkeypatch.setattr("portal.search.queue.SLICE_SECONDS", -1)
+    search.take_turn(lambda: False)
+    assert (search.count_waiting(), woken) == (3, [True])
+
+    monkeypatch.setattr("portal.search.queue.SLICE_SECONDS", 60)
+    search.take_turn(lambda: False)
+    assert (search.count_waiting(), woken) == (0, [True])
+
+
 def test_two_who_catch_up_at_once_do_everything_once(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.search.queue.BATCH", 5)
     shelf = makers.category()

@@ -22,7 +22,7 @@ from portal.catalog.describing import KEEP, change_document, publish_document
 from portal.catalog.documents import move_document, restore_document, trash_document
 from portal.catalog.tags import list_tags
 from portal.errors import Conflict, PortalError
-from portal.extensions import after_commit, db, lock_on, run, transaction
+from portal.extensions import after_commit, db, give_way, lock_on, run, transaction
 from portal.models import BulkEdit, BulkItem, User, db_now
 
 LOOK = "bulk"
@@ -33,7 +33,6 @@ SLICE_SECONDS = 2.0
 """After so long the worker looks at what else there is to do, and then goes on here."""
 ROUND = 20
 """Documents of one edit before it is the turn of another."""
-LONGEST_PAUSE = 0.1
 NOT_AS_SEEN = "What should change was chosen anew meanwhile. Look at it once more."
 CLOSED = "The account of whoever asked is closed."
 
@@ -97,14 +96,8 @@ def _do_some(edit_id: int, is_ending: Callable[[], bool]) -> int:
             _close(edit_id)
             break
         count += 1
-        _give_way(time.monotonic() - began)
+        give_way(time.monotonic() - began)
     return count
-
-
-def _give_way(seconds: float) -> None:
-    """After so long a turn at writing: on SQLite, where others wait for it, half of the time is theirs."""
-    if db.engine.dialect.name == "sqlite":
-        time.sleep(min(seconds, LONGEST_PAUSE))
 
 
 def _step(edit_id: int) -> bool:
