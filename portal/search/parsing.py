@@ -132,16 +132,16 @@ class _Reader:
 
     def _words(self, run: str, start: int, *, is_excluded: bool, from_: int | None = None) -> Iterator[Part]:
         """A run of characters; what a colon parts are two words, what other signs part is a phrase."""
-        name, colon, rest = run.partition(":")
-        if not colon:
-            begin = start if from_ is None else from_
-            yield from self._run(run, begin, start + len(run), is_excluded=is_excluded)
-            return
-        if name.casefold() in OPERATORS and not rest:
-            self._problem(f"Write what you look for right after {name.casefold()}: without a space.")
-            return
-        yield from self._run(name, start if from_ is None else from_, start + len(name), is_excluded=is_excluded)
-        yield from self._words(rest, start + len(name) + 1, is_excluded=is_excluded)
+        begin = start if from_ is None else from_
+        while ":" in run:
+            name, _, rest = run.partition(":")
+            if name.casefold() in OPERATORS and not rest:
+                self._problem(f"Write what you look for right after {name.casefold()}: without a space.")
+                return
+            yield from self._run(name, begin, start + len(name), is_excluded=is_excluded)
+            start = begin = start + len(name) + 1
+            run = rest
+        yield from self._run(run, begin, start + len(run), is_excluded=is_excluded)
 
     def _run(self, run: str, start: int, end: int, *, is_excluded: bool) -> Iterator[Part]:
         stem, star, rest = run.lstrip("*").partition("*")
