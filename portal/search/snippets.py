@@ -1,6 +1,7 @@
 """A piece of a text around what was looked for, with the words of the query marked. Pure."""
 
 import re
+from bisect import bisect_right
 
 from portal.search.parsing import Query
 from portal.search.tokens import spans
@@ -46,7 +47,7 @@ def _piece(text: str, marks: list[tuple[int, int]], length: int) -> tuple[int, i
     """Where to begin and to end: at blanks, if there are any near."""
     if len(text) <= length:
         return 0, len(text)
-    best = max(marks, key=lambda mark: _count(marks, mark[0], length), default=(0, 0))
+    best = _fullest(marks, length)
     start = max(best[0] - length // BEFORE, 0)
     start = min(start, len(text) - length)
     if start:
@@ -59,6 +60,8 @@ def _piece(text: str, marks: list[tuple[int, int]], length: int) -> tuple[int, i
     return start, end
 
 
-def _count(marks: list[tuple[int, int]], start: int, length: int) -> int:
-    reach = start + length - length // BEFORE
-    return sum(1 for begin, end in marks if begin >= start and end <= reach)
+def _fullest(marks: list[tuple[int, int]], length: int) -> tuple[int, int]:
+    """The first mark of the piece with most of them."""
+    ends = [end for _, end in marks]
+    counts = [bisect_right(ends, begin + length - length // BEFORE) - at for at, (begin, _) in enumerate(marks)]
+    return marks[counts.index(max(counts))] if marks else (0, 0)
