@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from portal.accounts import issue_token
-from portal.catalog import change_category, trash_document
+from portal.catalog import add_field, change_category, trash_document
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Session, User
 from portal.shares import reserve
@@ -95,6 +95,7 @@ def _house(reader: User) -> dict[str, str]:
     token = links["shared"][1]
     return _names(documents) | {
         "category": str(shelf.id),
+        "field": str(add_field(None, shelf.id, "Number", "number").id),
         "vault": str(makers.category("vault").id),
         "grant": str(makers.grant(shelf, group=group).id),
         "group": str(group.id),

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from portal.accounts import change_user, issue_token
 from portal.catalog import move_document, remove_grant, trash_category, trash_document
-from portal.extensions import close_connections, db
-from portal.models import AuditEvent, Category, Document, Grant, ShareLink, User
+from portal.extensions import close_connections, db, transaction
+from portal.models import AuditEvent, Category, Document, Grant, ShareLink, SignInAttempt, User
 from tests import makers
 from tests.attacks.conftest import NEW, OLD
 from tests.attacks.oracle import ON_BOTH, Answer, Target
@@ -36,7 +36,7 @@ VALUE = re.compile(r"[xX]?'(?:[^']|'')*'|\b[0-9]+\b")
 CHANGING = re.compile(r'name="csrf_token" value="[^"]+"')
 RANDOM = re.compile(r'name="csrf_token" value="[^"]+"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 """Where any short word may stand by chance."""
-ANSWERS = (200, 302, 303, 404)
+ANSWERS = (200, 302, 303, 404, 422)
 """Of a page that is asked for alone: some lead on at once, such as the one that asks people who they are, once told."""
 NEW_PASSWORD = "other words without any meaning"
 
@@ -185,6 +185,8 @@ def test_the_house_is_not_there_for_whoever_may_not_use_it_and_the_log_says_who_
     """A037"""
     addresses = [(method, path) for method, path in house(target) if re.match(where, path)]
     assert len(addresses) > 15
+    with target.app.app_context(), transaction() as session:
+        session.execute(delete(SignInAttempt))  # the log has a hundred a minute of one person, and some were counted
     before = denied(target)
     with target.untouched(REFUSED):
         for method, path in addresses:
