@@ -30,8 +30,13 @@ from portal.storage.files import stamp_of
 CONTENT = b"Report of February, second edition\n"
 KEY = hashlib.sha256(CONTENT).hexdigest()
 SIZE = len(CONTENT)
-# A child imports the very package under test, also when that is a copy somewhere else.
-PACKAGE_PARENT = str(Path(portal.storage.__file__).parents[2])
+# A child imports the very package under test, also when that is a copy somewhere else; and not the rest of the portal,
+# of which the storage knows nothing and which takes a second of a processor.
+STORAGE_ALONE = f"""
+import sys, types
+sys.modules["portal"] = types.ModuleType("portal")
+sys.modules["portal"].__path__ = [{str(Path(portal.storage.__file__).parents[1])!r}]
+"""
 
 
 @pytest.fixture
@@ -80,8 +85,7 @@ def failing(code: int) -> Callable[..., int]:
 
 def run_child(script: str, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*prefix, sys.executable, "-c", script, *arguments],
-        env={**os.environ, "PYTHONPATH": PACKAGE_PARENT},
+        [*prefix, sys.executable, "-c", STORAGE_ALONE + script, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -594,8 +598,7 @@ class TestKeeping:
     ) -> None:
         workers = [
             subprocess.Popen(
-                [sys.executable, "-c", KEEP_THIRTY, str(root)],
-                env={**os.environ, "PYTHONPATH": PACKAGE_PARENT},
+                [sys.executable, "-c", STORAGE_ALONE + KEEP_THIRTY, str(root)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
             )
