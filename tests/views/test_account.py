@@ -15,6 +15,7 @@ from portal.errors import SignInFailed
 from portal.models import User
 from portal.programs import device
 from tests import makers
+from tests.databases import SQLITE_ONLY
 
 NEW = "an even longer row of words"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -71,6 +72,7 @@ def is_signed_in(client: FlaskClient) -> bool:
     return client.get("/account").status_code == 200
 
 
+@SQLITE_ONLY
 def test_the_page_says_who_one_is(ada: Someone) -> None:
     page = ada.page()
 
@@ -79,6 +81,7 @@ def test_the_page_says_who_one_is(ada: Someone) -> None:
     assert "Administrator" not in page
 
 
+@SQLITE_ONLY
 def test_the_page_is_for_nobody_else(app: Flask) -> None:
     answer = app.test_client().get("/account")
 
@@ -86,6 +89,7 @@ def test_the_page_is_for_nobody_else(app: Flask) -> None:
     assert answer.headers["Location"] == "/login?next=/account"
 
 
+@SQLITE_ONLY
 def test_a_new_password_takes_the_place_of_the_old_one(ada: Someone) -> None:
     answer = ada.change(makers.PASSWORD, NEW)
 
@@ -95,6 +99,7 @@ def test_a_new_password_takes_the_place_of_the_old_one(ada: Someone) -> None:
     assert "Your password is changed." in ada.page("/account?done=password-changed")
 
 
+@SQLITE_ONLY
 def test_a_new_password_ends_every_other_session(ada: Someone) -> None:
     other = ada.elsewhere()
     assert is_signed_in(other)
@@ -105,6 +110,7 @@ def test_a_new_password_ends_every_other_session(ada: Someone) -> None:
     assert is_signed_in(ada.browser)
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("current", ["wrong", "", NEW, "x" * 5000])
 def test_without_the_password_in_force_nothing_changes(ada: Someone, current: str) -> None:
     other = ada.elsewhere()
@@ -116,6 +122,7 @@ def test_without_the_password_in_force_nothing_changes(ada: Someone, current: st
     assert is_signed_in(other)
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("password", ["short", "", "aaaaaaaaaaaaaaaaaaaa", "x" * 1025, "ada.byron@example.org"])
 def test_a_weak_password_is_refused_with_the_reason(ada: Someone, password: str) -> None:
     answer = ada.change(makers.PASSWORD, password)
@@ -125,6 +132,7 @@ def test_a_weak_password_is_refused_with_the_reason(ada: Someone, password: str)
     assert ada.can_sign_in_with(makers.PASSWORD)
 
 
+@SQLITE_ONLY
 def test_no_password_is_ever_written_back_into_the_page(ada: Someone) -> None:
     answer = ada.change("a wrong but telling one", NEW)
 
@@ -132,6 +140,7 @@ def test_no_password_is_ever_written_back_into_the_page(ada: Someone) -> None:
     assert NEW not in answer.text
 
 
+@SQLITE_ONLY
 def test_guessing_the_password_in_an_open_session_is_throttled(ada: Someone) -> None:
     allowed = ada.app.config["PORTAL"].login_tries
     answers = [ada.change(f"wrong {number}", NEW).status_code for number in range(allowed)]
@@ -144,6 +153,7 @@ def test_guessing_the_password_in_an_open_session_is_throttled(ada: Someone) -> 
     assert ada.can_sign_in_with(makers.PASSWORD)
 
 
+@SQLITE_ONLY
 def test_right_passwords_are_no_tries(ada: Someone) -> None:
     words = [makers.PASSWORD, *(f"{NEW} {number}" for number in range(ada.app.config["PORTAL"].login_tries + 2))]
 
@@ -152,6 +162,7 @@ def test_right_passwords_are_no_tries(ada: Someone) -> None:
     assert set(answers) == {303}
 
 
+@SQLITE_ONLY
 def test_the_page_lists_where_one_is_signed_in(ada: Someone) -> None:
     ada.elsewhere(FIREFOX, "2001:db8:1:2::/64")
     page = ada.page()
@@ -162,6 +173,7 @@ def test_the_page_lists_where_one_is_signed_in(ada: Someone) -> None:
     assert "Sign out everywhere else" in page
 
 
+@SQLITE_ONLY
 def test_alone_there_is_nothing_to_sign_out(ada: Someone) -> None:
     page = ada.page()
 
@@ -173,6 +185,7 @@ def _ends(browser: FlaskClient) -> list[str]:
     return re.findall(r'action="(/account/sessions/\d+/end)"', browser.get("/account").text)
 
 
+@SQLITE_ONLY
 def test_another_browser_can_be_signed_out(ada: Someone) -> None:
     other = ada.elsewhere()
     (end,) = _ends(ada.browser)
@@ -182,6 +195,7 @@ def test_another_browser_can_be_signed_out(ada: Someone) -> None:
     assert is_signed_in(ada.browser)
 
 
+@SQLITE_ONLY
 def test_the_history_of_sign_ins_is_ones_own_with_those_that_were_refused(app: Flask, ada: Someone) -> None:
     ada.elsewhere()
     with app.app_context():
@@ -196,6 +210,7 @@ def test_the_history_of_sign_ins_is_ones_own_with_those_that_were_refused(app: F
     assert 'href="/account/sign-ins"' in ada.browser.get("/account").text
 
 
+@SQLITE_ONLY
 def test_the_session_of_somebody_else_cannot_be_ended(app: Flask, ada: Someone) -> None:
     eve = _someone(app, "Eve")
     ada.elsewhere()
@@ -207,6 +222,7 @@ def test_the_session_of_somebody_else_cannot_be_ended(app: Flask, ada: Someone) 
     assert _ends(ada.browser) == [end]
 
 
+@SQLITE_ONLY
 def test_every_other_browser_can_be_signed_out_at_once(app: Flask, ada: Someone) -> None:
     eve = _someone(app, "Eve")
     others = [ada.elsewhere(), ada.elsewhere()]
@@ -217,6 +233,7 @@ def test_every_other_browser_can_be_signed_out_at_once(app: Flask, ada: Someone)
     assert is_signed_in(eve.browser)
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("done", ["nothing", "<script>", "password", ""])
 def test_the_address_says_nothing_we_did_not_write(ada: Someone, done: str) -> None:
     answer = ada.browser.get("/account", query_string={"done": done})
@@ -242,6 +259,7 @@ def test_a_program_is_called_as_people_call_it(agent: str, words: str) -> None:
     assert device(agent) == words
 
 
+@SQLITE_ONLY
 def test_each_session_says_how_it_began(ada: Someone) -> None:
     with ada.app.app_context():
         for method, is_two_factor in (("passkey", True), ("password", True), ("password", False), ("address", False)):

@@ -9,8 +9,11 @@ from portal.accounts.rules import second_factor_rule
 from portal.extensions import db, transaction
 from portal.models import Group, Session, User
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.factors import with_app
 from tests.views.desk import Desk
+
+pytestmark = SQLITE_ONLY
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from portal.errors import SignInFailed
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, Session
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.views.desk import Desk
+
+pytestmark = SQLITE_ONLY
 
 WANTED = "/account/downloads?after=7"
 PAGE = f"/account/confirm?next={WANTED}"

@@ -17,7 +17,7 @@ from portal.models import Document, Download, User
 from portal.settings import Settings
 from portal.views import delivery
 from tests import makers
-from tests.databases import watched
+from tests.databases import SQLITE_ONLY, watched
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
 ETAG = f'"sha256-{hashlib.sha256(PDF).hexdigest()}"'
@@ -52,6 +52,7 @@ def house(app: Flask) -> House:
     return House(app, made[0], made[1], people[0], people[1], made[2])
 
 
+@SQLITE_ONLY
 def test_a_reader_gets_the_bytes_with_every_header(house: House) -> None:
     answer = house.reader.get(f"/documents/{house.uuid}/download")
 
@@ -79,6 +80,7 @@ def test_a_reader_gets_the_bytes_with_every_header(house: House) -> None:
     }
 
 
+@SQLITE_ONLY
 def test_a_small_download_is_one_completed_row(house: House) -> None:
     house.reader.get(f"/documents/{house.document_id}/download")
 
@@ -109,6 +111,7 @@ def test_good_bytes_cost_three_statements_and_two_looks_at_their_file(
     assert len(looks) == 2, "when it is opened, and before its last block leaves"
 
 
+@SQLITE_ONLY
 def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: House) -> None:
     content = bytes(AT_ONCE * 3 + 5)
     with app.app_context():
@@ -121,6 +124,7 @@ def test_a_large_download_is_confirmed_once_all_of_it_left(app: Flask, house: Ho
     assert (row.state, row.is_confirmed, row.bytes_sent) == ("completed", True, len(content))
 
 
+@SQLITE_ONLY
 def test_a_download_that_breaks_off_is_aborted_and_can_be_resumed(app: Flask, house: House) -> None:
     content = bytes(range(256)) * (AT_ONCE // 64)
     with app.app_context():
@@ -139,6 +143,7 @@ def test_a_download_that_breaks_off_is_aborted_and_can_be_resumed(app: Flask, ho
     assert row.state == "completed"
 
 
+@SQLITE_ONLY
 def test_the_answer_to_head_writes_and_opens_nothing(house: House) -> None:
     answer = house.reader.head(f"/documents/{house.uuid}/download")
 
@@ -146,6 +151,7 @@ def test_the_answer_to_head_writes_and_opens_nothing(house: House) -> None:
     assert house.rows() == []
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -162,6 +168,7 @@ def test_conditions_end_before_anything_is_written(house: House, headers: dict[s
     assert house.rows() == []
 
 
+@SQLITE_ONLY
 def test_one_range_is_a_slice(house: House) -> None:
     answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": "bytes=9-18"})
 
@@ -169,6 +176,7 @@ def test_one_range_is_a_slice(house: House) -> None:
     assert answer.headers["Content-Range"] == f"bytes 9-18/{len(PDF)}"
 
 
+@SQLITE_ONLY
 def test_several_ranges_are_parts_of_one_body(house: House) -> None:
     answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": "bytes=0-3,10-13"})
 
@@ -179,6 +187,7 @@ def test_several_ranges_are_parts_of_one_body(house: House) -> None:
     assert f"Content-Range: bytes 10-13/{len(PDF)}".encode() in answer.data
 
 
+@SQLITE_ONLY
 def test_all_pieces_together_are_one_completed_download(house: House) -> None:
     for start in range(0, len(PDF), 300):
         house.reader.get(f"/documents/{house.uuid}/download", headers={"Range": f"bytes={start}-{start + 299}"})
@@ -187,6 +196,7 @@ def test_all_pieces_together_are_one_completed_download(house: House) -> None:
     assert (row.state, row.intervals) == ("completed", [[0, len(PDF)]])
 
 
+@SQLITE_ONLY
 def test_an_empty_document_is_a_whole_download(app: Flask, house: House) -> None:
     with app.app_context():
         empty_id = makers.document(makers.category("pdf/annual"), "empty.txt", b"", "text/plain").id
@@ -197,12 +207,14 @@ def test_an_empty_document_is_a_whole_download(app: Flask, house: House) -> None
     assert house.rows()[0].state == "completed"
 
 
+@SQLITE_ONLY
 def test_a_conditional_request_without_the_right_is_a_404(house: House) -> None:
     etag = {"If-None-Match": ETAG}
 
     assert house.stranger.get(f"/documents/{house.uuid}/download", headers=etag).status_code == 404
 
 
+@SQLITE_ONLY
 def test_an_anonymous_browser_is_sent_to_the_sign_in_page(house: House) -> None:
     answer = house.app.test_client().get(f"/documents/{house.uuid}/download")
 
@@ -210,6 +222,7 @@ def test_an_anonymous_browser_is_sent_to_the_sign_in_page(house: House) -> None:
     assert answer.headers["Location"] == f"/login?next=/documents/{house.uuid}/download"
 
 
+@SQLITE_ONLY
 def test_an_old_version_stays_with_its_number(app: Flask, house: House) -> None:
     with app.app_context():
         makers.document(makers.category("pdf/annual"), "Jahresbericht – 2025.pdf", b"%PDF-2 newer")
@@ -218,6 +231,7 @@ def test_an_old_version_stays_with_its_number(app: Flask, house: House) -> None:
     assert house.reader.get(f"/documents/{house.uuid}/download").data == b"%PDF-2 newer"
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("what", ["filename", "stem", "id", "uuid"])
 def test_a_door_knows_a_document_by_filename_stem_id_and_uuid(app: Flask, house: House, what: str) -> None:
     with app.app_context():
@@ -229,11 +243,13 @@ def test_a_door_knows_a_document_by_filename_stem_id_and_uuid(app: Flask, house:
     assert house.reader.get(f"/get-pdf/{names[what]}").data == b"%PDF-letter"
 
 
+@SQLITE_ONLY
 def test_a_door_finds_ids_anywhere_below_but_names_only_directly_in_it(house: House) -> None:
     assert house.reader.get(f"/get-pdf/{house.document_id}").data == PDF
     assert house.reader.get("/get-pdf/Jahresbericht – 2025.pdf").status_code == 404
 
 
+@SQLITE_ONLY
 def test_a_filename_wins_over_an_id(app: Flask, house: House) -> None:
     with app.app_context():
         shelf = makers.category("pdf")
@@ -243,6 +259,7 @@ def test_a_filename_wins_over_an_id(app: Flask, house: House) -> None:
     assert house.reader.get(f"/get-pdf/{house.document_id}").data == b"named like an id"
 
 
+@SQLITE_ONLY
 def test_the_report_door_takes_paths(app: Flask, house: House) -> None:
     with app.app_context():
         shelf = makers.category("reports/2013/feb/weather")
@@ -255,6 +272,7 @@ def test_the_report_door_takes_paths(app: Flask, house: House) -> None:
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
 
 
+@SQLITE_ONLY
 def test_every_local_byte_path_goes_through_send_from_directory(
     app: Flask, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,12 +294,14 @@ def test_every_local_byte_path_goes_through_send_from_directory(
     assert len(calls) == len(paths)
 
 
+@SQLITE_ONLY
 def test_a_document_does_not_run_in_a_page(house: House) -> None:
     answer = house.reader.get(f"/documents/{house.uuid}/download", headers={"Sec-Fetch-Dest": "script"})
 
     assert answer.status_code == 403
 
 
+@SQLITE_ONLY
 def test_damaged_bytes_are_refused_with_a_sentence_and_no_completed_row(
     app: Flask, house: House, settings: Settings
 ) -> None:
@@ -296,6 +316,7 @@ def test_damaged_bytes_are_refused_with_a_sentence_and_no_completed_row(
     assert [row.state for row in house.rows()] == []
 
 
+@SQLITE_ONLY
 def test_nobody_reads_a_draft_by_its_number(app: Flask, house: House) -> None:
     with app.app_context():
         makers.change(db.session.get_one(Document, house.document_id), published_at=None)

@@ -15,6 +15,7 @@ from portal.extensions import transaction
 from portal.models import Session
 from portal.settings import Settings
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.views.desk import Desk, said, sentence
 
 
@@ -52,6 +53,7 @@ def words(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", "")).split())
 
 
+@SQLITE_ONLY
 def test_the_page_says_what_goes_and_what_stays_and_changes_nothing(world: World) -> None:
     page = words(world.admin.read(world.path))
     assert "Erase Bo Ekberg ?" in page
@@ -83,6 +85,7 @@ def test_after_it_every_list_shows_a_label_and_no_name(world: World) -> None:
     assert [path for path, page in everywhere.items() if "Ekberg" in page or "bo.ek" in page] == []
 
 
+@SQLITE_ONLY
 def test_the_page_of_an_erased_person_offers_nothing_and_takes_nothing(world: World) -> None:
     world.admin.send(world.path)
     page = world.admin.read(f"/admin/people/{world.bo}")
@@ -93,6 +96,7 @@ def test_the_page_of_an_erased_person_offers_nothing_and_takes_nothing(world: Wo
     assert world.admin.send(f"/admin/people/{world.bo}/enable").status_code == 409
 
 
+@SQLITE_ONLY
 def test_nobody_erases_themself(world: World) -> None:
     answer = world.admin.send(f"/admin/people/{world.admin_id}/erase")
     assert answer.status_code == 409
@@ -100,6 +104,7 @@ def test_nobody_erases_themself(world: World) -> None:
     assert "Erase for good" not in world.admin.read(f"/admin/people/{world.admin_id}")
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(("method", "said"), [("GET", ""), ("POST", "%3Fdone%3Dproved")])
 def test_it_asks_for_a_fresh_sign_in(world: World, method: str, said: str) -> None:
     token = world.admin.token()

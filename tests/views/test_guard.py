@@ -14,6 +14,7 @@ from portal.settings import Settings
 from portal.views import guard
 from portal.views.guard import permission_of, safe_next
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.views.desk import Desk
 
 PUBLIC = {
@@ -55,6 +56,7 @@ def test_a_view_without_a_permission_does_not_start(sqlite_settings: Settings, m
             create_app(app.config["PORTAL"])
 
 
+@SQLITE_ONLY
 def test_the_log_has_a_hundred_refused_pages_of_one_person_in_a_minute_and_no_more(app: Flask) -> None:
     with app.app_context():
         desks = [Desk(app, makers.person(name)) for name in ("Ada", "Eve")]
@@ -123,6 +125,7 @@ def form_token(page: str) -> str:
     return found[1]
 
 
+@SQLITE_ONLY
 def test_signing_in_leads_to_where_the_person_wanted(app: Flask) -> None:
     with app.app_context():
         makers.person("Ada", password=makers.PASSWORD)
@@ -135,6 +138,7 @@ def test_signing_in_leads_to_where_the_person_wanted(app: Flask) -> None:
     assert browser.get("/search?q=x").status_code == 200
 
 
+@SQLITE_ONLY
 def test_unknown_address_and_wrong_password_get_the_same_page(app: Flask) -> None:
     with app.app_context():
         makers.person("Ada", password=makers.PASSWORD)
@@ -161,6 +165,7 @@ def test_too_many_failures_are_told_to_wait(sqlite_settings: Settings) -> None:
     assert last.headers["Retry-After"] == "900"
 
 
+@SQLITE_ONLY
 def test_a_cookie_copied_before_the_sign_out_is_dead_after_it(app: Flask) -> None:
     with app.app_context():
         browser = makers.signed_in(app, makers.person("Ada"))
@@ -176,6 +181,7 @@ def test_a_cookie_copied_before_the_sign_out_is_dead_after_it(app: Flask) -> Non
     assert thief.get("/account").status_code == 302
 
 
+@SQLITE_ONLY
 def test_a_form_token_of_another_session_is_refused(app: Flask) -> None:
     with app.app_context():
         ada, bob = makers.person("Ada"), makers.person("Bob")
@@ -185,6 +191,7 @@ def test_a_form_token_of_another_session_is_refused(app: Flask) -> None:
     assert browsers[1].post("/logout", data={"csrf_token": foreign}).status_code == 400
 
 
+@SQLITE_ONLY
 def test_a_form_token_from_before_the_sign_in_is_refused_after_it(app: Flask) -> None:
     with app.app_context():
         ada = makers.person("Ada")
@@ -214,6 +221,7 @@ def test_the_session_cookie_is_as_strict_as_the_address_allows(
     assert ("Strict-Transport-Security" in answer.headers) == base_url.startswith("https")
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("cookie", ["", "x", "A" * 43, "A" * 8000, "=__Host-portal", "ä" * 43, "../../x"])
 def test_a_cookie_that_is_no_session_is_nobody(app: Flask, cookie: str) -> None:
     browser = app.test_client(use_cookies=False)
@@ -221,6 +229,7 @@ def test_a_cookie_that_is_no_session_is_nobody(app: Flask, cookie: str) -> None:
     assert browser.get("/", headers={"Cookie": f"portal={cookie}".encode().decode("latin-1")}).status_code == 302
 
 
+@SQLITE_ONLY
 def test_a_disabled_person_is_out_on_the_next_request(app: Flask) -> None:
     with app.app_context():
         ada = makers.person("Ada")
@@ -231,6 +240,7 @@ def test_a_disabled_person_is_out_on_the_next_request(app: Flask) -> None:
     assert browser.get("/account").status_code == 302
 
 
+@SQLITE_ONLY
 def test_an_expired_session_is_out(app: Flask) -> None:
     with app.app_context():
         browser = makers.signed_in(app, makers.person("Ada"))
@@ -239,6 +249,7 @@ def test_an_expired_session_is_out(app: Flask) -> None:
     assert browser.get("/account").status_code == 302
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "PUT", "DELETE"])
 def test_other_methods_are_refused_with_those_allowed(app: Flask, method: str) -> None:
     answer = app.test_client().open("/login", method=method)
@@ -247,6 +258,7 @@ def test_other_methods_are_refused_with_those_allowed(app: Flask, method: str) -
     assert "GET" in answer.headers["Allow"]
 
 
+@SQLITE_ONLY
 def test_the_not_found_page_is_constant(app: Flask) -> None:
     with app.app_context():
         browser = makers.signed_in(app, makers.person("Ada"))
@@ -256,6 +268,7 @@ def test_the_not_found_page_is_constant(app: Flask) -> None:
     assert all("Set-Cookie" not in page.headers for page in pages)
 
 
+@SQLITE_ONLY
 def test_a_page_has_its_headers(app: Flask) -> None:
     headers = app.test_client().get("/login").headers
 
@@ -283,6 +296,7 @@ def test_metrics_are_for_the_holder_of_the_token(sqlite_settings: Settings) -> N
         assert "portal_documents" in browser.get("/metrics", headers=bearer).text
 
 
+@SQLITE_ONLY
 def test_the_portal_is_not_ready_without_its_storage(app: Flask, settings: Settings) -> None:
     (settings.storage / "tmp").chmod(0o500)
     (settings.storage / "tmp").rename(settings.storage / "gone")

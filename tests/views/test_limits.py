@@ -69,6 +69,7 @@ def refusal(answer: TestResponse) -> tuple[int, str | None]:
     return answer.status_code, answer.headers.get("Retry-After")
 
 
+@SQLITE_ONLY
 def test_one_download_too_many_by_one_person_is_refused_until_another_ends(settings: Settings) -> None:
     with housed(replace(settings, transfers_each=EACH)) as house:
         first, *_ = [house.begin(document, house.one) for document in house.large[:EACH]]
@@ -82,6 +83,7 @@ def test_one_download_too_many_by_one_person_is_refused_until_another_ends(setti
         assert house.begin(house.large[EACH], house.one).status_code == 200
 
 
+@SQLITE_ONLY
 def test_one_download_too_many_by_everybody_is_refused_as_busy(settings: Settings) -> None:
     with housed(replace(settings, transfers_all=ALL)) as house:
         first, *_ = [house.begin(document, house.one) for document in house.large[:ALL]]

@@ -15,6 +15,7 @@ from portal.extensions import db
 from portal.models import AuditEvent, AuditPerson, Document, User
 from portal.settings import Settings
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.views.desk import Desk, said, sentence
 
 MIDNIGHT = datetime(2027, 1, 31, 23, 30, tzinfo=UTC)
@@ -42,6 +43,7 @@ def world(settings: Settings) -> Iterator[World]:
         yield made
 
 
+@SQLITE_ONLY
 def test_people_change_their_own_name_and_the_log_says_so(world: World) -> None:
     answer = world.ada.send("/account/profile", name="Ada  Byron", timezone="")
 
@@ -64,6 +66,7 @@ def test_a_zone_is_taken_whatever_its_capitals(world: World, typed: str, stored:
     assert world.user().timezone == stored
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("typed", ["Mars/Olympus", "../../etc/passwd", "localtime", "Factory", "Europe", "x" * 5000])
 def test_what_is_no_zone_is_refused(world: World, typed: str) -> None:
     answer = world.ada.send("/account/profile", name="Ada", timezone=typed)
@@ -72,6 +75,7 @@ def test_what_is_no_zone_is_refused(world: World, typed: str) -> None:
     assert world.user().timezone is None
 
 
+@SQLITE_ONLY
 def test_a_name_that_cannot_be_seen_is_refused_and_what_was_typed_stays(world: World) -> None:
     answer = world.ada.send("/account/profile", name="  ", timezone="Asia/Tokyo")
     assert answer.status_code == 422
@@ -79,6 +83,7 @@ def test_a_name_that_cannot_be_seen_is_refused_and_what_was_typed_stays(world: W
     assert world.user().timezone is None
 
 
+@SQLITE_ONLY
 def test_nothing_else_of_the_account_is_changed_by_the_form(world: World) -> None:
     world.ada.send("/account/profile", name="Ada", timezone="", is_admin="", email="x@example.org", password_hash="x")
     assert (world.user().is_admin, world.user().email, world.user().password_hash) == (True, "ada@example.org", None)
@@ -101,6 +106,7 @@ def test_pages_are_read_and_forms_typed_in_the_zone_of_the_person(world: World) 
         assert db.session.get_one(Document, document_id).published_at == datetime(2099, 7, 1, 0, 0, tzinfo=UTC)
 
 
+@SQLITE_ONLY
 def test_others_keep_the_zone_of_the_portal(world: World) -> None:
     with world.app.app_context():
         bo = Desk(world.app, makers.person("Bo"))
@@ -109,6 +115,7 @@ def test_others_keep_the_zone_of_the_portal(world: World) -> None:
     assert "Europe/Berlin time" in bo.read("/account")
 
 
+@SQLITE_ONLY
 def test_a_zone_this_machine_does_not_know_any_more_is_no_failure(world: World) -> None:
     with world.app.app_context():
         makers.change(accounts.get_user(world.ada_id), timezone="Asia/Lost_City")

@@ -14,8 +14,11 @@ from portal.extensions import db, transaction
 from portal.models import Mail, ResetRequest, Session
 from portal.settings import Settings
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.factors import code_of, with_app
 from tests.views.desk import TOKEN, Desk, said, tokenless
+
+pytestmark = SQLITE_ONLY
 
 NEW = "another four good words"
 BASE = "https://portal.example.org"

@@ -13,8 +13,11 @@ from portal.accounts import find_user, issue_token, set_password
 from portal.extensions import db, transaction
 from portal.models import HouseRule, Mail, Session, User
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.factors import code_of, with_app, with_recovery_codes, wrong
 from tests.makers import PASSWORD, release
+
+pytestmark = SQLITE_ONLY
 
 DOCUMENTS = "/documents?q=rain"
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')

@@ -12,6 +12,7 @@ from portal.accounts.recovery import count_recovery_codes
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, HouseRule, Mail, Session, User
 from tests import makers
+from tests.databases import SQLITE_ONLY
 from tests.factors import code_of, with_app, with_recovery_codes
 from tests.makers import PASSWORD
 from tests.views.desk import Desk
@@ -76,6 +77,7 @@ def test_setting_an_app_up_shows_ten_recovery_codes_once(desk: Desk) -> None:
         assert db.session.scalars(select(Session)).one().second_factor_at is not None
 
 
+@SQLITE_ONLY
 def test_the_page_with_the_secret_writes_nothing(desk: Desk) -> None:
     before = actions(desk)
     offered(desk)
@@ -84,6 +86,7 @@ def test_the_page_with_the_secret_writes_nothing(desk: Desk) -> None:
         assert not has_second_factor(ada().id)
 
 
+@SQLITE_ONLY
 def test_a_wrong_code_leaves_the_same_secret_and_says_so(desk: Desk) -> None:
     page = desk.read("/account/security/app")
     answer = desk.send("/account/security/app", sealed=SEALED.findall(page)[0], code="12")
@@ -92,6 +95,7 @@ def test_a_wrong_code_leaves_the_same_secret_and_says_so(desk: Desk) -> None:
     assert "This is not the code" in answer.text
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize("sealed", ["", "nonsense", "WzEsIkEiXQ.aaaa.bbbb"])
 def test_a_secret_that_is_none_of_ours_is_not_taken(desk: Desk, sealed: str) -> None:
     assert desk.send("/account/security/app", sealed=sealed, code="123456").status_code == 409
@@ -99,6 +103,7 @@ def test_a_secret_that_is_none_of_ours_is_not_taken(desk: Desk, sealed: str) -> 
         assert not has_second_factor(ada().id)
 
 
+@SQLITE_ONLY
 def test_another_app_takes_the_place_of_the_first_and_the_recovery_codes_stay(desk: Desk) -> None:
     with desk.app.app_context():
         with_app(ada())
@@ -111,6 +116,7 @@ def test_another_app_takes_the_place_of_the_first_and_the_recovery_codes_stay(de
     assert "was replaced" in mails(desk)[-1]
 
 
+@SQLITE_ONLY
 def test_who_would_be_left_with_a_password_alone_types_it(desk: Desk) -> None:
     with desk.app.app_context():
         with_app(ada())
@@ -127,6 +133,7 @@ def test_who_would_be_left_with_a_password_alone_types_it(desk: Desk) -> None:
     assert "app.removed" in actions(desk)
 
 
+@SQLITE_ONLY
 def test_guessing_it_there_is_throttled(desk: Desk) -> None:
     with desk.app.app_context():
         with_app(ada())
@@ -134,6 +141,7 @@ def test_guessing_it_there_is_throttled(desk: Desk) -> None:
     assert statuses == [403] * 10 + [429]
 
 
+@SQLITE_ONLY
 def test_a_short_password_cannot_stand_alone(desk: Desk) -> None:
     with desk.app.app_context():
         with_app(ada())
@@ -146,12 +154,14 @@ def test_a_short_password_cannot_stand_alone(desk: Desk) -> None:
         assert has_second_factor(ada().id)
 
 
+@SQLITE_ONLY
 def test_without_a_second_factor_a_password_is_long(desk: Desk) -> None:
     answer = desk.send("/account/password", current=PASSWORD, password=SHORT)
     assert answer.status_code == 422
     assert "at least 15 characters" in answer.text
 
 
+@SQLITE_ONLY
 def test_the_last_one_stays_while_the_rule_asks_for_one(desk: Desk) -> None:
     ask_everybody(desk)
     with desk.app.app_context():
@@ -164,6 +174,7 @@ def test_the_last_one_stays_while_the_rule_asks_for_one(desk: Desk) -> None:
         assert has_second_factor(ada().id)
 
 
+@SQLITE_ONLY
 def test_new_recovery_codes_take_the_place_of_the_old(desk: Desk) -> None:
     with desk.app.app_context():
         with_app(ada())
@@ -175,12 +186,14 @@ def test_new_recovery_codes_take_the_place_of_the_old(desk: Desk) -> None:
     assert "codes were made" in mails(desk)[-1]
 
 
+@SQLITE_ONLY
 def test_there_are_none_without_a_second_factor(desk: Desk) -> None:
     answer = desk.send("/account/security/codes")
     assert answer.status_code == 409
     assert "Set one up first" in answer.text
 
 
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     ("path", "back"),
     [
@@ -196,6 +209,7 @@ def test_every_change_asks_for_a_fresh_sign_in(desk: Desk, path: str, back: str)
     assert (answer.status_code, answer.location) == (303, f"/account/confirm?next={back}%3Fdone%3Dproved")
 
 
+@SQLITE_ONLY
 def test_who_has_no_password_confirms_with_a_code(app: Flask) -> None:
     with app.app_context():
         desk = Desk(app, makers.person())
@@ -211,6 +225,7 @@ def test_who_has_no_password_confirms_with_a_code(app: Flask) -> None:
     assert desk.client.get("/account/security/app").status_code == 200
 
 
+@SQLITE_ONLY
 def test_every_page_of_it_is_kept_by_nobody(desk: Desk) -> None:
     sealed, code = offered(desk)
     answers = [desk.send("/account/security/app", sealed=sealed, code=code), desk.send("/account/security/codes")]
