@@ -113,7 +113,7 @@ def _tell(user_id: int) -> None:
         if not _due(user_id):
             return  # another worker told it meanwhile, or the account was closed
         if has_news:
-            _add_mail(user, documents, searches)
+            _add_mail(db.session.get_one(User, user_id), documents, searches)  # with the address of this moment
         _note_told(user_id, now if has_news else now - DAY + AGAIN)
 
 

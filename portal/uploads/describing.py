@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, tuple_
-
 from portal import catalog, search
 from portal.actors import Actor
 from portal.catalog.moments import require_order
@@ -13,10 +11,11 @@ from portal.catalog.tags import require_tags
 from portal.catalog.texts import require_reference, require_text, require_title
 from portal.catalog.values import require_value
 from portal.errors import BadInput
-from portal.extensions import db, transaction
-from portal.models import Category, CategoryField, Document
+from portal.extensions import transaction
+from portal.models import CategoryField
 from portal.storage.source import Entry
 from portal.uploads.metadata import Metadata, Row, listed, path_key, rows_without_file
+from portal.uploads.places import list_placed
 from portal.uploads.planning import Layout
 
 Said = Mapping[str, Any]
@@ -73,28 +72,22 @@ class Describer:
         return sum(path in self._said for path in paths)
 
     def foresee(self, documents: Mapping[str, int]) -> int:
-        """Of how many documents it would be news."""
-        news = 0
-        try:
-            with transaction():
-                news = self.describe(documents)
-                raise _Undone
-        except _Undone:
-            return news
+        """Of how many documents it would be news: each is tried by itself and taken back, so that nobody waits long."""
+        return sum(self._is_news(path, document_id) for path, document_id in documents.items() if path in self._said)
 
     def find_documents(self, entries: Iterable[Entry]) -> dict[str, int]:
         """The live documents that have the places of these files, by path."""
-        places = {
-            (self.layout.category_path(entry.path), self.layout.filenames[entry.path]): entry.path for entry in entries
-        }
-        if not places:
-            return {}
-        statement = select(Category.path, Document.filename, Document.id).join(
-            Document, Document.category_id == Category.id
-        )
-        live = (Document.trashed_at.is_(None), Category.trashed_at.is_(None))
-        here = tuple_(Category.path, Document.filename).in_(list(places))
-        return {places[path, name]: found for path, name, found in db.session.execute(statement.where(*live, here))}
+        places = {self.layout.place(entry): entry.path for entry in entries}
+        return {places[place]: found.document_id for place, found in list_placed(places).items()}
+
+    def _is_news(self, path: str, document_id: int) -> bool:
+        is_news = False
+        try:
+            with transaction():
+                is_news = self.describe({path: document_id}) > 0
+                raise _Undone
+        except _Undone:
+            return is_news
 
     def _checked(self, path: str, row: Row) -> Said:
         said: dict[str, Any] = {}

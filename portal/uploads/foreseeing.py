@@ -1,31 +1,19 @@
 """What an import would do: files are read and compared with the catalog, and nothing is written anywhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select, tuple_
-
 from portal.errors import ContentUnavailable
-from portal.extensions import db, release_connection
-from portal.models import Category, Document, Version
+from portal.extensions import release_connection
 from portal.storage.source import Entry
 from portal.uploads import indexing
 from portal.uploads.describing import Describer
 from portal.uploads.ignoring import Ignored
 from portal.uploads.indexing import Known
 from portal.uploads.options import Options
+from portal.uploads.places import Placed, list_placed
 from portal.uploads.planning import Layout, Progress, look_through
 from portal.uploads.reporting import Outcome, Report, Reporter
-
-
-@dataclass(frozen=True)
-class Present:
-    """The document that has the place a file would go to."""
-
-    document_id: int
-    size: int
-    sha256: str
 
 
 def foresee_import(
@@ -42,7 +30,8 @@ def foresee_import(
     describer.require_fitting()
     known = indexing.known_files(source.id) if source is not None else {}
     for batch in layout.batches(progress):
-        there = _present(layout, batch)
+        placed = list_placed([layout.place(entry) for entry in batch])
+        there = {entry.path: placed[layout.place(entry)] for entry in batch if layout.place(entry) in placed}
         release_connection()  # none is held while files are read
         for entry in batch:
             _foresee(layout, entry, known.get(entry.path), there.get(entry.path), reporter)
@@ -55,7 +44,7 @@ def foresee_import(
     return reporter.report
 
 
-def _foresee(layout: Layout, entry: Entry, known: Known | None, there: Present | None, reporter: Reporter) -> None:
+def _foresee(layout: Layout, entry: Entry, known: Known | None, there: Placed | None, reporter: Reporter) -> None:
     if known is not None and known.is_as_before(entry):
         reporter.count("unchanged", entry.path, known.document_id)
         return
@@ -71,7 +60,7 @@ def _foresee(layout: Layout, entry: Entry, known: Known | None, there: Present |
         reporter.count(outcome, entry.path, found.document_id if found is not None else None)
 
 
-def _compared(layout: Layout, entry: Entry, there: Known | Present | None) -> Outcome:
+def _compared(layout: Layout, entry: Entry, there: Known | Placed | None) -> Outcome:
     if there is None:
         layout.source.open(entry.path, entry.size, entry.mtime_ns).close()
         return "added"
@@ -84,20 +73,4 @@ def _known_of(batch: Sequence[Entry], known: dict[str, Known]) -> dict[str, Know
     """What is live of it; what is in the trash cannot be described before it is back."""
     return {
         entry.path: known[entry.path] for entry in batch if entry.path in known and not known[entry.path].is_trashed
-    }
-
-
-def _present(layout: Layout, batch: Sequence[Entry]) -> dict[str, Present]:
-    """By the path of the file."""
-    places = {(layout.category_path(entry.path), layout.filenames[entry.path]): entry.path for entry in batch}
-    statement = (
-        select(Category.path, Document.filename, Document.id, Version.size, Version.sha256)
-        .join(Document, Document.category_id == Category.id)
-        .join(Version, Version.id == Document.current_version_id)
-        .where(Document.trashed_at.is_(None), Category.trashed_at.is_(None))
-        .where(tuple_(Category.path, Document.filename).in_(list(places)))
-    )
-    return {
-        places[category, filename]: Present(document_id, size, sha256)
-        for category, filename, document_id, size, sha256 in db.session.execute(statement)
     }

@@ -42,6 +42,10 @@ class Layout:
         """The category a file goes to."""
         return self.folders[_folder(path)]
 
+    def place(self, entry: Entry) -> tuple[str, str]:
+        """Where a file goes: the path of the category, and the filename people will see."""
+        return self.category_path(entry.path), self.filenames[entry.path]
+
     def batches(self, progress: Progress | None) -> Iterator[list[Entry]]:
         """The entries, so many at a time."""
         iterator, done = iter(self.entries), 0

@@ -9,8 +9,11 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from portal.extensions import db, lock_on, transaction
+from portal.extensions import run as execute
 from portal.models import ImportedFile, ImportRun
 from portal.storage.source import Entry
+
+REMOVED_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,21 @@ def begin(directory: Path, into: str) -> Run:
             run = ImportRun(directory=where, into_path=into)
             session.add(run)
             session.flush()
-        files = select(ImportedFile.path, ImportedFile.size, ImportedFile.mtime_ns, ImportedFile.ctime_ns)
-        taken = {
-            path: (size, mtime_ns, ctime_ns)
-            for path, size, mtime_ns, ctime_ns in session.execute(files.where(ImportedFile.import_run_id == run.id))
-        }
-        return Run(run.id, taken)
+    files = select(ImportedFile.path, ImportedFile.size, ImportedFile.mtime_ns, ImportedFile.ctime_ns)
+    rows = db.session.execute(files.where(ImportedFile.import_run_id == run.id))
+    return Run(run.id, {path: (size, mtime_ns, ctime_ns) for path, size, mtime_ns, ctime_ns in rows})
 
 
 def finish(run: Run) -> None:
-    """The import came to its end: the next one begins anew."""
-    with transaction() as session:
-        session.execute(delete(ImportedFile).where(ImportedFile.import_run_id == run.run_id))
-        session.execute(delete(ImportRun).where(ImportRun.id == run.run_id))
+    """The import came to its end: the next one begins anew. A part at a time, for others wait to write, too."""
+    some = select(ImportedFile.path).where(ImportedFile.import_run_id == run.run_id).limit(REMOVED_AT_ONCE)
+    here = delete(ImportedFile).where(ImportedFile.import_run_id == run.run_id, ImportedFile.path.in_(some))
+    is_left = True
+    while is_left:
+        with transaction() as session:
+            is_left = execute(here).rowcount > 0
+            if not is_left:
+                session.execute(delete(ImportRun).where(ImportRun.id == run.run_id))
 
 
 def _stamp(entry: Entry) -> tuple[int, int, int]:

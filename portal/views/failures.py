@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import ObjectDeletedError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from portal.errors import BearerRefused, Busy, Conflict, PortalError, ScopeMissing, StorageFull
@@ -55,8 +56,14 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, answer_busy)
     app.register_error_handler(PoolTimeout, answer_busy)
     app.register_error_handler(IntegrityError, answer_conflict)
+    app.register_error_handler(ObjectDeletedError, answer_gone)
     app.register_error_handler(ParseException, answer_unreadable)
     app.register_error_handler(Exception, answer_bug)
+
+
+def answer_gone(_: ObjectDeletedError) -> Response:
+    """What the page is about was removed by somebody else while it was made."""
+    return not_found()
 
 
 def answer_portal_error(problem: PortalError) -> Response:

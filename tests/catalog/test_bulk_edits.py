@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from portal import accounts, search
 from portal.actors import Actor
-from portal.catalog import bulk_edits, change_document, restore_document, trash_category, trash_document
+from portal.catalog import bulk_edits, change_document, fields, restore_document, trash_category, trash_document
 from portal.catalog.bulk_edits import Changes, changes, judging, planning, running
 from portal.catalog.bulk_edits.changes import Asked, Ends, Visible, pack, unpack
 from portal.catalog.grants import remove_grant
@@ -523,3 +523,17 @@ def test_nothing_is_chosen_in_the_place_of_a_mistyped_word(house: House) -> None
 
     with pytest.raises(BadInput, match=r"Choose at least one document\."):
         bulk_edits.plan_found(house.me, "quaterly")
+
+
+@SQLITE_ONLY
+def test_a_field_of_a_category_that_is_not_theirs_is_not_taken_and_not_named() -> None:
+    ada = makers.person("Ada")
+    mine, secret = makers.category("mine"), makers.category("secret")
+    makers.grant(mine, user=ada, permission=PUBLISH)
+    hidden = fields.add_field(None, secret.id, "Hidden", "text")
+    who = makers.actor(ada)
+    edit = bulk_edits.plan_selected(who, [makers.document(mine, "a.pdf").id])
+
+    with pytest.raises(BadInput) as refused:
+        planning.choose_changes(who, edit.id, Changes(field_id=hidden.id, field_value="x"))
+    assert "Hidden" not in refused.value.sentence

@@ -16,7 +16,7 @@ from portal.catalog.categories import get_category
 from portal.catalog.paths import within
 from portal.catalog.tags import require_tags
 from portal.catalog.trash import Sought, list_ids
-from portal.catalog.values import require_value
+from portal.catalog.values import list_fields, require_value
 from portal.errors import BadInput
 from portal.extensions import db, run, transaction
 from portal.models import PUBLISH, BulkEdit, BulkItem, Category, CategoryField, Document, db_later
@@ -115,7 +115,7 @@ def choose_changes(actor: Actor, edit_id: int, changes: Changes) -> None:
     if not changes.is_alone:
         raise BadInput(ALONE, field="place")
     require_tags((*changes.add_tags, *changes.remove_tags))
-    _require_field(changes)
+    _require_field(actor, edit_id, changes)
     if changes.category_id is not None:
         access.require_permission(actor, changes.category_id, PUBLISH)
     with transaction():
@@ -212,11 +212,15 @@ def _publishable(statement: Select[int], actor: Actor) -> Select[int]:
     return statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
 
 
-def _require_field(changes: Changes) -> None:
+def _require_field(actor: Actor, edit_id: int, changes: Changes) -> None:
+    """Of others not even the name is said: they may be of categories that are not theirs to see."""
     if changes.field_id is None:
         return
-    asked = db.session.get(CategoryField, changes.field_id)
-    if asked is None or asked.removed_at is not None:
+    offered = list_offered_fields(edit_id)
+    if changes.category_id is not None and access.permission_on(actor, changes.category_id) >= PUBLISH:
+        offered += list_fields(get_category(changes.category_id))
+    asked = next((field for field in offered if field.id == changes.field_id), None)
+    if asked is None:
         raise BadInput("Choose one of the fields that are offered here.", field="field")
     try:
         require_value(asked, changes.field_value)
