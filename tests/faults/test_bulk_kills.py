@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
+from portal import extensions
 from portal.catalog import Item, bulk_edits, put_documents
 from portal.catalog.bulk_edits import Changes, running
 from portal.catalog.tags import list_tags
@@ -29,7 +30,7 @@ EVENTS = ("document.changed", "document.moved")
 @pytest.fixture(autouse=True)
 def all_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "AT_ONCE", 0)
-    monkeypatch.setattr(running, "LONGEST_PAUSE", 0)  # nobody else is there
+    monkeypatch.setattr(extensions, "LONGEST_PAUSE", 0)  # nobody else is there
 
 
 @pytest.fixture(scope="module")
