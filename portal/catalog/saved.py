@@ -3,7 +3,6 @@
 The log has nothing of them: what somebody looks for is their own affair, and changes nothing for anybody else.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +14,7 @@ from portal.actors import Actor
 from portal.catalog.texts import require_line
 from portal.errors import BadInput, Conflict, NotFound
 from portal.extensions import db, lock_on, transaction
-from portal.models import SavedSearch, User, db_now
+from portal.models import SavedSearch, db_now
 
 MOST_SEARCHES = 50
 NAME_LENGTH = 100
@@ -109,26 +108,11 @@ def list_with_news(actor: Actor, limit: int = MOST_SEARCHES) -> list[News]:
 def list_untold(actor: Actor) -> list[News]:
     """The searches whose owner wants to hear of new hits and has some that no mail told: for the mail of the day.
 
-    The count is of what this person may read now. Whoever tells it calls ``note_told`` in the same transaction, with a
-    moment from before the count.
+    The count is of what this person may read now.
     """
     wanted = [saved for saved in list_searches(actor) if saved.wants_notice]
     news = [_news(actor, saved, saved.told_at) for saved in wanted]
     return [one for one in news if one.count]
-
-
-def list_to_tell() -> list[int]:
-    """The ids of everybody who wants to hear of a search of theirs, whose account is open."""
-    statement = select(User.id).where(
-        User.disabled_at.is_(None), User.id.in_(select(SavedSearch.user_id).where(SavedSearch.wants_notice))
-    )
-    return list(db.session.scalars(statement.order_by(User.id)))
-
-
-def note_told(search_ids: Iterable[int], moment: datetime) -> None:
-    """A mail told what these searches found until this moment. Inside a transaction."""
-    told = update(SavedSearch).where(SavedSearch.id.in_(list(search_ids))).values(told_at=moment)
-    db.session.execute(told)
 
 
 def _news(actor: Actor, saved: SavedSearch, since: datetime) -> News:

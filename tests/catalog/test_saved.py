@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from portal.accounts import disable_user
 from portal.actors import Actor
 from portal.catalog import saved
+from portal.catalog.news import tell_news
 from portal.errors import BadInput, Conflict, NotFound
-from portal.extensions import transaction
-from portal.models import Category, Document, User
+from portal.extensions import db
+from portal.models import Category, Document, Mail, User
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -132,13 +134,12 @@ def test_what_the_person_may_not_read_is_no_news(me: Actor) -> None:
     assert news(me) == [("invoice", 0)]
 
 
-def test_only_who_wants_to_hear_of_it_is_told(me: Actor, ada: User, shelf: Category) -> None:
+def test_only_who_wants_to_hear_of_it_is_told(me: Actor, shelf: Category) -> None:
     published(shelf, "invoice.pdf", days=2)
     quiet, loud = (saved.add_search(me, "", query, wants_notice=query == "pdf").id for query in ("invoice", "pdf"))
     looked(me, quiet, days=5)
     looked(me, loud, days=5)
 
-    assert saved.list_to_tell() == [ada.id]
     assert [(one.saved.id, one.count) for one in saved.list_untold(me)] == [(loud, 1)]
 
 
@@ -146,10 +147,10 @@ def test_what_was_told_is_not_told_again(me: Actor, shelf: Category) -> None:
     published(shelf, "invoice.pdf", days=2)
     mine = saved.add_search(me, "", "invoice", wants_notice=True).id
     looked(me, mine, days=5)
-    moment = makers.now()
-    with transaction():
-        saved.note_told([one.saved.id for one in saved.list_untold(me)], moment)
 
+    tell_news(lambda: False)
+
+    makers.release()
     assert saved.list_untold(me) == []
     assert news(me) == [("invoice", 1)], "to be told is not to have looked"
 
@@ -165,11 +166,18 @@ def test_whoever_wants_to_hear_of_it_from_now_on_is_not_told_of_before(me: Actor
     assert makers.now() - saved.get_search(me, mine).told_at < timedelta(minutes=5)
 
 
-def test_whose_account_is_closed_is_told_nothing(me: Actor, ada: User) -> None:
-    saved.add_search(me, "", "invoice", wants_notice=True)
-    disable_user(None, ada.id)
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_whose_account_is_closed_is_told_nothing(me: Actor, ada: User, shelf: Category, is_closed: bool) -> None:
+    published(shelf, "invoice.pdf", days=2)
+    looked(me, saved.add_search(me, "", "invoice", wants_notice=True).id, days=5)
+    if is_closed:
+        disable_user(None, ada.id)
 
-    assert saved.list_to_tell() == []
+    tell_news(lambda: False)
+
+    makers.release()
+    told = db.session.scalars(select(Mail.kind).where(Mail.kind == "news")).all()
+    assert told == ([] if is_closed else ["news"])
 
 
 def test_what_is_removed_is_gone(me: Actor) -> None:
