@@ -58,7 +58,11 @@ NOBODY: dict[str, Any] = {"group_id": None, "user_id": None, "is_everyone": Fals
 # Columns an older revision does not have are left out, so this follows the newest.
 VALUES: dict[str, list[dict[str, Any]]] = {
     "audit_events": [{"seal_seq": None}, {"seal_seq": 1}, {"seal_seq": 2}],
-    "blobs": [{"sha256": digest} for digest in DIGESTS],
+    "blobs": [
+        {"sha256": DIGESTS[0], "scan_state": None, "finding": None},
+        {"sha256": DIGESTS[1], "scan_state": "clean", "finding": None},
+        {"sha256": DIGESTS[2], "scan_state": "infected"},
+    ],
     "bulk_edits": [{"state": "planned"}, {"state": "running"}, {"state": "done"}],
     "bulk_items": [{"outcome": None}, {"outcome": "changed"}, {"outcome": "refused"}],
     "categories": [
@@ -69,6 +73,7 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "category_fields": [{"kind": "text"}, {"kind": "date"}, {"kind": "choice"}],
     "challenges": [{"purpose": "add"}, {"purpose": "enter", "user_id": None}, {"purpose": "prove"}],
     "delegations": [{"start": 0, "stop": 1}, {"start": 1, "stop": 2}, {"start": 2, "stop": 3}],
+    "distributions": [{"state": "collecting"}, {"state": "running"}, {"state": "done"}],
     "documents": [{"trashed_at": None}, {"published_at": None}, {"expires_at": None}],
     "downloads": [
         {"state": "started", "is_confirmed": False, "closed_at": None},
@@ -78,12 +83,22 @@ VALUES: dict[str, list[dict[str, Any]]] = {
     "grants": [NOBODY | {"group_id": 1}, NOBODY | {"user_id": 2}, NOBODY | {"is_everyone": True}],
     "mails": [{"state": "waiting"}, {"state": "sent", "text": None, "html": None}, {"state": "parked"}],
     "one_time_tokens": [{"purpose": "setup", "user_id": None}, {"purpose": "invitation"}, {"purpose": "reset"}],
+    "previews": [
+        {"sha256": DIGESTS[0], "state": "waiting", "kind": None},
+        {"sha256": DIGESTS[1], "state": "made", "kind": "pages"},
+        {"sha256": DIGESTS[2], "state": "parked", "kind": None},
+    ],
     "share_links": [
         NO_TARGET | {"document_id": 1, "version_id": 1},
         NO_TARGET | {"category_id": 2, "max_downloads": None},
         NO_TARGET | {"pack_id": 3, "used": 0},
     ],
     "tickets": [{"user_id": None, "pack_id": None}] * ROWS,
+    "uploads": [
+        {"state": "receiving", "submission_id": None, "document_id": None, "distribution_id": None, "blob_id": None},
+        {"state": "arrived", "user_id": None, "document_id": None, "category_id": None},
+        {"state": "done", "submission_id": None, "category_id": None, "distribution_id": None},
+    ],
     "versions": [
         NOWHERE | {"sha256": DIGESTS[0], "blob_id": 1, "purged_at": None},
         NOWHERE | {"sha256": DIGESTS[1], "source_id": 2, "source_path": "a", "source_mtime_ns": 2, "purged_at": None},

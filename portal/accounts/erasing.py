@@ -54,9 +54,9 @@ def erase_user(actor: Actor | None, user_id: int) -> str:
     """Erase a person for good; gives the name they have from now on. A last mail tells them.
 
     Gone are name, address, password, second factors, passkeys, tokens, accounts at a provider, sessions, groups, own
-    permissions, time zone, saved searches, what they follow and have seen, mails, and from where and with what program
-    they downloaded. What they downloaded and did stays, under that name; links they made count for nothing, as those of
-    disabled people do. The address is free.
+    permissions, time zone, reference, saved searches, what they follow and have seen, mails, and from where and with
+    what program they downloaded. What they downloaded and did stays, under that name; links they made count for
+    nothing, as those of disabled people do. The address is free.
 
     Raises Conflict for one's own account and for who is erased already, LastAdministrator when nobody would be left to
     run the portal.
@@ -96,6 +96,7 @@ def _forget(user: User) -> None:
     """Make what has to stay nameless: the row itself, what the log may say of it, and the rows of the ledger."""
     name = erased_name(user.id)
     user.name, user.name_key = name, name.casefold()
+    user.reference = ""
     user.email, user.email_key = "", f"erased:{user.id}"  # no address has a colon: nobody can be invited as it
     user.password_hash = user.passkey_handle = user.timezone = None
     user.seen_at = user.visited_at = None

@@ -16,15 +16,18 @@ from portal.models.catalog import (
     Version,
 )
 from portal.models.describing import KINDS, CategoryField, DocumentTag, FieldValue, Tag
+from portal.models.distributing import Distribution, DistributionLine
 from portal.models.factors import AuthenticatorApp, Challenge, KnownDevice, Passkey, PendingSignIn, RecoveryCode
 from portal.models.following import Follow, Seen
 from portal.models.keys import ApiToken, Identity, ProviderRequest
 from portal.models.ledger import STATES, AuditEvent, Delegation, Download, FollowedLog, Transfer
 from portal.models.mail import HouseRule, Mail, ResetRequest
 from portal.models.people import AuditPerson, Group, Membership, OneTimeToken, Session, SignInAttempt, User
+from portal.models.previews import Preview
 from portal.models.searching import INDEX_TABLES, SavedSearch, SearchChange, SearchTerm
 from portal.models.shares import Pack, PackItem, ShareLink, Ticket
 from portal.models.upkeep import ScrubPass
+from portal.models.uploads import FileRequest, Submission, Upload
 
 __all__ = [
     "INDEX_TABLES",
@@ -46,10 +49,13 @@ __all__ = [
     "CategoryField",
     "Challenge",
     "Delegation",
+    "Distribution",
+    "DistributionLine",
     "Document",
     "DocumentTag",
     "Download",
     "FieldValue",
+    "FileRequest",
     "Follow",
     "FollowedLog",
     "Grant",
@@ -67,6 +73,7 @@ __all__ = [
     "PackItem",
     "Passkey",
     "PendingSignIn",
+    "Preview",
     "ProviderRequest",
     "PublicId",
     "RecoveryCode",
@@ -80,9 +87,11 @@ __all__ = [
     "ShareLink",
     "SignInAttempt",
     "SourceDirectory",
+    "Submission",
     "Tag",
     "Ticket",
     "Transfer",
+    "Upload",
     "User",
     "Verified",
     "Version",

@@ -225,6 +225,12 @@ class Blob(Verified, Base):
     __table_args__ = (
         CheckConstraint("size >= 0", name="size"),
         CheckConstraint("length(sha256) = 64", name="sha256"),
+        CheckConstraint("scan_state IN ('waiting', 'clean', 'infected')", name="scan_state"),
+        CheckConstraint("(finding IS NOT NULL) = (scan_state IS NOT NULL AND scan_state = 'infected')", name="finding"),
+        Index("ix_blobs_scan_waiting", "id", sqlite_where=text("scan_state = 'waiting'"),
+              postgresql_where=text("scan_state = 'waiting'")),
+        Index("ix_blobs_infected", "id", sqlite_where=text("scan_state = 'infected'"),
+              postgresql_where=text("scan_state = 'infected'")),
         Index("ix_blobs_wanted_at", "wanted_at", sqlite_where=text("wanted_at IS NOT NULL"),
               postgresql_where=text("wanted_at IS NOT NULL")),
         Index("ix_blobs_damaged_at", "damaged_at", sqlite_where=text("damaged_at IS NOT NULL"),
@@ -239,6 +245,12 @@ class Blob(Verified, Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     touched_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     """When a version last came to use it; gc leaves it alone for a day after."""
+    scan_state: Mapped[str | None] = mapped_column(String(10))
+    """What is known of viruses: ``waiting`` bytes are held and ``infected`` ones quarantined, which no door gives out;
+    None: nobody was to look for any."""
+    scanned_at: Mapped[datetime | None]
+    finding: Mapped[str | None] = mapped_column(String(200))
+    """What the scanner calls what it found."""
 
 
 class SourceDirectory(Base):

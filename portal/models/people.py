@@ -4,7 +4,7 @@ import uuid as uuids
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, db_now
@@ -20,6 +20,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         Index("ix_users_passkey_handle", "passkey_handle", unique=True),
+        Index("ix_users_reference", "reference", unique=True, **_only("reference <> ''")),
         # Lists are by name, so each index has what is in one list in its order. The first holds the addresses too:
         # a search that finds nobody reads all of it, and no row.
         Index("ix_users_name", "name_key", "id", "email_key"),
@@ -54,6 +55,12 @@ class User(Base):
     """When name and address were made unreadable, for good. The account is disabled then."""
     passkey_handle: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     """What passkeys know the person by: random, so that it tells nobody anything (WebAuthn, 14.6.1)."""
+    used_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes of all versions they put in that are still there, kept by the writers."""
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """The most they may put in; None for no limit of their own."""
+    reference: Mapped[str] = mapped_column(String(100), default="")
+    """The code the organisation itself knows the person by, such as a staff number; "" for none."""
 
 
 class Group(Base):
@@ -68,6 +75,8 @@ class Group(Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     second_factor_since: Mapped[datetime | None]
     """Since when its people need a second factor; None when the group asks for none."""
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """The most its people may have put in together; None for no limit."""
 
 
 class Membership(Base):

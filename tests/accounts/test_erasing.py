@@ -152,7 +152,7 @@ def test_rows_about_the_person_are_gone_and_those_of_the_ledger_stay(ada: User) 
 def test_every_table_about_people_is_one_that_erasing_knows() -> None:
     about = {table.name for table in Base.metadata.sorted_tables if "user_id" in table.c}
     emptied = {kind.__tablename__ for kind in (*HELD, *THEIRS)}
-    assert about == emptied | {"grants", "mails", "tickets", "downloads", "audit_people"}
+    assert about == emptied | {"grants", "mails", "tickets", "downloads", "audit_people", "uploads"}
 
 
 def tables_that_name(user_id: int) -> set[str]:

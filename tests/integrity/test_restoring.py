@@ -34,15 +34,19 @@ from portal.models import (
     BulkItem,
     CategoryField,
     Challenge,
+    Distribution,
+    DistributionLine,
     Document,
     DocumentTag,
     FieldValue,
+    FileRequest,
     Follow,
     HouseRule,
     Identity,
     KnownDevice,
     Mail,
     PendingSignIn,
+    Preview,
     ProviderRequest,
     RecoveryCode,
     ResetRequest,
@@ -50,7 +54,9 @@ from portal.models import (
     SearchTerm,
     Seen,
     SignInAttempt,
+    Submission,
     Tag,
+    Upload,
 )
 from portal.ranges import Span
 from portal.settings import Settings
@@ -215,6 +221,9 @@ def fill_every_table(directory: Path) -> None:
                 BulkEdit(created_by_id=ada.id, changes={"tags": ["old"]}, state="done"),
                 Tag(name="Weather", name_key="weather"),
                 CategoryField(category_id=february.category_id, name="Number", name_key="number", kind="text"),
+                Preview(sha256="a" * 64, state="made", kind="text", text="within"),
+                Distribution(title="Payslips", category_id=february.category_id, created_by_id=ada.id),
+                FileRequest(token_hash=bytes(32), token_hint="abcdef", category_id=1, title="Your papers"),
             ]
         )
     with transaction() as session:
@@ -223,6 +232,9 @@ def fill_every_table(directory: Path) -> None:
                 BulkItem(bulk_edit_id=1, document_id=february.id, outcome="changed"),
                 DocumentTag(document_id=february.id, tag_id=1),
                 FieldValue(document_id=february.id, field_id=1, value="17"),
+                DistributionLine(distribution_id=1, number=2, filename="a.pdf", recipient=ada.email),
+                Submission(file_request_id=1, sender="Bea", network=NETWORK),
+                Upload(user_id=ada.id, category_id=1, filename="a.pdf", size=7, temp="upload-a", expires_at=later),
             ]
         )
 
