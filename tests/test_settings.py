@@ -89,6 +89,7 @@ def test_an_unknown_key_of_a_command_is_refused_by_name(own: Path) -> None:
         ("max_upload = true", "max_upload must be a whole number above zero"),
         ("max_upload = 0", "max_upload must be a whole number above zero"),
         ("max_upload = 1.5", "max_upload must be a whole number above zero"),
+        ("quota = -1", "quota must be a whole number, or 0 for none"),
         ('max_upload = "5"', "max_upload must be a whole number above zero"),
         ("name = 5", "name must be a text"),
         ('trusted_proxies = "127.0.0.1"', "trusted_proxies must be a list of texts"),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from portal import access, audit, filenames, search
+from portal.accounts.quotas import change_used
 from portal.actors import Actor
 from portal.catalog.categories import get_category
 from portal.catalog.contents import Content
@@ -103,6 +104,8 @@ def _put_new(actor: Actor | None, items: list[Item]) -> list[int]:
     version_ids = list(session.scalars(made, versions))
     pointers = [{"document": one, "version": other} for one, other in zip(document_ids, version_ids, strict=True)]
     session.connection().execute(_POINT, pointers)
+    if author is not None:
+        change_used(author, sum(version["size"] for version in versions))
     for category_id, count in Counter(item.category_id for item in items).items():
         change_count(category_id, count)
     search.queue_documents(Document.id.in_(document_ids))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from portal.accounts.quotas import change_used
 from portal.actors import Actor
 from portal.catalog.soundness import record_healing, seen_as, stamp_in
 from portal.catalog.texts import require_text
@@ -95,6 +96,8 @@ def attach(
     document.version_count += 1
     document.current_version_id = version.id
     session.flush()
+    if version.created_by_id is not None:
+        change_used(version.created_by_id, version.size)
 
 
 def _ensure_blob(actor: Actor | None, content: Content) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from portal import access
+from portal.accounts.quotas import require_room
 from portal.actors import Actor
 from portal.catalog.contents import Content
 from portal.catalog.documents import Outcome, hold_live, put_version
@@ -78,7 +79,8 @@ def is_purged(actor: Actor, ref: Ref, number: int) -> bool:
 def restore_version(actor: Actor | None, document_id: int, number: int, note: str = "") -> Outcome:
     """A new version with the bytes of an older one; ``unchanged`` when they are those of the newest.
 
-    Needs ``publish``. Raises Conflict for a version whose bytes are not ours to keep, or not right any more.
+    Needs ``publish``. Raises Conflict for a version whose bytes are not ours to keep, or not right any more, and
+    QuotaExceeded: its bytes count once more.
     """
     with transaction():
         document = hold_live(actor, document_id)
@@ -88,7 +90,10 @@ def restore_version(actor: Actor | None, document_id: int, number: int, note: st
             raise DocumentNotFound
         _require_kept(old)
         content = Content(old.sha256, old.crc32, old.size, old.content_type)
-        return put_version(actor, document, old.filename, content, note, restored=old)
+        outcome = put_version(actor, document, old.filename, content, note, restored=old)
+        if actor is not None and outcome.kind != "unchanged":
+            require_room(actor.user_id, old.size, is_counted=True)
+        return outcome
 
 
 def _require_kept(version: Version) -> None:

@@ -107,6 +107,13 @@ class UploadTooLarge(UploadRejected):
     sentence = "This is larger than what may be uploaded. Nothing was stored."
 
 
+class QuotaExceeded(UploadRejected):
+    """More bytes than the quota of a person, a group or everybody has room for."""
+
+    status = 413
+    sentence = "There is no room left for this in your quota. Nothing was stored."
+
+
 class UploadTypeRejected(UploadRejected):
     """A type this category does not take, or bytes that are not what their name says."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from portal import audit, downloads
+from portal.accounts.quotas import change_used
 from portal.actors import PORTAL
 from portal.catalog.categories import lock_shelves
 from portal.catalog.soundness import UNSEEN
@@ -122,8 +123,15 @@ def _give_up_places(document_ids: Sequence[int]) -> Counter[int]:
     still = select(Document.id).where(Document.id.in_(document_ids), _long_trashed())
     nowhere = {"blob_id": None, "source_id": None, "source_path": None, "source_mtime_ns": None, **UNSEEN}
     statement = update(Version).where(Version.document_id.in_(still), Version.purged_at.is_(None))
-    rows = db.session.execute(statement.values(purged_at=db_now(), **nowhere).returning(Version.document_id))
-    return Counter(rows.scalars())
+    what = (Version.document_id, Version.created_by_id, Version.size)
+    gone = db.session.execute(statement.values(purged_at=db_now(), **nowhere).returning(*what)).all()
+    freed: Counter[int] = Counter()
+    for version in gone:
+        if version.created_by_id is not None:
+            freed[version.created_by_id] += version.size
+    for user_id, size in sorted(freed.items()):
+        change_used(user_id, -size)
+    return Counter(version.document_id for version in gone)
 
 
 def _remove_some_blob_rows() -> int:

@@ -9,7 +9,7 @@ from sqlalchemy.types import Text
 from portal import search
 from portal.extensions import db
 from portal.integrity.reading import in_pages, take_time
-from portal.models import Blob, Category, Document, Version
+from portal.models import Blob, Category, Document, User, Version
 
 
 def database_problems() -> Iterator[str]:
@@ -72,6 +72,18 @@ def version_problems() -> Iterator[str]:
     statement = select(Version.number, Version.document_id, Blob.id).join(Blob, Blob.id == Version.blob_id)
     for number, document, blob in db.session.execute(statement.where(differs)):
         yield f"Version {number} of document {document} says other things of its bytes than blob {blob}."
+
+
+def people_problems() -> Iterator[str]:
+    """What people are said to have put in against the versions that are there."""
+    take_time()
+    there = (Version.created_by_id.is_not(None), Version.purged_at.is_(None))
+    sums = select(Version.created_by_id, func.sum(Version.size).label("size")).where(*there)
+    put_in = sums.group_by(Version.created_by_id).subquery()
+    real = func.coalesce(put_in.c.size, 0)
+    statement = select(User.id, User.used_bytes, real).outerjoin(put_in, put_in.c.created_by_id == User.id)
+    for user, counted, size in db.session.execute(statement.where(User.used_bytes != real)):
+        yield f"Person {user} counts {counted} bytes put in, and the versions they put in have {size}."
 
 
 def search_problems() -> Iterator[str]:

@@ -71,6 +71,7 @@ class Verification:
             rows.category_problems,
             rows.document_problems,
             rows.version_problems,
+            rows.people_problems,
             rows.search_problems,
             self._count,
             self._blob_problems,

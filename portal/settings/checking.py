@@ -19,6 +19,9 @@ LISTS = frozenset(
     {"trusted_proxies", "allowed_types", "oidc_scopes", "oidc_allowed_domains", "oidc_allowed_groups", "oidc_groups"}
 )
 
+MAY_BE_ZERO = frozenset({"quota"})
+"""Numbers whose 0 means: none."""
+
 
 def checked(raw: dict[str, Any], storage: Path) -> Settings:
     """The settings of these raw values, of which none is missing; data goes to ``storage`` where none says otherwise.
@@ -58,7 +61,8 @@ def _check_kind(key: str, value: Any) -> None:
     elif kinds[key] is bool:
         fits, kind = isinstance(value, bool), "true or false"
     elif kinds[key] is int:
-        fits, kind = isinstance(value, int) and not isinstance(value, bool) and value > 0, "a whole number above zero"
+        least, kind = (0, "a whole number, or 0 for none") if key in MAY_BE_ZERO else (1, "a whole number above zero")
+        fits = isinstance(value, int) and not isinstance(value, bool) and value >= least
     else:
         fits, kind = isinstance(value, str), "a text"
     if not fits:

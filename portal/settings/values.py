@@ -26,6 +26,8 @@ class Settings:
     timezone: tzinfo
     offload: str
     max_upload: int
+    quota: int
+    """Bytes that all people together may have put in; 0 for no limit."""
     zip_documents: int
     zip_bytes: int
     trash_days: int

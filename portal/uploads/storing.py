@@ -26,6 +26,7 @@ from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import PUBLISH
 from portal.storage import Incoming, Received, Stamp
 from portal.uploads.kinds import content_type_of, require_fitting
+from portal.uploads.quotas import require_room
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def store_documents(
 ) -> list[Outcome]:
     """Put arrived documents into one category, all or none. Needs ``publish`` there.
 
-    Raises UploadTypeRejected for a type the category does not take; what an operator imports is never refused for it.
+    Raises UploadTypeRejected for a type the category does not take, and QuotaExceeded: neither of them to an operator.
     Either way no temporary bytes are left.
     """
     with _kept(*arrivals):
@@ -84,12 +85,14 @@ def store_documents(
             contents = [arrival.content(stamps[arrival.received.sha256]) for arrival in arrivals]
             with transaction():
                 stand_in_line([category_id], contents)
-                return [
+                outcomes = [
                     put_document(
                         actor, category_id, arrival.filename, content, facts=arrival.facts, on_conflict=on_conflict
                     )
                     for arrival, content in zip(arrivals, contents, strict=True)
                 ]
+                _require_room(actor, zip(outcomes, contents, strict=True))
+                return outcomes
 
 
 def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Outcome:
@@ -105,13 +108,23 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
         release_connection()
         with storage().placing():
             content = arrival.content(storage().keep(arrival.received))
-            return add_version(actor, document_id, arrival.filename, content, arrival.facts.note)
+            with transaction():
+                outcome = add_version(actor, document_id, arrival.filename, content, arrival.facts.note)
+                _require_room(actor, [(outcome, content)])
+                return outcome
 
 
 def _require_types(category_id: int, arrivals: Iterable[Arrival]) -> None:
     rules = rules_of(get_category(category_id))
     for arrival in arrivals:
         rules.require(arrival.filename)
+
+
+def _require_room(actor: Actor | None, put: Iterable[tuple[Outcome, Content]]) -> None:
+    """Raise QuotaExceeded, which takes it all back, when what was just written down has no room."""
+    size = sum(content.size for outcome, content in put if outcome.kind != "unchanged")
+    if actor is not None and size:
+        require_room(actor.user_id, size, is_counted=True)
 
 
 @contextmanager

@@ -301,6 +301,13 @@ TWINS = [
         "tests/accounts/test_inviting.py -k 'what_was_shown and sqlite'",
     ),
     Twin(
+        "a quota is looked at where the room is taken",
+        "portal/accounts/quotas.py",
+        "        if used + size > limit.most:\n",
+        "        if used > limit.most:\n",
+        "tests/accounts/test_quotas.py -k 'begin_at_once and sqlite'",
+    ),
+    Twin(
         "the predicate behind the tokens of search",
         "portal/search/reaching.py",
         "    statement = _narrowed(statement, actor)\n",

@@ -1,0 +1,96 @@
+"""Quotas: how many bytes a person, the people of a group together, and everybody together may have put in."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, func, select, true, update
+
+from portal.errors import QuotaExceeded
+from portal.extensions import db, lock_on, settings
+from portal.models import Group, Membership, Upload, User
+from portal.sizes import size_text
+
+RESERVING = ("receiving", "arrived")
+"""Uploads in these states are in no version yet and need their room all the same."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A quota in bytes, and whose it is: ``people`` and ``uploads`` are the rows that count towards it."""
+
+    key: str
+    whose: str
+    most: int
+    people: ColumnElement[bool]
+    uploads: ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Room:
+    """A quota in bytes, whose it is, and how much of it is taken."""
+
+    whose: str
+    most: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        """So many bytes fit; 0 when there are more by now than a quota that was lowered allows."""
+        return max(0, self.most - self.used)
+
+
+def require_room(user_id: int | None, size: int, *, is_counted: bool = False) -> None:
+    """Raise QuotaExceeded unless ``size`` more bytes fit into every quota that holds for a person.
+
+    Inside the transaction that writes them down, and after it holds whatever else it waits for: until its end nobody
+    else takes the same room. ``is_counted`` says that it has written them already. None is somebody outside, for whom
+    only the quota of everybody holds.
+    """
+    for limit in _limits(user_id):
+        lock_on(f"quota:{limit.key}")
+        used = _used(limit) - (size if is_counted else 0)
+        if used + size > limit.most:
+            left = size_text(max(0, limit.most - used))
+            raise QuotaExceeded(f"The quota of {limit.whose} is {size_text(limit.most)}, and {left} of it is left.")
+
+
+def change_used(user_id: int, change: int) -> None:
+    """Keep how many bytes a person has put in; inside the transaction that changes it."""
+    changed: ColumnElement[int] = User.used_bytes + change
+    db.session.execute(update(User).where(User.id == user_id).values(used_bytes=changed))
+
+
+def list_rooms(user_id: int) -> list[Room]:
+    """The quotas that hold for a person, that with the least room first."""
+    rooms = [Room(limit.whose, limit.most, _used(limit)) for limit in _limits(user_id)]
+    return sorted(rooms, key=lambda room: room.left)
+
+
+def _limits(user_id: int | None) -> list[Limit]:
+    """In the order in which everybody waits for them."""
+    found: list[Limit] = []
+    if user_id is not None:
+        own = db.session.scalar(select(User.quota_bytes).where(User.id == user_id))
+        if own is not None:
+            found.append(Limit(f"u:{user_id}", "your account", own, User.id == user_id, Upload.user_id == user_id))
+        found += [_limit_of(group) for group in db.session.scalars(_groups_of(user_id))]
+    if settings().quota:
+        found.append(Limit("all", "all people together", settings().quota, true(), true()))
+    return found
+
+
+def _groups_of(user_id: int) -> Select[Group]:
+    statement = select(Group).join(Membership, Membership.group_id == Group.id)
+    return statement.where(Membership.user_id == user_id, Group.quota_bytes.is_not(None)).order_by(Group.id)
+
+
+def _limit_of(group: Group) -> Limit:
+    members = select(Membership.user_id).where(Membership.group_id == group.id)
+    whose, most = f"the group {group.name}", group.quota_bytes or 0
+    return Limit(f"g:{group.id}", whose, most, User.id.in_(members), Upload.user_id.in_(members))
+
+
+def _used(limit: Limit) -> int:
+    """By one statement: an upload that comes to its end meanwhile is counted once, as the one or as the other."""
+    kept = select(func.coalesce(func.sum(User.used_bytes), 0)).where(limit.people)
+    coming = select(func.coalesce(func.sum(Upload.size), 0)).where(limit.uploads, Upload.state.in_(RESERVING))
+    return int(db.session.scalars(select(kept.scalar_subquery() + coming.scalar_subquery())).one())
