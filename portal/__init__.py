@@ -59,7 +59,7 @@ def create_core(settings: Settings | None = None) -> Flask:
     The settings in force unless given; raises SettingsProblem when they are wrong.
     """
     settings = settings or configuration.load()
-    app = Application(__name__)
+    app = Application(__name__, static_folder=None)  # views.assets serves them
     app.config.update(
         PORTAL=settings,
         SECRET_KEY=make_secret(settings),

@@ -54,7 +54,7 @@ MAY_OPEN = {
     "portal/uploads/importing.py": {"open"},  # what an operator imports, through a source
     "portal/uploads/foreseeing.py": {"open"},  # whether it could be
     "portal/cli/importing.py": {"open", "read_bytes"},  # the CSV an operator names, and the report they want
-    "portal/views/pages.py": {"read_bytes"},  # our own stylesheet, for its address
+    "portal/views/assets.py": {"read_bytes"},  # our own stylesheet and scripts
     "portal/views/delivery.py": {"send_from_directory"},  # its headers; what is streamed is the checked handle
     "portal/cli/demo/__init__.py": {"read_text", "write_text"},  # the passwords it prints
 }

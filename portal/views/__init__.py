@@ -5,6 +5,7 @@ from flask import Flask
 from portal.views import (
     account,
     admin,
+    assets,
     auth,
     browse,
     confirm,
@@ -69,6 +70,7 @@ def init_app(app: Flask) -> None:
     guard.init_app(app)
     headers.init_app(app)
     failures.init_app(app)
+    assets.init_app(app)
     pages.init_app(app)
     notices.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -17,8 +17,10 @@ from portal.views.pages import render
 
 bp = Blueprint("browse", __name__)
 
-NEW, EARLIER, PENDING, OUTDATED, SEARCHES = 25, 12, 12, 12, 5
+NEW, EARLIER, PENDING, OUTDATED, SEARCHES = 20, 12, 8, 8, 5
 """How many rows the sections of the home page show at most; of the searches, how many are looked through for news."""
+ROWS = 30
+"""Of a page of documents, with those of what is not out: a third more, and it would weigh above 60 KB."""
 
 
 @bp.get("/")
@@ -52,7 +54,7 @@ def home() -> str:
 def documents() -> str:
     """Every document the person may read, newest first."""
     who, after = person(), _after()
-    page = _marked(who, catalog.list_documents(who, after=after))
+    page = _marked(who, catalog.list_documents(who, after=after, limit=ROWS))
     return render("browse/documents.html", page=page, after=after, next_page=_next(page, "browse.documents"))
 
 
@@ -64,13 +66,16 @@ def category(path: str) -> AnyResponse | str:
     found = _seen(who, catalog.find_category(path))
     if found is None:
         return _moved(who, path)
-    page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after)
+    pending = [] if after else catalog.list_unpublished(who, found, limit=PENDING + 1)
+    rows = ROWS - len(pending[:PENDING])
+    page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after, limit=rows)
     return render(
         "browse/category.html",
         category=found,
         page=_marked(who, page),
         below=catalog.size_below(who, found),
-        pending=[] if after else catalog.list_unpublished(who, found),
+        pending=pending[:PENDING],
+        has_more_pending=len(pending) > PENDING,
         is_followed=catalog.is_followed(who, found.id),
         after=after,
         next_page=_next(page, "browse.category", path=found.path),

@@ -25,8 +25,6 @@ Scope = Literal["read", "publish", "admin"]
 View = TypeVar("View", bound=Callable[..., object])
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-BUILT_IN: dict[str, Permission] = {"static": "anyone"}
-"""Views that Flask brings along."""
 DENIED = (100, 60)
 """So many refused pages of one person the log has, within so many seconds: nobody can flood it."""
 FORM_BYTES = 1024 * 1024
@@ -96,7 +94,7 @@ def allow(
 
 def permission_of(app: Flask, endpoint: str) -> Permission:
     """Who may call an endpoint. Raises LookupError when nobody said."""
-    declared: Permission | None = getattr(app.view_functions[endpoint], _DECLARED, BUILT_IN.get(endpoint))
+    declared: Permission | None = getattr(app.view_functions[endpoint], _DECLARED, None)
     if declared is None:
         raise LookupError(f"the view {endpoint} does not say who may call it")
     return declared
@@ -166,7 +164,7 @@ def stand_guard() -> AnyResponse | None:
         return None
     _require_readable_address(asked)
     view = current_app.view_functions[asked.endpoint]
-    permission = getattr(view, _DECLARED, BUILT_IN.get(asked.endpoint, "administrator"))
+    permission: Permission = getattr(view, _DECLARED, "administrator")
     takes_files = bool(getattr(view, _FILES, False))
     fresh, page = getattr(view, _FRESH, (False, ""))
     _limit_body(asked, takes_files=takes_files)
@@ -266,7 +264,7 @@ def _require_own_page() -> None:
 
 def _is_closed(asked: Request) -> bool:
     view = current_app.view_functions.get(asked.endpoint or "")
-    return getattr(view, _DECLARED, BUILT_IN.get(asked.endpoint or "")) != "anyone"
+    return getattr(view, _DECLARED, None) != "anyone"
 
 
 def _require_scope(held: frozenset[str], view: object, asked: Request) -> None:

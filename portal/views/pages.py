@@ -1,16 +1,13 @@
 """What every page shows and how it says sizes, moments and types."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, render_template, url_for
+from flask import Flask, Response, render_template
 from markupsafe import Markup, escape
 
 from portal import catalog, filenames, search
@@ -22,10 +19,7 @@ from portal.search import Query
 from portal.sizes import size_text
 from portal.views.clock import local, zone_of, zone_words
 from portal.views.guard import find_person, person
-from portal.views.requests import current_request
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
-YEAR = 31_536_000
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 FULL_MONTHS = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905
@@ -54,9 +48,8 @@ def init_app(app: Flask) -> None:
     env.filters.update(written=written, tagged=tagged)
     env.filters.update(counted=counted, plural=plural, initials=initials)
     env.tests.update(future=is_future, mixed=filenames.mixes_scripts)
-    env.globals.update(asset=asset, zone=zone_words)
+    env.globals.update(zone=zone_words)
     app.context_processor(common)
-    app.after_request(keep_static)
 
 
 def render(template: str, *, category: Category | None = None, **values: Any) -> str:
@@ -90,21 +83,6 @@ def trail_to(tree: Iterable[Branch], category: Category | None) -> list[Branch]:
         if below:
             return [branch, *below]
     return []
-
-
-def asset(name: str) -> str:
-    """The address of a static file, which changes with its content, so that browsers may keep it for ever."""
-    return url_for("static", filename=name, v=_fingerprints()[name])
-
-
-def keep_static(response: Response) -> Response:
-    """What was asked for by its fingerprint never changes; anything else static is asked for again each time."""
-    asked = current_request()
-    if asked.endpoint == "static":
-        current = _fingerprints().get((asked.view_args or {})["filename"], "")
-        if current and asked.args.get("v") == current:
-            response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
-    return response
 
 
 def common() -> dict[str, Any]:
@@ -227,17 +205,12 @@ def pieces(parts: Iterable[tuple[str, bool]]) -> Markup:
     return Markup("").join(found.format(words) if is_found else breakable(words) for words, is_found in runs)
 
 
-@cache
-def _fingerprints() -> dict[str, str]:
-    files = (path for path in STATIC.rglob("*") if path.is_file())
-    return {path.relative_to(STATIC).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12] for path in files}
-
-
 def _unbroken(moment: datetime) -> str:
     """Day and month, which belong together at the end of a line."""
     return f"{moment.day}\u00a0{FULL_MONTHS[moment.month - 1]}"
 
 
 def _time(moment: datetime, words: str) -> Markup:
+    at = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
     full = f"{local(moment):%Y-%m-%d %H:%M} {zone_of(moment)}"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), full, words)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(at, full, words)

@@ -1,5 +1,6 @@
 """The real nginx with config/nginx.conf in front of the real portal: headers, places, addresses, limits, uploads."""
 
+import gzip
 import hashlib
 import os
 import re
@@ -375,6 +376,20 @@ def keys(tmp_path: Path) -> dict[str, str]:
         "/etc/letsencrypt/live/documents.example.org/fullchain.pem": str(certificate),
         "/etc/letsencrypt/live/documents.example.org/privkey.pem": str(key),
     }
+
+
+def test_static_files_arrive_compressed_and_pages_as_they_are(house: House) -> None:
+    takes_gzip = {"Accept-Encoding": "gzip"}
+    page = house.ask("/login", takes_gzip)
+    found = re.search(r'"(/static/portal\.css[^"]*)"', page.body.decode())
+    assert found is not None
+    packed, plain = house.ask(found[1], takes_gzip), house.ask(found[1])
+
+    assert page.get("content-encoding") is None
+    assert (packed.get("content-encoding"), plain.get("content-encoding")) == ("gzip", None)
+    assert gzip.decompress(packed.body) == plain.body
+    assert packed.get("vary") == plain.get("vary") == "Accept-Encoding"
+    assert packed.get("etag") != plain.get("etag")
 
 
 def test_with_the_comments_taken_away_it_speaks_tls(
