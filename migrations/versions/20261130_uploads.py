@@ -51,6 +51,8 @@ def downgrade() -> None:
         for name in ("reference", "quota_bytes", "used_bytes"):
             users.drop_column(name)
     op.drop_column("groups", "quota_bytes")
+    op.drop_index("ix_categories_recipient", "categories")
+    op.drop_column("categories", "recipient_key")
     with op.batch_alter_table("blobs", table_kwargs=KEPT) as blobs:
         for name in ("ix_blobs_infected", "ix_blobs_scan_waiting"):
             blobs.drop_index(name)
@@ -73,6 +75,8 @@ def _extend() -> None:
     _index("ix_blobs_scan_waiting", "blobs", ["id"], "scan_state = 'waiting'")
     _index("ix_blobs_infected", "blobs", ["id"], "scan_state = 'infected'")
     op.add_column("groups", sa.Column("quota_bytes", sa.BigInteger(), nullable=True))
+    op.add_column("categories", sa.Column("recipient_key", sa.String(length=20), nullable=True))
+    _index("ix_categories_recipient", "categories", ["parent_id", "recipient_key"], "recipient_key IS NOT NULL")
     op.add_column("users", sa.Column("used_bytes", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("users", sa.Column("quota_bytes", sa.BigInteger(), nullable=True))
     op.add_column("users", sa.Column("reference", sa.String(length=100), nullable=False, server_default=""))
@@ -118,7 +122,7 @@ def _add_file_requests() -> None:
         sa.Column("uuid", PUBLIC_ID, nullable=False),
         sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("token_hint", sa.String(length=6), nullable=False),
-        sa.Column("category_id", sa.Integer(), nullable=False),
+        sa.Column("category_id", sa.Integer(), nullable=True),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("max_files", sa.Integer(), nullable=True),
@@ -152,6 +156,7 @@ def _add_file_requests() -> None:
         sa.Column("uuid", PUBLIC_ID, nullable=False),
         sa.Column("file_request_id", sa.Integer(), nullable=False),
         sa.Column("sender", sa.String(length=200), nullable=False),
+        sa.Column("receipt_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("network", sa.String(length=64), nullable=False),
@@ -161,6 +166,7 @@ def _add_file_requests() -> None:
         sa.ForeignKeyConstraint(["file_request_id"], ["file_requests.id"], name="fk_submissions_file_request_id"),
         sa.ForeignKeyConstraint(["reviewed_by_id"], ["users.id"], name="fk_submissions_reviewed_by_id"),
         sa.PrimaryKeyConstraint("id", name="pk_submissions"),
+        sa.UniqueConstraint("receipt_hash", name="uq_submissions_receipt_hash"),
         sa.UniqueConstraint("uuid", name="uq_submissions_uuid"),
         sqlite_autoincrement=True,
     )
@@ -173,17 +179,19 @@ def _add_distributions() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("uuid", PUBLIC_ID, nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
-        sa.Column("category_id", sa.Integer(), nullable=False),
+        sa.Column("category_id", sa.Integer(), nullable=True),
         sa.Column("pattern", sa.String(length=200), nullable=False),
         sa.Column("wants_notice", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("created_by_id", sa.Integer(), nullable=False),
+        sa.Column("created_by_id", sa.Integer(), nullable=True),
         sa.Column("confirmed_at", MOMENT, nullable=True),
         sa.Column("closed_at", MOMENT, nullable=True),
+        sa.Column("told_at", MOMENT, nullable=True),
         sa.CheckConstraint(
             "state IN ('collecting', 'running', 'done', 'stopped')", name=op.f("ck_distributions_state")
         ),
+        sa.CheckConstraint("told_at IS NULL OR closed_at IS NOT NULL", name=op.f("ck_distributions_told_afterwards")),
         sa.ForeignKeyConstraint(["category_id"], ["categories.id"], name="fk_distributions_category_id"),
         sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name="fk_distributions_created_by_id"),
         sa.PrimaryKeyConstraint("id", name="pk_distributions"),
@@ -192,7 +200,7 @@ def _add_distributions() -> None:
     )
     _index("ix_distributions_category_id", "distributions", ["category_id"])
     _index("ix_distributions_created_by_id", "distributions", ["created_by_id"])
-    _index("ix_distributions_running", "distributions", ["id"], "state = 'running'")
+    _index("ix_distributions_due", "distributions", ["id"], "state <> 'collecting' AND told_at IS NULL")
     op.create_table(
         "distribution_lines",
         sa.Column("distribution_id", sa.Integer(), nullable=False),
@@ -241,10 +249,16 @@ def _add_uploads() -> None:
             name=op.f("ck_uploads_state"),
         ),
         sa.CheckConstraint(
-            "(CASE WHEN category_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN document_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN distribution_id IS NOT NULL THEN 1 ELSE 0 END) = 1",
+            "(CASE WHEN category_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN document_id IS NOT NULL THEN 1 ELSE 0"
+            " END) + (CASE WHEN distribution_id IS NOT NULL THEN 1 ELSE 0 END)"
+            " BETWEEN (CASE WHEN closed_at IS NULL THEN 1 ELSE 0 END) AND 1",
             name=op.f("ck_uploads_one_target"),
         ),
-        sa.CheckConstraint("(user_id IS NULL) <> (submission_id IS NULL)", name=op.f("ck_uploads_one_sender")),
+        sa.CheckConstraint(
+            "(user_id IS NULL OR submission_id IS NULL)"
+            " AND (user_id IS NOT NULL OR submission_id IS NOT NULL OR distribution_id IS NOT NULL)",
+            name=op.f("ck_uploads_one_sender"),
+        ),
         sa.CheckConstraint("size >= 0 AND received >= 0 AND received <= size", name=op.f("ck_uploads_received")),
         sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name="fk_uploads_blob_id"),
         sa.ForeignKeyConstraint(["category_id"], ["categories.id"], name="fk_uploads_category_id"),

@@ -25,7 +25,18 @@ from portal.catalog.paths import deepest_of, forget_paths, is_live, remember_pat
 from portal.catalog.removing import erase_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
-from portal.models import Category, CategoryAlias, Document, Follow, Grant, ShareLink, db_now
+from portal.models import (
+    Category,
+    CategoryAlias,
+    Distribution,
+    Document,
+    FileRequest,
+    Follow,
+    Grant,
+    ShareLink,
+    Upload,
+    db_now,
+)
 
 Pair = tuple[Category, Category]
 """A category that goes, and the one its documents go to."""
@@ -194,6 +205,8 @@ def _hand_over(one: Category, other: Category) -> None:
     session.execute(papers, execution_options={"synchronize_session": False})
     hand_over_fields(one, other)
     session.execute(update(CategoryAlias).where(CategoryAlias.category_id == one.id).values(category_id=other.id))
+    for kind in (Distribution, FileRequest, Upload):
+        session.execute(update(kind).where(kind.category_id == one.id).values(category_id=other.id))
     _hand_over_followers(one, other)
     paths, lineages = (one.path, other.path), (one.lineage or "/", other.lineage or "/")
     depth, moved = other.depth - one.depth, _all_below(one)

@@ -1,6 +1,6 @@
 """Categories removed for good, once they are empty and nothing names them any more."""
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 
 from portal.actors import Actor
 from portal.catalog.categories import (
@@ -17,19 +17,26 @@ from portal.models import (
     Category,
     CategoryAlias,
     CategoryField,
+    Distribution,
     Document,
     FieldValue,
+    FileRequest,
     Follow,
     Grant,
     ShareLink,
     SourceDirectory,
+    Upload,
     Version,
+    db_now,
 )
 
 NAMED_AT_THE_TOP = (
     "The ledger still names documents that were in this category and are gone for good, and there is no category above"
     " to hand them to. Move it into another category first; then it can be removed."
 )
+
+
+GONE = "The category it was to go to was removed."
 
 
 def remove_category(actor: Actor | None, category_id: int) -> None:
@@ -62,7 +69,26 @@ def erase_category(category: Category) -> None:
     session.execute(delete(Grant).where(Grant.category_id == category.id))
     session.execute(delete(CategoryAlias).where(CategoryAlias.category_id == category.id))
     session.execute(delete(Follow).where(Follow.category_id == category.id))
+    _end_what_comes_in(category.id)
     session.execute(delete(Category).where(Category.id == category.id))
+
+
+def _end_what_comes_in(category_id: int) -> None:
+    """What was to come here comes no more; what is over stays, and names no category."""
+    asked, many, one = FileRequest.category_id, Distribution.category_id, Upload.category_id
+    revoked = func.coalesce(FileRequest.revoked_at, db_now())
+    db.session.execute(update(FileRequest).where(asked == category_id).values(category_id=None, revoked_at=revoked))
+    state = case((Distribution.closed_at.is_(None), "stopped"), else_=Distribution.state)
+    stopped = {"category_id": None, "state": state, "closed_at": func.coalesce(Distribution.closed_at, db_now())}
+    db.session.execute(update(Distribution).where(many == category_id).values(stopped))
+    is_open = Upload.closed_at.is_(None)
+    refused = {
+        "category_id": None,
+        "state": case((is_open, "refused"), else_=Upload.state),
+        "reason": case((is_open, GONE), else_=Upload.reason),
+        "closed_at": func.coalesce(Upload.closed_at, db_now()),
+    }
+    db.session.execute(update(Upload).where(one == category_id).values(refused))
 
 
 def is_purged() -> ColumnElement[bool]:

@@ -24,6 +24,8 @@ class Category(Base):
         Index("uq_categories_live_path", "path", unique=True,
               sqlite_where=text("trashed_at IS NULL"), postgresql_where=text("trashed_at IS NULL")),
         Index("ix_categories_parent_id", "parent_id"),
+        Index("ix_categories_recipient", "parent_id", "recipient_key",
+              sqlite_where=text("recipient_key IS NOT NULL"), postgresql_where=text("recipient_key IS NOT NULL")),
         Index("ix_categories_trashed_at", "trashed_at", sqlite_where=text("trashed_at IS NOT NULL"),
               postgresql_where=text("trashed_at IS NOT NULL")),
         {"sqlite_autoincrement": True},
@@ -47,6 +49,8 @@ class Category(Base):
     """Endings that may be put in, without dots and with spaces between; "" for every one, None for what is above it."""
     expiry_days: Mapped[int | None]
     """How many days after its publication a new document expires; 0 for never, None for what is above it."""
+    recipient_key: Mapped[str | None] = mapped_column(String(20))
+    """Whose own category it is, filled by distributions: ``u:12`` is a person, ``g:3`` a group; None for others'."""
     trashed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
 

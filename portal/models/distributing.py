@@ -20,25 +20,30 @@ class Distribution(Base):
         CheckConstraint("state IN ('collecting', 'running', 'done', 'stopped')", name="state"),
         Index("ix_distributions_category_id", "category_id"),
         Index("ix_distributions_created_by_id", "created_by_id"),
-        Index("ix_distributions_running", "id", sqlite_where=text("state = 'running'"),
-              postgresql_where=text("state = 'running'")),
+        CheckConstraint("told_at IS NULL OR closed_at IS NOT NULL", name="told_afterwards"),
+        Index("ix_distributions_due", "id",
+              sqlite_where=text("state <> 'collecting' AND told_at IS NULL"),
+              postgresql_where=text("state <> 'collecting' AND told_at IS NULL")),
         {"sqlite_autoincrement": True},
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
     title: Mapped[str] = mapped_column(String(200))
-    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
-    """Below it lie the categories of the people and groups."""
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    """Below it lie the categories of the people and groups; None once it was removed for good."""
     pattern: Mapped[str] = mapped_column(String(200), default="")
     """Such as ``{reference}_*.pdf``; "" when lines say who gets what."""
     wants_notice: Mapped[bool] = mapped_column(default=True)
     """Whether each person gets one mail."""
     state: Mapped[str] = mapped_column(String(10), default="collecting")
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
-    created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """None when an operator made it on the command line."""
     confirmed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    """When its mails were written, or it was found that nobody is to get one; its lines are gone then."""
 
 
 class DistributionLine(Base):

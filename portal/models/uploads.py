@@ -16,10 +16,15 @@ class Upload(Base):
     __tablename__ = "uploads"
     __table_args__ = (
         CheckConstraint("state IN ('receiving', 'arrived', 'done', 'refused', 'cancelled', 'expired')", name="state"),
-        CheckConstraint("(user_id IS NULL) <> (submission_id IS NULL)", name="one_sender"),
+        CheckConstraint(
+            "(user_id IS NULL OR submission_id IS NULL)"
+            " AND (user_id IS NOT NULL OR submission_id IS NOT NULL OR distribution_id IS NOT NULL)",
+            name="one_sender",
+        ),
         CheckConstraint(
             "(CASE WHEN category_id IS NOT NULL THEN 1 ELSE 0 END) + (CASE WHEN document_id IS NOT NULL THEN 1 ELSE 0"
-            " END) + (CASE WHEN distribution_id IS NOT NULL THEN 1 ELSE 0 END) = 1",
+            " END) + (CASE WHEN distribution_id IS NOT NULL THEN 1 ELSE 0 END)"
+            " BETWEEN (CASE WHEN closed_at IS NULL THEN 1 ELSE 0 END) AND 1",
             name="one_target",
         ),
         CheckConstraint("size >= 0 AND received >= 0 AND received <= size", name="received"),
@@ -37,13 +42,14 @@ class Upload(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[uuids.UUID] = mapped_column(unique=True, insert_default=uuids.uuid4)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    """Who sends it; None for an outsider, whose ``submission_id`` is there instead."""
+    """Who sends it; None for an outsider, whose ``submission_id`` is there instead, and for a distribution that an
+    operator makes on the command line."""
     submission_id: Mapped[int | None] = mapped_column(ForeignKey("submissions.id"))
     category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
     document_id: Mapped[int | None] = mapped_column(ForeignKey("documents.id"))
     """The document it is to be a new version of."""
     distribution_id: Mapped[int | None] = mapped_column(ForeignKey("distributions.id"))
-    """Exactly one of the last three says where it goes."""
+    """Exactly one of the last three says where it goes; none any more once that category was removed for good."""
     folder: Mapped[str] = mapped_column(Text, default="")
     """Names of categories below ``category_id``, with slashes between; made when they are missing."""
     filename: Mapped[str] = mapped_column(String(255))
@@ -88,7 +94,8 @@ class FileRequest(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     token_hint: Mapped[str] = mapped_column(String(6))
     """The first six characters, by which people tell links apart."""
-    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id"))
+    """Where the documents land; None once it was removed for good, and the request with it revoked."""
     title: Mapped[str] = mapped_column(String(200))
     message: Mapped[str] = mapped_column(Text, default="")
     max_files: Mapped[int | None]
@@ -99,7 +106,7 @@ class FileRequest(Base):
     allowed_types: Mapped[str] = mapped_column(Text, default="")
     """Endings without dots and with spaces between; "" for every one the category takes."""
     files: Mapped[int] = mapped_column(default=0)
-    """Sent or being sent, as are ``bytes``: reserved before the first byte comes."""
+    """Sent, as are ``bytes``; counted in the transaction that puts them into the catalog."""
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -122,6 +129,8 @@ class Submission(Base):
     file_request_id: Mapped[int] = mapped_column(ForeignKey("file_requests.id"))
     sender: Mapped[str] = mapped_column(String(200))
     """What they call themselves."""
+    receipt_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    """Of the token in the address of their receipt."""
     email: Mapped[str | None] = mapped_column(String(254))
     """Where the receipt goes; None when they gave none."""
     note: Mapped[str] = mapped_column(Text, default="")

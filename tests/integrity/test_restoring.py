@@ -233,7 +233,7 @@ def fill_every_table(directory: Path) -> None:
                 DocumentTag(document_id=february.id, tag_id=1),
                 FieldValue(document_id=february.id, field_id=1, value="17"),
                 DistributionLine(distribution_id=1, number=2, filename="a.pdf", recipient=ada.email),
-                Submission(file_request_id=1, sender="Bea", network=NETWORK),
+                Submission(file_request_id=1, sender="Bea", network=NETWORK, receipt_hash=b"r" * 32),
                 Upload(user_id=ada.id, category_id=1, filename="a.pdf", size=7, temp="upload-a", expires_at=later),
             ]
         )
