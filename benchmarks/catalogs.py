@@ -98,10 +98,7 @@ def _lists(library: Library, reader: str) -> Iterator[Task]:
     db.session.expunge_all()
 
     def home() -> None:
-        catalog.list_new(who, since, limit=26)
-        catalog.list_outdated(who, limit=13)
-        catalog.list_documents(who, only_out=True, limit=37)
-        catalog.list_unpublished(who, limit=12)
+        catalog.list_home(who, since, new=26, outdated=13, newest=37, unpublished=12)
 
     def category() -> None:
         catalog.list_documents(who, category=shelf, directly=True, only_out=True)

@@ -12,6 +12,7 @@ from typing import TypeVarTuple
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     SQLColumnExpression,
@@ -56,17 +57,21 @@ def reachable(actor: Actor, permission: int = READ) -> CTE:
     return reached(_me(actor), permission)
 
 
-def reached(user_id: ColumnElement[int], permission: int = READ) -> CTE:
-    """The same for somebody who is no administrator, given as an expression: for statements that are built once."""
-    tree = _granted(user_id, permission)
-    best = select(tree.c.category_id, func.max(tree.c.level).label("level")).group_by(tree.c.category_id)
-    return best.cte("reachable")
+def reached(user_id: ColumnElement[int], permission: int = READ, most: ColumnElement[int] | None = None) -> CTE:
+    """The same for somebody who is no administrator, given as an expression: for statements that are built once.
+
+    ``met`` says how often each category was met on the way; ``most`` ends it after so many of these.
+    """
+    tree: FromClause = _granted(user_id, permission)
+    if most is not None:
+        tree = select(tree).limit(most).subquery()
+    best = select(tree.c.category_id, func.max(tree.c.level).label("level"), func.count().label("met"))
+    return best.group_by(tree.c.category_id).cte("reachable")
 
 
-def count_reached(user_id: ColumnElement[int], permission: int, most: int) -> Select[int]:
-    """About how many categories those are, found without looking at more than ``most``."""
-    tree = _granted(user_id, permission)
-    return select(func.count()).select_from(select(tree.c.category_id).limit(most).subquery())
+def given_on(user_id: ColumnElement[int], permission: int = READ) -> Select[int]:
+    """The categories on which somebody was given at least this permission, not those below them."""
+    return select(Grant.category_id).where(_granted_to(user_id), Grant.permission >= permission, _counts())
 
 
 def _granted(user_id: ColumnElement[int], permission: int) -> CTE:

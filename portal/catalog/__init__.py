@@ -1,5 +1,6 @@
 """The catalog: categories with their grants, documents with their versions, and the lists people see of them."""
 
+from portal.catalog.branching import Branch, list_shown, look_round, tree
 from portal.catalog.bulk import Item, Placed, put_documents
 from portal.catalog.categories import (
     add_category,
@@ -71,17 +72,13 @@ from portal.catalog.grants import (
 )
 from portal.catalog.inherited import Rules, rules_of, rules_of_many
 from portal.catalog.listing import (
-    Branch,
     DocumentPage,
     DocumentRow,
+    Home,
     list_by_ids,
     list_documents,
-    list_new,
-    list_outdated,
-    list_shown,
+    list_home,
     list_unpublished,
-    look_round,
-    tree,
     versions_had,
 )
 from portal.catalog.merging import Merger, merge_category, plan_merger
@@ -133,6 +130,7 @@ __all__ = [
     "FoundPage",
     "GrantRow",
     "Holder",
+    "Home",
     "Item",
     "Keep",
     "Merger",
@@ -203,10 +201,9 @@ __all__ = [
     "list_grants_of_group",
     "list_grants_of_person",
     "list_holders",
-    "list_new",
+    "list_home",
     "list_offered_people",
     "list_offered_tags",
-    "list_outdated",
     "list_own_fields",
     "list_packed",
     "list_packed_below",

@@ -2,12 +2,14 @@
 
 The first k can only lie in the k categories whose own first comes first, and each of those is one step into an index:
 so it is done for who reaches few categories. Who reaches many meets enough documents of theirs by walking the index
-over all documents for a while; if not, it is done like the other. Each way says exactly what ``access`` says.
+over all documents for a while, or is at the end of the line by then; if not, it is done like the other. Each way says
+exactly what ``access`` says.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -29,18 +31,15 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.actors import Actor
+from portal.catalog.reach import ME, Reach, given
 from portal.extensions import db, run
 from portal.models import MANAGE, READ, Category, Document
 
-MANY = 400
-"""Who reaches more categories than this walks."""
 WALKED = 300
-"""Over so many documents of the line, whether they may be seen or not."""
+"""Over so many documents of the line somebody walks, whether they may be seen or not."""
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 """Moments before and after all others."""
-LAST_ID = 2**31 - 1
 
-ME = bindparam("me", type_=Integer)
 _SHELF = bindparam("category_id", type_=Integer)
 _LINEAGE = bindparam("lineage", type_=String)
 _LIMIT, _LAST_PLACE = bindparam("limit", type_=Integer), bindparam("last_place", type_=Integer)
@@ -48,18 +47,27 @@ _WALKED = bindparam("walked", type_=Integer)
 _TOP = aliased(Document)
 
 
+class Shelves(Enum):
+    """Where the categories come from that are looked at one by one."""
+
+    ALL = "all"
+    GIVEN = "given"
+    REACHED = "reached"
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """Documents in a row, the last first: by ``key``, then by id. Two indexes have that order, one within a category.
 
-    It goes from ``most`` down to ``least``, both included; beside these no condition on the key is read off an index.
+    It goes from ``most`` down to ``least``, both included; beside these no condition on the key is read off an index. A
+    line by the id alone has no ends: PostgreSQL would look for them in all ids there are.
     Whoever has less than ``permission`` on a category sees none of its documents in this line; ``shows`` says which of
     them somebody sees who has as much. A line is made once: its statements are kept.
     """
 
     key: InstrumentedAttribute[Any]
-    most: ColumnElement[Any]
-    least: ColumnElement[Any]
+    most: ColumnElement[Any] | None
+    least: ColumnElement[Any] | None
     where: tuple[ColumnElement[bool], ...] = ()
     permission: int = READ
     shows: Callable[[ColumnElement[int]], ColumnElement[bool]] = access.visible
@@ -71,9 +79,11 @@ class Line:
 
     def ids(self, *conditions: ColumnElement[bool], last: ColumnElement[Any] | None = None) -> Select[int]:
         """Those who meet the conditions too, in order; down to ``last`` if there is such a value."""
-        least = func.coalesce(last, self.least) if last is not None else self.least
-        # These two come first: of several conditions that bound a key SQLite takes the first.
-        bounds = (self.key <= self.most, self.key >= least)
+        bounds: tuple[ColumnElement[bool], ...] = ()
+        if self.most is not None and self.least is not None:
+            least = func.coalesce(last, self.least) if last is not None else self.least
+            # These two come first: of several conditions that bound a key SQLite takes the first.
+            bounds = (self.key <= self.most, self.key >= least)
         return select(Document.id).where(*bounds, *self.where, *conditions).order_by(*self.order)
 
 
@@ -82,27 +92,34 @@ def list_front(
     line: Line,
     limit: int,
     *,
+    reach: Reach | None = None,
     category: Category | None = None,
     directly: bool = False,
     **values: object,
 ) -> list[int]:
     """The first ids of a line that the person may see, in order; in one category or in it and below it, if given.
 
-    ``values`` are those the conditions of the line ask for.
+    ``reach`` is that of the person where more than one list is asked for; ``values`` are those the conditions of the
+    line ask for.
     """
     values |= {"me": actor.user_id, "limit": limit, "last_place": limit - 1, "walked": WALKED}
-    is_admin = actor.is_admin
     if category is not None:
         values |= {"category_id": category.id, "lineage": category.lineage}
-        how = _directly(line, is_admin) if directly else _shelf_by_shelf(line, _dialect(), is_admin, is_below=True)
-        return _found(how, values)
-    if is_admin:
-        return _found(_all(line), values)
-    if run(_reaches(line.permission), me=actor.user_id).scalar_one() > MANY:
+        if directly:
+            return _found(_directly(line, actor.is_admin), values)
+    if actor.is_admin:
+        every = _shelf_by_shelf(line, _dialect(), Shelves.ALL, is_below=True) if category is not None else _all(line)
+        return _found(every, values)
+    mine = (reach or Reach(actor)).at(line.permission)
+    if mine.highest < line.permission:
+        return []
+    values |= mine.values or {}
+    if category is None and mine.is_wide:
         found = _found(_walking(line, _dialect()), values)
-        if len(found) == limit:
+        if len(found) == limit or not _found(_rest(line), values):
             return found
-    return _found(_shelf_by_shelf(line, _dialect(), is_admin=False, is_below=False), values)
+    shelves = Shelves.GIVEN if mine.values is not None else Shelves.REACHED
+    return _found(_shelf_by_shelf(line, _dialect(), shelves, is_below=category is not None), values)
 
 
 def in_order(line_up: Iterable[Line], limit: int, find: Callable[[Line, int], list[int]]) -> list[int]:
@@ -120,11 +137,6 @@ def _dialect() -> str:
 
 def _found(statement: Select[int], values: dict[str, object]) -> list[int]:
     return list(run(statement, **values).scalars())
-
-
-@cache
-def _reaches(permission: int) -> Select[int]:
-    return access.count_reached(ME, permission, MANY + 1)
 
 
 @cache
@@ -147,44 +159,55 @@ def _walking(line: Line, dialect: str) -> Select[int]:
     if dialect == "sqlite":
         return walked.where(line.shows(access.level_of(Document.category_id, ME)))
     # PostgreSQL would read all grants for each document instead.
-    reach = access.reached(ME, line.permission)
-    return walked.join(reach, reach.c.category_id == Document.category_id).where(line.shows(reach.c.level))
+    reach = given(dialect)
+    mine = (line.shows(reach.c.level), reach.c.level >= line.permission)
+    return walked.join(reach, reach.c.category_id == Document.category_id).where(*mine)
 
 
 @cache
-def _shelf_by_shelf(line: Line, dialect: str, is_admin: bool, is_below: bool) -> Select[int]:
-    reach = _shelves(line, is_admin, is_below)
-    best = _best(line, reach)
+def _rest(line: Line) -> Select[int]:
+    """What comes after those that are walked over."""
+    return line.ids().offset(_WALKED).limit(1)
+
+
+@cache
+def _shelf_by_shelf(line: Line, dialect: str, shelves: Shelves, *, is_below: bool) -> Select[int]:
+    best = _best(line, _shelves(line, dialect, shelves, is_below=is_below), dialect)
     last = select(best.c.key).order_by(best.c.key.desc(), best.c.id.desc()).offset(_LAST_PLACE).limit(1)
     # What comes after the last of so many firsts is not among the first so many.
     inside = (Document.category_id == best.c.category_id, line.shows(best.c.level))
     here = line.ids(*inside, last=last.scalar_subquery()).limit(_LIMIT).correlate(best)
     if dialect == "sqlite":
         found = select(Document.id).select_from(best).join(Document, Document.id.in_(here))
-    else:
-        each = here.subquery("each").lateral()
-        found = select(Document.id).select_from(best).join(each, true()).join(Document, Document.id == each.c.id)
-    return found.order_by(*line.order).limit(_LIMIT)
+        return found.order_by(*line.order).limit(_LIMIT)
+    each = here.with_only_columns(line.key.label("key"), Document.id.label("id")).lateral("each")
+    found = select(each.c.id).select_from(best).join(each, true())
+    return found.order_by(each.c.key.desc(), each.c.id.desc()).limit(_LIMIT)
 
 
-def _shelves(line: Line, is_admin: bool, is_below: bool) -> CTE:
+def _shelves(line: Line, dialect: str, shelves: Shelves, *, is_below: bool) -> CTE:
     """The categories to look at, with the permission on each."""
-    reach = access.reached(ME, line.permission)
-    shelves = select(reach.c.category_id, reach.c.level)
-    if is_admin:
-        shelves = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+    here = Category.lineage.startswith(_LINEAGE)
+    if shelves is Shelves.ALL:
+        every = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
+        return every.where(here).cte("shelves")
+    reach = given(dialect) if shelves is Shelves.GIVEN else access.reached(ME, line.permission)
+    found = select(reach.c.category_id, reach.c.level).where(reach.c.level >= line.permission)
     if is_below:
-        here = Category.lineage.startswith(_LINEAGE)
-        shelves = (
-            shelves.where(here) if is_admin else shelves.join(Category, Category.id == reach.c.category_id).where(here)
-        )
-    return shelves.cte("shelves")
+        found = found.join(Category, Category.id == reach.c.category_id).where(here)
+    return found.cte("shelves")
 
 
-def _best(line: Line, reach: CTE) -> CTE:
+def _best(line: Line, shelves: CTE, dialect: str) -> CTE:
     """The categories whose first document comes first, each with that."""
-    top_id = line.ids(Document.category_id == reach.c.category_id, line.shows(reach.c.level)).limit(1).correlate(reach)
-    tops = select(reach.c.category_id, reach.c.level, top_id.scalar_subquery().label("top_id")).cte("tops")
+    top = line.ids(Document.category_id == shelves.c.category_id, line.shows(shelves.c.level)).limit(1)
+    top = top.correlate(shelves)
+    columns = (shelves.c.category_id, shelves.c.level)
+    if dialect != "sqlite":
+        first = top.with_only_columns(line.key.label("key"), Document.id.label("id")).lateral("top")
+        best = select(*columns, *first.c).select_from(shelves).join(first, true())
+        return best.order_by(first.c.key.desc(), first.c.id.desc()).limit(_LIMIT).cte("best")
+    tops = select(*columns, top.scalar_subquery().label("top_id")).cte("tops")
     key = getattr(_TOP, line.key.key)
     best = select(tops.c.category_id, tops.c.level, key.label("key"), _TOP.id.label("id"))
     best = best.select_from(tops).join(_TOP, _TOP.id == tops.c.top_id)

@@ -1,17 +1,18 @@
-"""Lists of documents and categories as one person sees them. Keyset pages: never an OFFSET."""
+"""Lists of documents as one person sees them. Keyset pages: never an OFFSET."""
 
 import re
 import uuid as uuids
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Integer, func, literal, or_, select
+from sqlalchemy import Integer, literal
 
-from portal import access
 from portal.actors import Actor
 from portal.catalog.lines import FIRST, in_order, list_front
+from portal.catalog.reach import Reach
 from portal.catalog.refs import parse_id
 from portal.catalog.shown import (
     COME,
@@ -28,7 +29,7 @@ from portal.catalog.shown import (
 )
 from portal.errors import BadRequest
 from portal.extensions import db, run
-from portal.models import MANAGE, PUBLISH, Category, Download
+from portal.models import PUBLISH, Category, Download
 from portal.models.base import EPOCH, MICROSECOND
 
 PAGE = 50
@@ -75,25 +76,18 @@ class DocumentPage:
     after: str | None
 
 
-@dataclass
-class Branch:
-    """A category in the tree at the side, with those below it that are open."""
+@dataclass(frozen=True)
+class Home:
+    """The lists of the home page: what was published since the last visit and the person has no version of; what they
+    have in a version that was replaced and not in the newest one, the last replaced first; what is out, the newest
+    first, and whether there is more of it; and what is not out, as in ``list_unpublished``.
+    """
 
-    category: Category
-    level: int
-    label: str
-    new: int = 0
-    children: list["Branch"] = field(default_factory=list)
-
-    @property
-    def is_managed(self) -> bool:
-        """Whether the person may change the category."""
-        return self.level >= MANAGE
-
-    @property
-    def is_published_to(self) -> bool:
-        """Whether the person may put documents into it."""
-        return self.level >= PUBLISH
+    fresh: list[DocumentRow]
+    outdated: list[DocumentRow]
+    newest: list[DocumentRow]
+    unpublished: list[DocumentRow]
+    has_more: bool
 
 
 def list_documents(
@@ -113,13 +107,14 @@ def list_documents(
     found by ``find_documents``.
     """
     values = {"since": since + MICROSECOND if since is not None else FIRST} | _values_after(after)
+    reach = Reach(actor)
     lines = [OUT] if only_out else [COME]
-    if not only_out and access.publishes_somewhere(actor):
+    if not only_out and (actor.is_admin or reach.at(PUBLISH).highest >= PUBLISH):
         lines.insert(0, TO_COME)
     ids = in_order(
         lines,
         limit + 1,
-        lambda line, most: list_front(actor, line, most, category=category, directly=directly, **values),
+        lambda line, most: list_front(actor, line, most, reach=reach, category=category, directly=directly, **values),
     )
     rows = _rows_of(actor, ids, since)
     return DocumentPage(rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None)
@@ -135,68 +130,45 @@ def list_unpublished(actor: Actor, category: Category | None = None, limit: int 
 
     Of each the newest come first: the last one made, with the latest date, and expired last.
     """
-    ids = in_order(PENDING, limit, lambda line, most: list_front(actor, line, most, category=category, directly=True))
-    return _rows_of(actor, ids)
+    return _rows_of(actor, _unpublished(actor, Reach(actor), limit, category))
 
 
-def list_new(actor: Actor, since: datetime | None, limit: int = PAGE) -> list[DocumentRow]:
-    """What was published since the last visit and the person has no version of; the newest first.
+def list_home(actor: Actor, since: datetime | None, *, new: int, outdated: int, newest: int, unpublished: int) -> Home:
+    """What the home page shows, so many of each at most: what the person reaches and the rows are asked for once.
 
     Without ``since`` (a first visit) nothing is new.
     """
+    reach = Reach(actor)
+    lists = (
+        _new(actor, reach, since, new),
+        _outdated(actor, outdated),
+        list_front(actor, OUT, newest + 1, reach=reach, at=None, last_id=None, since=FIRST),
+        _unpublished(actor, reach, unpublished),
+    )
+    rows = {row.id: row for row in _rows_of(actor, list(chain.from_iterable(lists)))}
+    fresh, old, out, pending = ([rows[one] for one in ids if one in rows] for ids in lists)
+    return Home([replace(row, is_new=True) for row in fresh], old, out[:newest], pending, len(out) > newest)
+
+
+def _new(actor: Actor, reach: Reach, since: datetime | None, limit: int) -> list[int]:
     if actor.user_id is None or since is None:
         return []
-    return _rows_of(actor, list_front(actor, NEW, limit, since=since + MICROSECOND, key=actor.key), since)
+    return list_front(actor, NEW, limit, reach=reach, since=since + MICROSECOND, key=actor.key)
 
 
-def list_outdated(actor: Actor, limit: int = PAGE) -> list[DocumentRow]:
-    """What the person has in a version that was replaced, and not in the newest one; the last replaced first."""
+def _outdated(actor: Actor, limit: int) -> list[int]:
     if actor.user_id is None:
         return []
     outdated = OUTDATED_OF_ADMIN if actor.is_admin else OUTDATED
-    return _rows_of(actor, list(run(outdated, me=actor.user_id, limit=limit).scalars()))
+    return list(run(outdated, me=actor.user_id, limit=limit).scalars())
 
 
-def list_shown(actor: Actor, permission: int = 1) -> list[tuple[Category, int]]:
-    """Every category on which the person has this permission, by path, with the permission they have."""
-    shown = access.shown_categories(actor).subquery()
-    statement = select(Category, shown.c.level).join(shown, shown.c.category_id == Category.id)
-    statement = statement.where(shown.c.level >= permission).order_by(Category.path)
-    return [(category, level) for category, level in db.session.execute(statement)]
-
-
-def tree(actor: Actor, current: Category | None = None) -> list[Branch]:
-    """The categories to show at the side: the topmost ones of the person, and the branch that leads to ``current``.
-
-    A category whose parent the person may not see stands at the top, labelled with its whole path.
-    """
-    return look_round(actor, current)[0]
-
-
-def look_round(actor: Actor, current: Category | None = None) -> tuple[list[Branch], bool]:
-    """The same with whether the person may publish anywhere at all, for one query."""
-    shown = access.shown_categories(actor).cte("shown")
-    parents, published = shown.alias("parents"), shown.alias("published")
-    publishes = select(published.c.level).where(published.c.level >= PUBLISH).exists()
-    open_ids = [int(part) for part in (current.lineage or "").strip("/").split("/")] if current else []
-    topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(parents.c.category_id)))
-    statement = (
-        select(Category, shown.c.level, publishes)
-        .join(shown, shown.c.category_id == Category.id)
-        .where(or_(topmost, Category.parent_id.in_(open_ids)))
-        .order_by(func.lower(Category.name), Category.id)
+def _unpublished(actor: Actor, reach: Reach, limit: int, category: Category | None = None) -> list[int]:
+    return in_order(
+        PENDING,
+        limit,
+        lambda line, most: list_front(actor, line, most, reach=reach, category=category, directly=True),
     )
-    rows = db.session.execute(statement).all()
-    branches = {category.id: Branch(category, level, category.name) for category, level, _ in rows}
-    roots: list[Branch] = []
-    for branch in branches.values():
-        parent = branches.get(branch.category.parent_id or 0)
-        if parent is not None:
-            parent.children.append(branch)
-        else:
-            branch.label = branch.category.path if branch.category.parent_id else branch.category.name
-            roots.append(branch)
-    return roots, actor.is_admin or any(is_publisher for _, _, is_publisher in rows)
 
 
 def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:

@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, 
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
-from portal.catalog.lines import FIRST, LAST, LAST_ID, ME, Line
+from portal.catalog.lines import FIRST, LAST, Line
+from portal.catalog.reach import ME
 from portal.models import MANAGE, PUBLISH, Category, Document, Download, Seen, User, Version, db_now
 from portal.models.base import Moment
 
@@ -106,7 +107,7 @@ TO_COME = Line(
 NEW = Line(Document.published_at, _NOW, _SINCE, (access.is_out(), ~_had_here().exists()))
 """Of which the person has no version."""
 PENDING = (
-    Line(Document.id, literal(LAST_ID), literal(0), (Document.published_at.is_(None),), PUBLISH),
+    Line(Document.id, None, None, (Document.published_at.is_(None),), PUBLISH),
     Line(Document.published_at, _LAST, _NOW, (_IS_TO_COME,), PUBLISH),
     Line(Document.expires_at, _NOW, _FIRST, (_HAS_COME,), PUBLISH),
 )

@@ -28,21 +28,21 @@ ROWS = 30
 def home() -> str:
     """What is new for the person, then what was there before; publishers also see what is not out."""
     who = person()
-    fresh = catalog.list_new(who, who.visited_at, limit=NEW + 1)
-    has_more = len(fresh) > NEW
-    outdated = catalog.list_outdated(who, limit=OUTDATED + 1)
-    above = {row.id for row in (*fresh, *outdated)}
-    newest = catalog.list_documents(who, only_out=True, limit=NEW + EARLIER)
-    has_any = any(row.has_version for row in newest.rows)
+    lists = catalog.list_home(
+        who, who.visited_at, new=NEW + 1, outdated=OUTDATED + 1, newest=NEW + EARLIER, unpublished=PENDING
+    )
+    has_more = len(lists.fresh) > NEW
+    above = {row.id for row in (*lists.fresh, *lists.outdated)}
+    has_any = any(row.has_version for row in lists.newest)
     return render(
         "browse/home.html",
-        fresh=fresh[:NEW],
+        fresh=lists.fresh[:NEW],
         has_more=has_more,
-        outdated=outdated[:OUTDATED],
-        has_more_outdated=len(outdated) > OUTDATED,
-        pending=catalog.list_unpublished(who, limit=PENDING),
-        earlier=[] if has_more else [row for row in newest.rows if row.id not in above][:EARLIER],
-        has_all=newest.after is None and all(row.state == "has" for row in newest.rows),
+        outdated=lists.outdated[:OUTDATED],
+        has_more_outdated=len(lists.outdated) > OUTDATED,
+        pending=lists.unpublished,
+        earlier=[] if has_more else [row for row in lists.newest if row.id not in above][:EARLIER],
+        has_all=not lists.has_more and all(row.state == "has" for row in lists.newest),
         searches=[news for news in saved.list_with_news(who, SEARCHES) if news.count],
         since=who.visited_at,
         is_first_visit=not has_any and who.visited_at is None and not accounts.has_come_back(who.user_id or 0),

@@ -11,7 +11,7 @@ from sqlalchemy import literal, select
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog import lines
+from portal.catalog import lines, reach
 from portal.catalog.lines import FIRST, Line, list_front
 from portal.catalog.shown import COME, OUT, PENDING, TO_COME, TRASH
 from portal.extensions import db
@@ -52,7 +52,7 @@ def check(world: World) -> None:
 def compare(who: Actor, line: Line, shelf: Category) -> None:
     """Every way, some lengths, from the beginning and after what is there, in all categories and in one."""
     all_of_it = plain(who, line)
-    for lines.MANY, lines.WALKED in WAYS:
+    for reach.MANY, lines.WALKED in WAYS:
         for most in (1, 3, 50):
             assert list_front(who, line, most, **NOWHERE) == all_of_it[:most]
     inside = set(
@@ -80,8 +80,8 @@ def plain(who: Actor, line: Line) -> list[int]:
 
 @pytest.fixture(autouse=True)
 def _measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MANY", "WALKED"):
-        monkeypatch.setattr(lines, name, getattr(lines, name))
+    for module, name in ((reach, "MANY"), (lines, "WALKED")):
+        monkeypatch.setattr(module, name, getattr(module, name))
 
 
 @SQLITE_ONLY
