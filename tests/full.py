@@ -6,17 +6,18 @@ from urllib.parse import quote
 from sqlalchemy import select, update
 
 from portal import catalog
+from portal.catalog import saved
 from portal.catalog.documents import put_document
 from portal.downloads import Claim, ledger
 from portal.extensions import db, transaction
-from portal.models import PUBLISH, Category, Document, User
+from portal.models import PUBLISH, Category, Document, SavedSearch, User
 from portal.search import index_documents
 from tests import makers
 
 TOP, BESIDE = 20, 10
 """So many categories stand at the side of whoever may read 2,000: those at the top, and two levels of the open one."""
 SHELF = "Client number 1, Hamburg/Annual accounts 2018/Reports of the quarter"
-PLAIN, OUTDATED, DRAFTS = 70, 10, 8
+PLAIN, OUTDATED, DRAFTS, SEARCHES = 70, 10, 8, 5
 TITLE = "Quarterly report number {} of the year 2018, as audited"
 DESCRIPTION = (
     "What the quarterly report says of the year, in words enough for a snippet of two lines below the title. " * 4
@@ -43,7 +44,11 @@ def fill() -> tuple[dict[str, User], tuple[str, ...]]:
             session.execute(update(Document).where(Document.id == document_id).values(title=title))
             catalog.set_tags(None, document_id, ["Quarter", f"Tag {number % 7}"])
             index_documents([document_id])
-    makers.release()
+    for user in people.values():
+        for number in range(SEARCHES):
+            saved.add_search(makers.actor(user), f"What came out in the quarter {number}", f"quarterly tag {number}")
+    with transaction() as session:
+        session.execute(update(SavedSearch).values(looked_at=makers.now(days=-1)))
     ref = db.session.scalars(select(Document.uuid).where(Document.id == plain[0])).one()
     makers.release()
     return people, (*PAGES, f"/documents/{ref}")

@@ -83,6 +83,8 @@ def _people(found: Sequence[Any]) -> list[Value]:
     involved = ({row.created_by_id, row.responsible_id, row.versioned_by_id} - {None} for row in found)
     counts = Counter(user_id for people in involved for user_id in people)
     most = dict(counts.most_common(MOST_VALUES))
+    if not most:
+        return []
     named = db.session.execute(select(User.id, User.name).where(among(User.id, most)))
     return _sorted((f"by:{_quoted(row.name)}", row.name, most[row.id]) for row in named)
 

@@ -11,7 +11,7 @@ from portal import access, accounts, catalog
 from portal.accounts import SignedIn
 from portal.catalog import DocumentPage, DocumentRow, saved
 from portal.errors import CategoryNotFound
-from portal.models import READ, Category
+from portal.models import PUBLISH, READ
 from portal.views.guard import allow, person
 from portal.views.pages import render
 
@@ -63,10 +63,12 @@ def documents() -> str:
 def category(path: str) -> AnyResponse | str:
     """One category: what is below it and what is in it. Where it once was, its old address leads on."""
     who, after = person(), _after()
-    found = _seen(who, catalog.find_category(path))
-    if found is None:
+    found = catalog.find_category(path)
+    level = access.level_on(who, found)
+    if found is None or level < READ:
         return _moved(who, path)
-    pending = [] if after else catalog.list_unpublished(who, found, limit=PENDING + 1)
+    shows_pending = level >= PUBLISH and not after
+    pending = catalog.list_unpublished(who, found, limit=PENDING + 1) if shows_pending else []
     rows = ROWS - len(pending[:PENDING])
     page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after, limit=rows)
     return render(
@@ -99,15 +101,10 @@ def _is_new(who: SignedIn, row: DocumentRow) -> bool:
 
 def _moved(who: SignedIn, path: str) -> AnyResponse:
     """On to where the category of this old path is now, if the person may know."""
-    moved = _seen(who, catalog.find_moved(path))
-    if moved is None:
+    moved = catalog.find_moved(path)
+    if moved is None or access.level_on(who, moved) < READ:
         raise CategoryNotFound
     return redirect(url_for("browse.category", path=moved.path), 301)
-
-
-def _seen(who: SignedIn, found: Category | None) -> Category | None:
-    """The category if there is one and it is theirs to see."""
-    return found if access.level_on(who, found) >= READ else None
 
 
 def _after() -> str | None:

@@ -2,24 +2,23 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from portal import catalog
 from portal.accounts import disable_user
 from portal.catalog import find_responsible
 from portal.downloads import Claim, ledger
-from portal.extensions import close_connections, db, transaction
+from portal.extensions import db, transaction
 from portal.models import PUBLISH, CategoryField, Document, FieldValue
 from portal.settings import Settings
 from tests import makers
+from tests.databases import traced
 from tests.views.desk import Desk, left_in_tmp, sentence
 
 
@@ -223,29 +222,6 @@ def test_the_page_costs_a_few_queries_however_much_there_is_to_show(world: World
             assert page.count("tag:") == 30
             assert page.count("Field ") == 30
             assert len(statements) <= most, "\n\n".join(statements)
-
-
-@contextmanager
-def traced(app: Flask) -> Iterator[list[str]]:
-    """All that asks the database from now on, on whatever connection."""
-    statements: list[str] = []
-
-    def see(statement: str) -> None:
-        if statement.startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
-            statements.append(statement)
-
-    def watch(connection: Any, _record: object) -> None:
-        connection.set_trace_callback(see)
-
-    with app.app_context():
-        engine = db.engine
-    close_connections(app)  # so that each is made anew
-    event.listen(engine, "connect", watch)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "connect", watch)
-        close_connections(app)
 
 
 def test_an_upload_says_the_same_of_each_document_and_when_readers_see_it(world: World) -> None:

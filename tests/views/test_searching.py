@@ -83,7 +83,7 @@ def titles(html: str) -> list[str]:
 
 def facets(html: str) -> dict[str, str]:
     """What is offered to narrow the search, each with the query it leads to."""
-    part = html[html.index('aria-label="Narrow down"') : html.index("<main")]
+    part = html[html.index('aria-label="Narrow down"') : html.index('id="side"')]
     found = re.findall(r'<a href="([^"]+)"[^>]*><span dir="auto">(.*?)</span>', part)
     return {unescape(re.sub("<[^>]+>", "", label)): asked(unescape(href)) for href, label in found}
 

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from portal.extensions import db
 from portal.settings import Settings
 from tests import full, makers
-from tests.databases import SqliteTemplate
+from tests.databases import SqliteTemplate, traced
 
 LIGHT = 60_000
 REQUESTS = 6
+QUERIES = {"reader": (29, 5, 8, 20, 5), "publisher": (30, 6, 12, 15, 5)}
+"""Of each page, who is asking included. Of those for home four are for each of the five saved searches, of those for a
+search most are for what narrows it."""
 AS_BROWSERS = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 LINKED = re.compile(r'(?:href|src)="(/static/[^"#]+)')
 
@@ -23,7 +25,6 @@ class House:
     def __init__(self, app: Flask) -> None:
         self.app = app
         with app.app_context():
-            self.engine = db.engine
             people, self.pages = full.fill()
             self.browsers = {name: makers.signed_in(app, user) for name, user in people.items()}
 
@@ -48,3 +49,13 @@ def test_a_full_page_is_light_at_the_first_visit(house: House, who: str, number:
     assert all(file.status_code == 200 for file in files)
     assert 1 + len(files) <= REQUESTS
     assert len(page.data) + sum(len(file.data) for file in files) <= LIGHT
+
+
+@pytest.mark.parametrize("who", ["reader", "publisher"])
+@pytest.mark.parametrize("number", range(5), ids=["home", "documents", "category", "search", "document"])
+def test_a_full_page_asks_the_database_a_few_times(house: House, who: str, number: int) -> None:
+    house.browsers[who].get(house.pages[number])
+    with traced(house.app) as statements:
+        house.browsers[who].get(house.pages[number])
+
+    assert 0 < len(statements) <= QUERIES[who][number], "\n\n".join(statements)
