@@ -2,7 +2,8 @@
 
 import pytest
 
-from portal.sizes import size_text
+from portal.errors import BadInput
+from portal.sizes import exact_size_text, read_size, size_text
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,32 @@ from portal.sizes import size_text
 )
 def test_a_size_is_said_as_people_read_it(count: int, words: str) -> None:
     assert size_text(count) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ("", None),
+        ("None", None),
+        ("0 bytes", 0),
+        ("1 byte", 1),
+        ("500MB", 500 * 10**6),
+        (" 1.5  gb ", 1_500_000_000),
+        ("1,5 GB", 1_500_000_000),
+        ("0.001 kb", 1),
+        ("1234567 bytes", 1_234_567),
+    ],
+)
+def test_a_size_is_read_as_people_write_it(words: str, count: int | None) -> None:
+    assert read_size(words) == count
+
+
+@pytest.mark.parametrize("words", ["5", "-1 GB", "1e9 bytes", "much", "5 GiB", "1.2345 GB", "9999999 TB", "\u0665 GB"])
+def test_what_is_no_size_is_refused_with_an_example(words: str) -> None:
+    with pytest.raises(BadInput, match=r"Write a size such as 500 MB or 1\.5 GB\."):
+        read_size(words)
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 1_234_567, 1_500_000_000, 3 * 10**12, 999_999 * 10**12])
+def test_an_exact_size_is_read_again_as_it_was(count: int) -> None:
+    assert read_size(exact_size_text(count)) == count

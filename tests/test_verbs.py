@@ -10,7 +10,18 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from portal import accounts, audit
-from portal.accounts import SignedIn, api_tokens, apps, identities, passkeys, recovery, rules, viewing
+from portal.accounts import (
+    SignedIn,
+    api_tokens,
+    apps,
+    identities,
+    passkeys,
+    quotas,
+    recovery,
+    references,
+    rules,
+    viewing,
+)
 from portal.accounts.sessions import start_session
 from portal.catalog import Principal, add_grant, remove_grant
 from portal.extensions import db, transaction
@@ -118,6 +129,9 @@ VERBS: dict[str, Callable[[World], Act]] = {
     "ask_group": lambda at: lambda: rules.ask_group(at.root, at.group.id, asks=True),
     "change_group": lambda at: lambda: accounts.change_group(at.root, at.group.id, "Board"),
     "change_profile": lambda at: lambda: accounts.change_profile(at.me, name="Ada King", timezone=""),
+    "change_quota_of_group": lambda at: lambda: quotas.change_quota_of_group(at.root, at.group.id, 5),
+    "change_quota_of_person": lambda at: lambda: quotas.change_quota_of_person(at.root, at.ada.id, 5),
+    "change_reference": lambda at: lambda: references.change_reference(at.root, at.ada.id, "S-1"),
     "change_second_factor_rule": lambda at: lambda: rules.change_second_factor_rule(at.root, "administrators"),
     "change_user": lambda at: lambda: accounts.change_user(at.root, at.ada.id, name="Ada", is_admin=True),
     "correct_user": lambda at: (

@@ -45,7 +45,8 @@ from portal.accounts.identities import (
     unlink_identity,
 )
 from portal.accounts.invitations import correct_user, invite_user, issue_address
-from portal.accounts.inviting import BROKEN, KNOWN, NEW, REPEATED, Invited, Plan, invite_all, plan_invitations
+from portal.accounts.inviting import Invited, Plan, invite_all, plan_invitations
+from portal.accounts.inviting_rows import BROKEN, KNOWN, NEW, REPEATED
 from portal.accounts.listing import (
     MOST_COUNTED,
     MOST_MEMBERS_COUNTED,

@@ -9,7 +9,7 @@ from portal.cells import kept_cell, moment_cell
 from portal.extensions import release_connection, transaction
 from portal.models import Group, User
 
-COLUMNS = ("email", "name", "groups", "state", "admin", "created", "last seen")
+COLUMNS = ("email", "name", "groups", "state", "admin", "created", "last seen", "reference")
 PAGE = 500
 
 
@@ -48,5 +48,6 @@ def _line(user: User, groups: list[Group]) -> str:
         role,
         moment_cell(user.created_at),
         moment_cell(user.seen_at),
+        user.reference,
     )
     return ",".join(kept_cell(text) for text in said) + "\r\n"

@@ -9,6 +9,7 @@ from portal.accounts.groups import join_group
 from portal.accounts.letters import send_address
 from portal.accounts.listing import state_of_person
 from portal.accounts.people import add_user, change_user, get_account
+from portal.accounts.references import change_reference
 from portal.accounts.tokens import expiry_of, issue_token
 from portal.actors import Actor
 from portal.errors import Conflict
@@ -35,15 +36,18 @@ def invite_user(
 
 
 def correct_user(
-    actor: Actor | None, user_id: int, *, name: str, is_admin: bool, email: str
+    actor: Actor | None, user_id: int, *, name: str, is_admin: bool, email: str, reference: str | None = None
 ) -> tuple[User, str | None]:
-    """Change an account like ``change_user``, and invite who has no way in yet once more, at their new address.
+    """Change an account like ``change_user``, and its reference unless it is None; invite who has no way in yet once
+    more, at their new address.
 
     Gives the token of that invitation, None when there is none: the address is the old one, or they have a way in.
     """
     with transaction() as session:
         old_email = session.scalar(select(User.email).where(User.id == user_id))
         user = change_user(actor, user_id, name=name, is_admin=is_admin, email=email)
+        if reference is not None:
+            change_reference(actor, user_id, reference)
         is_waiting = state_of_person(user) == "waiting"
         return user, _issue(actor, "invitation", user) if is_waiting and user.email != old_email else None
 

@@ -13,49 +13,24 @@ from sqlalchemy.exc import IntegrityError
 from portal import audit, notices
 from portal.accounts.factors import hold_rules
 from portal.accounts.groups import get_group, list_all_groups, put_in
-from portal.accounts.pasting import Entry, read_people
-from portal.accounts.spelling import email_key, require_email, require_name
+from portal.accounts.inviting_rows import KINDS, KNOWN, NEW, Row, chunks, read_rows
+from portal.accounts.pasting import read_people
+from portal.accounts.references import change_reference
+from portal.accounts.spelling import email_key
 from portal.accounts.tokens import LIFETIME
 from portal.actors import Actor
 from portal.addresses import setup_address
 from portal.errors import BadInput, Conflict
 from portal.extensions import db, release_connection, settings, transaction
-from portal.models import Group, Membership, OneTimeToken, User, db_later
+from portal.models import OneTimeToken, User, db_later
 from portal.settings import last_address
 from portal.tokens import make_token, token_hash
 
-NEW, KNOWN, REPEATED, BROKEN = "new", "known", "repeated", "broken"
-KINDS = (NEW, KNOWN, REPEATED, BROKEN)
 PURPOSE = "invitation"
-CHUNK = 500
 NAMED = 5
 """How many lines a refusal names."""
 MEANWHILE = "Somebody changed people or groups just now. Nobody was invited. Look again."
 NOBODY = "There is nobody to invite and nobody to put into a group."
-
-
-@dataclass(frozen=True)
-class Row:
-    """What one line would do.
-
-    ``kind`` is ``new`` (an account is added), ``known`` (there is one), ``repeated`` (the line ``first`` is the same
-    person, and gets the groups of this one, too) or ``broken``, with the ``problem``.
-    """
-
-    line: int
-    kind: str
-    email: str
-    name: str = ""
-    groups: frozenset[int] = frozenset()
-    """Those the person is not in yet."""
-    user_id: int | None = None
-    first: int | None = None
-    problem: str = ""
-
-    @property
-    def key(self) -> str:
-        """What the address is known by."""
-        return email_key(self.email)
 
 
 @dataclass(frozen=True)
@@ -68,25 +43,31 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows there are of each kind, and ``joining``: known people whom it puts into a group."""
+        """How many rows there are of each kind, and of known people those it puts into a group (``joining``) and those
+        who get a reference (``referred``).
+        """
         counted = Counter(row.kind for row in self.rows)
-        joining = sum(row.kind == KNOWN and bool(row.groups) for row in self.rows)
-        return {**{kind: counted[kind] for kind in KINDS}, "joining": joining}
+        known = [row for row in self.rows if row.kind == KNOWN]
+        joining, referred = sum(bool(row.groups) for row in known), sum(bool(row.reference) for row in known)
+        return {**{kind: counted[kind] for kind in KINDS}, "joining": joining, "referred": referred}
 
     @property
     def seal(self) -> str:
         """What it would do in short, to be compared with what it would do later: a letter for each row, and a hash."""
-        said = [(row.line, row.kind, row.key, row.name, sorted(row.groups)) for row in self.rows]
+        said = [(row.line, row.kind, row.key, row.name, sorted(row.groups), row.reference) for row in self.rows]
         letters = "".join(row.kind[0] for row in self.rows)
         return f"{letters}.{hashlib.sha256(repr(said).encode('utf-8', 'replace')).hexdigest()}"
 
 
 @dataclass(frozen=True)
 class Invited:
-    """What was done: everybody new with name and the token of their invitation, and how many others joined a group."""
+    """What was done: everybody new with the token of their invitation, how many others joined a group, and how many of
+    them have another reference now.
+    """
 
     people: list[tuple[User, str]]
     joined: int
+    referred: int
 
 
 @dataclass(frozen=True)
@@ -101,11 +82,11 @@ def plan_invitations(text: str, group_ids: Iterable[int] = ()) -> Plan:
 
     Raises BadInput for a list of nobody or of more than ten thousand, and GroupNotFound.
     """
-    entries, common = read_people(text), frozenset(group_ids)
+    common = frozenset(group_ids)
     for group_id in common:
         get_group(group_id)
     groups = {group.name_key: group for group in list_all_groups()}
-    rows = _without_known(_merged([_row(entry, groups, common) for entry in entries]))
+    rows = read_rows(read_people(text), groups, common)
     used = {group_id for row in rows for group_id in row.groups}
     return Plan(rows, {group.id: group.name for group in groups.values() if group.id in used})
 
@@ -121,7 +102,7 @@ def invite_all(actor: Actor | None, text: str, group_ids: Iterable[int] = (), se
     if seal is not None and plan.seal != seal:
         raise Conflict(_difference(plan, seal))
     new = [row for row in plan.rows if row.kind == NEW]
-    known = [row for row in plan.rows if row.kind == KNOWN and row.groups]
+    known = [row for row in plan.rows if row.kind == KNOWN and (row.groups or row.reference)]
     if not new and not known:
         raise BadInput(NOBODY, field="people")
     release_connection()
@@ -135,75 +116,29 @@ def invite_all(actor: Actor | None, text: str, group_ids: Iterable[int] = (), se
             _invite(actor, users, letters)
             placed = [replace(row, user_id=user.id) for row, user in zip(new, users, strict=True)]
             _put_in(actor, [*placed, *known])
+            _refer(actor, known)
     except IntegrityError as problem:  # PostgreSQL lets somebody else add one of them meanwhile
         raise Conflict(MEANWHILE) from problem
-    return Invited([(user, letters.tokens[place]) for place, user in enumerate(users)], len(known))
-
-
-def _row(entry: Entry, groups: dict[str, Group], common: frozenset[int]) -> Row:
-    if entry.problem:
-        return Row(entry.line, BROKEN, entry.email, problem=entry.problem)
-    try:
-        email = require_email(entry.email)
-        name = require_name(entry.name or email.rpartition("@")[0])
-        named = {_group(name, groups).id for name in entry.groups}
-    except BadInput as problem:
-        return Row(entry.line, BROKEN, entry.email, problem=problem.sentence)
-    return Row(entry.line, NEW, email, name, common | named)
-
-
-def _group(name: str, groups: dict[str, Group]) -> Group:
-    found = groups.get(email_key(name))
-    if found is None:
-        raise BadInput(f"There is no group called {name}.")
-    return found
-
-
-def _merged(rows: Sequence[Row]) -> list[Row]:
-    """Of several rows of one person the first has the groups of all, and the others say which that is."""
-    firsts: dict[str, int] = {}
-    merged: list[Row] = []
-    for row in rows:
-        place = firsts.setdefault(row.key, len(merged)) if row.kind == NEW else len(merged)
-        if place < len(merged):
-            merged[place] = replace(merged[place], groups=merged[place].groups | row.groups)
-            merged.append(replace(row, kind=REPEATED, groups=frozenset(), first=merged[place].line))
-        else:
-            merged.append(row)
-    return merged
-
-
-def _without_known(rows: Sequence[Row]) -> list[Row]:
-    """Rows of people who have an account say so, with the groups they are not in yet."""
-    keys = [row.key for row in rows if row.kind == NEW]
-    ids: dict[str, int] = {}
-    for some in _chunks(keys):
-        found = select(User.email_key, User.id).where(User.email_key.in_(some))
-        ids.update((key, user_id) for key, user_id in db.session.execute(found))
-    joined: dict[int, set[int]] = {}
-    for some_ids in _chunks(list(ids.values())):
-        memberships = select(Membership.user_id, Membership.group_id).where(Membership.user_id.in_(some_ids))
-        for user_id, group_id in db.session.execute(memberships):
-            joined.setdefault(user_id, set()).add(group_id)
-
-    def told(row: Row) -> Row:
-        user_id = ids.get(row.key) if row.kind == NEW else None
-        if user_id is None:
-            return row
-        return replace(row, kind=KNOWN, user_id=user_id, groups=row.groups - joined.get(user_id, set()))
-
-    return [told(row) for row in rows]
+    joined, referred = plan.counts["joining"], plan.counts["referred"]
+    return Invited([(user, letters.tokens[place]) for place, user in enumerate(users)], joined, referred)
 
 
 def _add_users(actor: Actor | None, rows: Sequence[Row]) -> list[User]:
     if not rows:
         return []
     values = [
-        {"email": row.email, "email_key": row.key, "name": row.name, "name_key": email_key(row.name)} for row in rows
+        {
+            "email": row.email,
+            "email_key": row.key,
+            "name": row.name,
+            "name_key": email_key(row.name),
+            "reference": row.reference,
+        }
+        for row in rows
     ]
     db.session.execute(insert(User.__table__), values)  # type: ignore[arg-type]
     added: dict[str, User] = {}
-    for keys in _chunks([row.key for row in rows]):
+    for keys in chunks([row.key for row in rows]):
         added.update(
             (user.email_key, user) for user in db.session.scalars(select(User).where(User.email_key.in_(keys)))
         )
@@ -253,6 +188,12 @@ def _put_in(actor: Actor | None, rows: Iterable[Row]) -> None:
         put_in(actor, get_group(group_id), members[group_id])
 
 
+def _refer(actor: Actor | None, rows: Iterable[Row]) -> None:
+    for row in rows:
+        if row.reference and row.user_id is not None:
+            change_reference(actor, row.user_id, row.reference)
+
+
 def _difference(plan: Plan, seal: str) -> str:
     """Which lines would do something else now than when they were shown."""
     letters = seal.partition(".")[0]
@@ -262,7 +203,3 @@ def _difference(plan: Plan, seal: str) -> str:
     named = ", ".join(f"{row.email} (line {row.line})" for row in others[:NAMED])
     more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
     return f"Since you looked something changed for {named}{more}. Nobody was invited. Look again."
-
-
-def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

@@ -13,7 +13,7 @@ LONGEST_ENTRY = 1_000
 SHOWN = 80
 """How much of an entry that cannot be read stands in its row."""
 COLUMNS = {"email": "email", "e-mail": "email", "mail": "email", "name": "name", "groups": "groups", "group": "groups",
-           "state": "state"}  # fmt: skip
+           "state": "state", "reference": "reference"}  # fmt: skip
 """Names of columns that mean something; any other is left alone."""
 DELIMITERS = ",;\t"
 NO_ADDRESS = "There is no email address here."
@@ -37,6 +37,7 @@ class Entry:
     email: str
     name: str = ""
     groups: tuple[str, ...] = ()
+    reference: str = ""
     problem: str = ""
 
 
@@ -76,7 +77,8 @@ def _headed(number: int, line: str, delimiter: str, places: dict[str, int]) -> l
     if len(line) > LONGEST_ENTRY:
         return [Entry(number, line[:SHOWN], problem=TOO_LONG)]
     row = {name: read_cell(cells[place]).strip() for name, place in places.items() if place < len(cells)}
-    return [_entry(number, row.get("email", ""), row.get("name", ""), row.get("groups", ""), row.get("state", ""))]
+    found = _entry(number, row.get("email", ""), row.get("name", ""), row.get("groups", ""), row.get("state", ""))
+    return [replace(found, reference=row.get("reference", ""))]
 
 
 def _loose(number: int, line: str) -> list[Entry]:
@@ -141,7 +143,7 @@ def _entry(number: int, email: str, name: str = "", groups: str = "", state: str
     if "@" not in email:
         return Entry(number, email[:SHOWN] or name[:SHOWN], problem=NO_ADDRESS)
     problem = DISABLED if state.casefold() in ("disabled", "erased") else ""
-    return Entry(number, email, name, _group_names(groups), problem)
+    return Entry(number, email, name, _group_names(groups), problem=problem)
 
 
 def _group_names(text: str) -> tuple[str, ...]:

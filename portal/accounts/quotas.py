@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, func, select, true, update
 
+from portal import audit
+from portal.accounts.groups import get_group
+from portal.accounts.people import get_account
+from portal.actors import Actor
 from portal.errors import QuotaExceeded
-from portal.extensions import db, lock_on, settings
+from portal.extensions import db, lock_on, settings, transaction
 from portal.models import Group, Membership, Upload, User
 from portal.sizes import size_text
 
@@ -57,6 +61,31 @@ def change_used(user_id: int, change: int) -> None:
     """Keep how many bytes a person has put in; inside the transaction that changes it."""
     changed: ColumnElement[int] = User.used_bytes + change
     db.session.execute(update(User).where(User.id == user_id).values(used_bytes=changed))
+
+
+def change_quota_of_person(actor: Actor | None, user_id: int, quota: int | None) -> None:
+    """Let a person put in so many bytes, None for as many as they like. What is there already stays, in any case."""
+    with transaction():
+        user = get_account(user_id)
+        if user.quota_bytes != quota:
+            user.quota_bytes = quota
+            audit.record_event("user.quota_changed", actor=actor, thing=("user", user_id), quota=quota)
+
+
+def change_quota_of_group(actor: Actor | None, group_id: int, quota: int | None) -> None:
+    """The same of all people of a group together."""
+    with transaction():
+        group = get_group(group_id)
+        if group.quota_bytes != quota:
+            group.quota_bytes = quota
+            thing = ("group", group_id)
+            audit.record_event("group.quota_changed", actor=actor, thing=thing, label=group.name, quota=quota)
+
+
+def room_of_group(group_id: int) -> Room:
+    """What the people of a group have put in together, and the quota they share; it is 0 where there is none."""
+    limit = _limit_of(get_group(group_id))
+    return Room(limit.whose, limit.most, _used(limit))
 
 
 def list_rooms(user_id: int) -> list[Room]:

@@ -10,9 +10,10 @@ from portal.cli.catalog import add_grant, list_documents
 from portal.cli.categories import category
 from portal.cli.demo import demo
 from portal.cli.failures import Commands
+from portal.cli.groups import group
 from portal.cli.importing import import_documents, rescan
 from portal.cli.ledger import ledger
-from portal.cli.people import group, user
+from portal.cli.people import user
 from portal.cli.searching import reindex
 from portal.cli.serve import serve
 from portal.cli.shares import share

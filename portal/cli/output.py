@@ -19,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from portal.sizes import size_text
+
 BLOCK = 2000
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -94,3 +96,8 @@ def _bar(label: str, amount: ProgressColumn) -> Iterator[Callable[[int, int], No
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def at_most(quota: int | None) -> str:
+    """How a sentence about what was put in ends: with the quota, or that there is none."""
+    return " and may put in any number of bytes" if quota is None else f" of {size_text(quota)}"

@@ -5,12 +5,15 @@ from typing import BinaryIO
 import click
 
 from portal import accounts
+from portal.accounts.quotas import change_quota_of_person
+from portal.accounts.references import change_reference
 from portal.accounts.rules import reset_factors
 from portal.addresses import default_base_url, setup_address
 from portal.cli.inputs import get_group, get_user, read_list, read_password
 from portal.cli.installation import opened
 from portal.cli.output import (
     as_json,
+    at_most,
     counted,
     moment_json,
     moment_text,
@@ -23,6 +26,7 @@ from portal.errors import BadInput
 from portal.extensions import settings
 from portal.models import User
 from portal.settings import last_address
+from portal.sizes import read_size, size_text
 
 PAGE = 500
 
@@ -31,7 +35,7 @@ password_stdin = click.option("--password-stdin", is_flag=True, help="Read the p
 
 @click.group
 def user() -> None:
-    """Add people, change their addresses, give them one-time addresses, disable, list, import, export, erase them."""
+    """Add people, change them, limit what they put in, give them one-time addresses, list, import, erase them."""
 
 
 @user.command("add")
@@ -120,17 +124,38 @@ def erase_user(email: str, yes: bool) -> None:
         click.echo(f"{old} is erased. The ledger calls them {accounts.erase_user(None, one.id)} from now on.")
 
 
+@user.command("quota")
+@click.argument("email")
+@click.argument("size")
+def limit_user(email: str, size: str) -> None:
+    """Let a person put in at most SIZE, such as 500MB or 1.5GB, or none for no limit. What is there already stays."""
+    with opened():
+        one, quota = get_user(email), read_size(size)
+        change_quota_of_person(None, one.id, quota)
+        click.echo(f"{one.name} has put in {size_text(one.used_bytes)}{at_most(quota)}.")
+
+
+@user.command("reference")
+@click.argument("email")
+@click.argument("reference")
+def refer_to_user(email: str, reference: str) -> None:
+    """Give a person the REFERENCE by which the organisation knows them, such as a staff number; "" for none."""
+    with opened():
+        one = change_reference(None, get_user(email).id, reference)
+        click.echo(f"{one.name} has {f'the reference {one.reference}' if one.reference else 'no reference'} now.")
+
+
 @user.command("import")
 @click.argument("file", metavar="FILE.csv", type=click.File("rb"))
 @click.option("--group", "group_names", metavar="GROUP", multiple=True, help="Put everybody into it, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would do.")
 @click.option("--skip-broken", is_flag=True, help="Take the others when some lines cannot be taken.")
 def import_users(file: BinaryIO, group_names: tuple[str, ...], dry_run: bool, skip_broken: bool) -> None:
-    """Invite everybody in FILE.csv, a CSV with the columns email, name and groups, or lines with addresses; - is stdin.
+    """Invite everybody in FILE.csv, a CSV with the columns email, name, groups and reference, or lines with addresses.
 
-    All of them or nobody: when a line cannot be taken, nothing is done, unless told to skip it. Who has an account
-    joins the groups. Invitations go out by mail where PORTAL_MAIL_URL names a mail server; otherwise each is printed,
-    as address of the person, comma, one-time address.
+    - is standard input. All of them or nobody: when a line cannot be taken, nothing is done, unless told to skip it.
+    Who has an account joins the groups and gets the reference. Invitations go out by mail where PORTAL_MAIL_URL names a
+    mail server; otherwise each is printed, as address of the person, comma, one-time address.
     """
     text = read_list(file)
     with opened():
@@ -178,43 +203,6 @@ def list_users(as_json: bool) -> None:
     print_columns(("Name", "Address", "Role", "Account", "Last here"), [_columns(one) for one in people])
 
 
-@click.group
-def group() -> None:
-    """Add groups and put people into them."""
-
-
-@group.command("add")
-@click.argument("name")
-def add_group(name: str) -> None:
-    """Add a group, to give permissions to several people at once."""
-    with opened():
-        added = accounts.add_group(None, name)
-        click.echo(f"{added.name} is a group now.")
-
-
-@group.command("join")
-@click.argument("group_name", metavar="GROUP")
-@click.argument("email")
-def join_group(group_name: str, email: str) -> None:
-    """Put a person into a group."""
-    with opened():
-        found, person = get_group(group_name), get_user(email)
-        joined = accounts.join_group(None, found.id, person.id)
-        click.echo(f"{person.name} is in {found.name}{'' if joined else ' already'}.")
-
-
-@group.command("list")
-@as_json
-def list_groups(as_json: bool) -> None:
-    """List the groups with how many people are in each."""
-    with opened():
-        groups = accounts.list_groups()
-    if as_json:
-        print_json_array({"id": one.id, "name": one.name, "members": count} for one, count in groups)
-        return
-    print_columns(("Group", "Members"), [(one.name, counted(count, "person", "people")) for one, count in groups])
-
-
 def _print_plan(plan: accounts.Plan) -> None:
     for row in plan.rows:
         joins = ", ".join(plan.names[group_id] for group_id in sorted(row.groups))
@@ -222,6 +210,8 @@ def _print_plan(plan: accounts.Plan) -> None:
             click.echo(f"{row.email}: would be invited as {row.name}{', into ' if joins else ''}{joins}")
         elif row.kind == accounts.KNOWN and joins:
             click.echo(f"{row.email}: has an account, would join {joins}")
+        if row.kind == accounts.KNOWN and row.reference:
+            click.echo(f"{row.email}: has an account, would get the reference {row.reference}")
     counts = plan.counts
     click.echo(
         f"{counted(counts['new'], 'person', 'people')} would be invited, {counts['joining']:,} of"
@@ -234,6 +224,8 @@ def _say_invited(invited: accounts.Invited) -> None:
     base_url = last_address(settings())
     by_mail, number = accounts.sends_mail(), counted(len(invited.people), "person is", "people are")
     say(f"{number} invited{' by mail' if by_mail else ''}, {invited.joined:,} joined groups.")
+    if invited.referred:
+        say(f"{counted(invited.referred, 'account has a reference', 'accounts have references')} now.")
     if by_mail:
         return
     for person, token in invited.people:
@@ -281,6 +273,7 @@ def _person(one: User) -> dict[str, object]:
         "uuid": str(one.uuid),
         "email": one.email,
         "name": one.name,
+        "reference": one.reference,
         "is_admin": one.is_admin,
         "has_password": one.password_hash is not None,
         "disabled_at": moment_json(one.disabled_at),

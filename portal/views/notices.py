@@ -63,6 +63,7 @@ SENTENCES = {
     "person-erased": "The person is erased. What they did stays, without their name.",
     "profile-changed": "Your name and time zone are saved.",
     "proved": "You have proved who you are. Nothing was changed yet: do it again.",
+    "quota-changed": "The quota is changed. What is there already stays.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
     "reset-printed": "If this address has an account, a mail with a one-time address is printed where the portal runs.",
     "search-changed": "The search is changed.",

@@ -16,7 +16,7 @@ from portal.errors import PortalError
 from portal.extensions import settings
 from portal.models import Category
 from portal.search import Query
-from portal.sizes import size_text
+from portal.sizes import exact_size_text, size_text
 from portal.views.clock import local, zone_of, zone_words
 from portal.views.guard import find_person, person
 
@@ -44,6 +44,7 @@ def init_app(app: Flask) -> None:
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True  # a page is half as heavy without the lines of its macros
     env.filters.update(size=size_text, day=day, moment=full_moment, date=date, weekday=weekday, clock=clock, iso=iso)
+    env.filters["exact_size"] = exact_size_text
     env.filters.update(kind=kind, sheet=sheet, breakable=breakable, marked=marked, pieces=pieces)
     env.filters.update(written=written, tagged=tagged)
     env.filters.update(counted=counted, plural=plural, initials=initials)

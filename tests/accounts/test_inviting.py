@@ -49,7 +49,7 @@ def test_a_plan_says_of_each_row_what_it_would_do_and_does_nothing() -> None:
     ]
     assert plan.rows[2].first == 1
     assert plan.rows[4].problem == "This is not an email address."
-    assert plan.counts == {"new": 1, "known": 1, "repeated": 1, "broken": 2, "joining": 0}
+    assert plan.counts == {"new": 1, "known": 1, "repeated": 1, "broken": 2, "joining": 0, "referred": 0}
     assert count(User) == 1
 
 
@@ -180,7 +180,7 @@ def test_ten_thousand_of_which_three_hundred_are_broken_are_done_by_a_few_statem
     text = "\n".join([*lines, *(f"q{number}@example.org" for number in range(100))])
     begun = time.process_time()
     plan = plan_invitations(text, [clients.id])
-    assert plan.counts == {"new": 9_700, "known": 0, "repeated": 0, "broken": 300, "joining": 0}
+    assert plan.counts == {"new": 9_700, "known": 0, "repeated": 0, "broken": 300, "joining": 0, "referred": 0}
     release()
     statements: list[str] = []
     event.listen(db.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
@@ -218,7 +218,7 @@ def test_an_export_is_read_again_as_it_was() -> None:
     invite_all(None, "\n".join(names), [clients.id, board.id])
     text = "".join(export_people(None))
     lines = text.split("\r\n")
-    assert lines[0] == "email,name,groups,state,admin,created,last seen"
+    assert lines[0] == "email,name,groups,state,admin,created,last seen,reference"
     assert not any(cell.startswith(("=", "+")) for line in lines for cell in line.replace('"', "").split(","))
     plan = plan_invitations(text)
     assert all((row.kind, row.groups) == ("known", frozenset()) for row in plan.rows)

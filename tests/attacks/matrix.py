@@ -175,6 +175,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST providers.begin": (503, 503, 503, 503, 503, 503, 503, 503),
     "POST providers.link": (302, 302, 302, 503, 503, 503, 503, 503),
     "POST providers.prove": (302, 302, 302, 503, 503, 503, 503, 503),
+    "POST quotas.change_of_group": (302, 302, 302, 404, 404, 404, 404, 303),
+    "POST quotas.change_of_person": (302, 302, 302, 404, 404, 404, 404, 303),
     "POST rules.ask_of_group": (302, 302, 302, 404, 404, 404, 404, 303),
     "POST rules.change": (302, 302, 302, 404, 404, 404, 404, 422),
     "POST rules.reset": (302, 302, 302, 404, 404, 404, 404, 303),

@@ -132,6 +132,8 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "POST passkeys.options_to_enter": (200, 200, 200, 403),
     "POST passkeys.options_to_finish": (401, 401, 401, 403),
     "POST people.disable": (403, 403, 303, 403),
+    "POST quotas.change_of_group": (403, 403, 303, 403),
+    "POST quotas.change_of_person": (403, 403, 303, 403),
     "POST people.end_sessions": (403, 403, 303, 403),
     "POST people.join": (403, 403, 422, 403),
     "POST people.leave": (403, 403, 303, 403),

@@ -218,6 +218,7 @@ def test_a_person_as_json_has_these_keys_and_no_secret(command: Command, context
         "uuid": str(ada.uuid),
         "email": "ada@example.org",
         "name": "Ada",
+        "reference": "",
         "is_admin": True,
         "has_password": True,
         "disabled_at": None,
@@ -338,7 +339,7 @@ def test_what_is_exported_is_imported_again_without_a_change(command: Command, c
     group("Clients", person("Ada"))
     release()
     exported = command("user", "export").stdout
-    assert exported.splitlines()[0] == "email,name,groups,state,admin,created,last seen"
+    assert exported.splitlines()[0] == "email,name,groups,state,admin,created,last seen,reference"
     result = command("user", "import", "-", "--dry-run", stdin=exported)
     assert result.stdout == "0 people would be invited, 0 of 1 account would join groups, 0 cannot be taken.\n"
 
@@ -350,3 +351,15 @@ def test_whoever_lost_their_second_factors_gets_rid_of_them(command: Command, co
     assert "Ada has no second factor any more." in command("user", "reset-factors", "ada@example.org").output
     assert not has_second_factor(ada.id)
     assert "no second factor to remove" in command("user", "reset-factors", "ADA@example.org").output
+
+
+def test_a_quota_and_a_reference_are_set_and_taken_away(command: Command, context: Flask) -> None:
+    group("Clients", person("Ada"))
+    release()
+    assert command("user", "quota", "ada@example.org", "1.5GB").stdout == "Ada has put in 0 bytes of 1.5 GB.\n"
+    assert command("user", "quota", "ada@example.org", "none").stdout.endswith("may put in any number of bytes.\n")
+    shared = command("group", "quota", "clients", "10 MB").stdout
+    assert shared == "The people of Clients have put in 0 bytes of 10 MB.\n"
+    assert command("user", "quota", "ada@example.org", "lots").stderr.startswith("Write a size such as")
+    assert command("user", "reference", "ada@example.org", "S-1").stdout == "Ada has the reference S-1 now.\n"
+    assert command("user", "reference", "ada@example.org", "").stdout == "Ada has no reference now.\n"

@@ -13,7 +13,19 @@ from tests import makers
 from tests.databases import SqliteTemplate
 from tests.views.desk import Desk, left_in_tmp
 
-BLUEPRINTS = {"branches", "bulk", "categories", "editing", "fields", "groups", "links", "people", "trash", "upload"}
+BLUEPRINTS = {
+    "branches",
+    "bulk",
+    "categories",
+    "editing",
+    "fields",
+    "groups",
+    "links",
+    "people",
+    "quotas",
+    "trash",
+    "upload",
+}
 LINK = {"label": "x", "message": "", "expires_at": "", "max_downloads": "", "password": ""}
 # Endpoint to what stands for the variable parts of its address, and the fields it reads.
 FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
@@ -82,13 +94,15 @@ FORMS: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "links.change": ({"link_id": 1}, {**LINK, "drop_password": "1"}),
     "links.revoke": ({"link_id": 2}, {}),
     "people.add": ({}, {"name": "Zoë", "email": "zoe@example.org", "is_admin": "1", "groups": "1"}),
-    "people.change": ({"user_id": 2}, {"name": "Bo", "email": "bo@example.org", "is_admin": "1"}),
+    "people.change": ({"user_id": 2}, {"name": "Bo", "email": "bo@example.org", "is_admin": "1", "reference": "S-1"}),
     "people.disable": ({"user_id": 3}, {}),
     "people.enable": ({"user_id": 3}, {}),
     "people.end_sessions": ({"user_id": 2}, {}),
     "people.issue_address": ({"user_id": 2}, {}),
     "people.join": ({"user_id": 2}, {"group": "1"}),
     "people.leave": ({"user_id": 2, "group_id": 1}, {}),
+    "quotas.change_of_group": ({"group_id": 1}, {"quota": "5 GB"}),
+    "quotas.change_of_person": ({"user_id": 2}, {"quota": "5 GB"}),
     "trash.restore_category": ({"category_id": 7}, {}),
     "trash.restore": ({"document_id": 3}, {}),
     "upload.store": ({}, {"category": "other", "title": "", "on_conflict": "version", "draft": "1", "files": ""}),

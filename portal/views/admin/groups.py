@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts, catalog
+from portal.accounts.quotas import room_of_group
 from portal.errors import BadInput, Conflict, PortalError, UnknownAddresses
 from portal.models import Group
 from portal.views import forms
@@ -122,5 +123,6 @@ def group_page(group: Group, problem: PortalError | None = None) -> Response:
         sought=_sought(),
         unknown=problem.addresses if isinstance(problem, UnknownAddresses) else (),
         grants=catalog.list_grants_of_group(group.id),
+        room=room_of_group(group.id),
         problem=problem,
     )

@@ -59,8 +59,13 @@ def confirm() -> Response:
     except (BadInput, GroupNotFound) as problem:
         return _form(problem)
     addresses = [(user, house.setup_address(token)) for user, token in invited.people]
-    sends_mail = accounts.sends_mail()
-    return house.show("admin/people_invited.html", people=addresses, joined=invited.joined, sends_mail=sends_mail)
+    return house.show(
+        "admin/people_invited.html",
+        people=addresses,
+        joined=invited.joined,
+        referred=invited.referred,
+        sends_mail=accounts.sends_mail(),
+    )
 
 
 def _text() -> str:

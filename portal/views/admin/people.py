@@ -108,11 +108,17 @@ def categories(user_id: str) -> Response:
 @bp.post("/<user_id>")
 @allow("administrator", fresh=True, page="people.edit")
 def change(user_id: str) -> AnyResponse:
-    """Change name, address and role. Who has no way in yet is invited at a new address, as by ``issue_address``."""
+    """Change name, address, reference and role. Who has no way in yet is invited at a new address."""
     user = _get(user_id)
     try:
-        name, email, is_admin = forms.text("name"), forms.text("email", user.email), forms.flag("is_admin")
-        user, token = accounts.correct_user(person(), user.id, name=name, email=email, is_admin=is_admin)
+        user, token = accounts.correct_user(
+            person(),
+            user.id,
+            name=forms.text("name"),
+            email=forms.text("email", user.email),
+            is_admin=forms.flag("is_admin"),
+            reference=forms.text("reference", user.reference),
+        )
     except (BadInput, Conflict) as problem:
         return person_page(user, problem)
     if token is not None:

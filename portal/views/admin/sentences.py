@@ -8,6 +8,7 @@ from markupsafe import Markup
 from portal.accounts import erased_name
 from portal.audit import EventRow, Named
 from portal.models import AuditEvent
+from portal.sizes import size_text
 from portal.views.admin.wording import ADDRESSES, FACTS, METHODS, OF_THEIR_OWN, SENTENCES
 from portal.views.pages import full_moment
 
@@ -46,6 +47,7 @@ def sentence(row: EventRow) -> Markup:
         address=Markup(ADDRESSES.get(event.details.get("purpose", ""), "an address")).format(whom=whom),  # noqa: S704
         scopes=event.details.get("scopes", "").replace(" ", ", "),
         days=event.details.get("days", ""),
+        quota=_quota(event),
         field=Markup('<span dir="auto">{}</span>').format(event.details.get("field", "")),
     )
     return said if row.seen is None else Markup(SEEN_AS).format(said, _name(row.seen))  # noqa: S704
@@ -56,6 +58,11 @@ def _what(event: AuditEvent) -> Markup:
     words = [Markup("{}").format(FACTS.get(name, name)) for name in event.details.get("what", [])]
     words += [Markup('“<span dir="auto">{}</span>”').format(name) for name in event.details.get("fields", [])]
     return Markup(": {}").format(Markup(", ").join(words)) if words else Markup("")
+
+
+def _quota(event: AuditEvent) -> str:
+    quota = event.details.get("quota")
+    return "none" if quota is None else size_text(quota)
 
 
 def _mails(count: int) -> str:

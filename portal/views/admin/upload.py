@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from portal import access, catalog, uploads
+from portal.accounts.quotas import list_rooms
 from portal.catalog import Facts, OnConflict, Outcome
 from portal.catalog.moments import require_order
 from portal.catalog.texts import require_reference, require_title
@@ -121,6 +122,7 @@ def _page(chosen: str, problem: PortalError | None = None) -> Response:
         chosen=chosen,
         rules=catalog.rules_of(category) if category is not None else None,
         largest=limits.max_upload,
+        room=next(iter(list_rooms(person().user_id or 0)), None),
         types=sorted(limits.allowed_types),
         offered_tags=catalog.list_offered_tags(person(), category.id if category is not None else access.NO_CATEGORY),
     )
