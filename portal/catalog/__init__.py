@@ -8,6 +8,7 @@ from portal.catalog.categories import (
     change_rules,
     count_below,
     ensure_category,
+    ensure_folder,
     find_category,
     find_moved,
     get_category,
@@ -16,7 +17,7 @@ from portal.catalog.categories import (
     move_category,
     seal_category,
 )
-from portal.catalog.contents import Content, get_version
+from portal.catalog.contents import Content, ensure_blob, get_version
 from portal.catalog.copies import Copy, find_copies, find_copy, parse_sha256
 from portal.catalog.describing import (
     KEEP,
@@ -161,7 +162,9 @@ __all__ = [
     "choices_of",
     "count_below",
     "count_live",
+    "ensure_blob",
     "ensure_category",
+    "ensure_folder",
     "ensure_tags",
     "explain_category",
     "explain_document",

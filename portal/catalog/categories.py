@@ -1,6 +1,6 @@
 """The tree of categories: added, renamed, moved; paths and lineages follow in the same transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
 
@@ -23,6 +23,7 @@ from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden
 from portal.extensions import db, lock_on, transaction
 from portal.models import (
     MANAGE,
+    PUBLISH,
     Category,
     CategoryAlias,
     SourceDirectory,
@@ -106,23 +107,49 @@ def add_category(
     Raises BadInput for a name that cannot be, NameTaken when the parent has one of this name.
     """
     name, description = require_category_name(name), require_text(description, "description")
-    with transaction() as session:
+    with transaction():
         lock_on(TREE)
         require_manage(actor, parent_id)
-        parent = get_category(parent_id) if parent_id is not None else None
-        path, depth = (f"{parent.path}/{name}", parent.depth + 1) if parent else (name, 1)
-        require_depth(depth)
-        require_free_path(path, name)
-        category = Category(
-            parent_id=parent_id, name=name, path=path, depth=depth, description=description, is_sealed=is_sealed
-        )
-        session.add(category)
-        session.flush()
-        category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
-        forget_paths(Category.id == category.id)
-        record_category(actor, "category.added", category)
-        if is_sealed:
-            record_category(actor, "category.sealed", category)
+        return make_category(actor, parent_id, name, description=description, is_sealed=is_sealed)
+
+
+def ensure_folder(actor: Actor | None, category_id: int, names: Sequence[str]) -> Category:
+    """The category these names lead to below one, made with every missing one on the way. Needs ``publish`` there."""
+    category = get_category(category_id)
+    found = find_category("/".join([category.path, *names]))
+    if found is not None:
+        return found
+    with transaction():
+        lock_on(TREE)
+        for name in map(require_category_name, names):
+            child = _find_child(category.id, name)
+            if child is None:
+                if actor is not None:
+                    access.require_permission(actor, category.id, PUBLISH)
+                child = make_category(actor, category.id, name)
+            category = child
+    return category
+
+
+def make_category(
+    actor: Actor | None, parent_id: int | None, name: str, *, description: str = "", is_sealed: bool = False
+) -> Category:
+    """``add_category`` of checked values inside the transaction of who has the tree and asked whether ``actor`` may."""
+    session = db.session()
+    parent = get_category(parent_id) if parent_id is not None else None
+    path, depth = (f"{parent.path}/{name}", parent.depth + 1) if parent else (name, 1)
+    require_depth(depth)
+    require_free_path(path, name)
+    category = Category(
+        parent_id=parent_id, name=name, path=path, depth=depth, description=description, is_sealed=is_sealed
+    )
+    session.add(category)
+    session.flush()
+    category.lineage = f"{parent.lineage if parent else '/'}{category.id}/"
+    forget_paths(Category.id == category.id)
+    record_category(actor, "category.added", category)
+    if is_sealed:
+        record_category(actor, "category.sealed", category)
     return category
 
 

@@ -52,7 +52,7 @@ def follow(actor: Actor | None, document: Document, content: Content) -> None:
     """The same bytes, touched or renamed on disk, or stored once more: the row that answers for them follows."""
     version = get_version(document.current_version_id or 0)
     if version.blob_id is not None and not _is_known(version.blob_id, content):
-        _ensure_blob(actor, content)
+        ensure_blob(actor, content)
     if version.source_id is not None and content.source_id is not None:
         place = {"source_path": content.source_path, "source_mtime_ns": content.source_mtime_ns}
         if version.damage is not None:
@@ -83,7 +83,7 @@ def attach(
         size=content.size,
         sha256=content.sha256,
         crc32=content.crc32,
-        blob_id=_ensure_blob(actor, content) if content.source_id is None else None,
+        blob_id=ensure_blob(actor, content) if content.source_id is None else None,
         source_id=content.source_id,
         source_path=content.source_path,
         source_mtime_ns=content.source_mtime_ns,
@@ -100,7 +100,7 @@ def attach(
         change_used(version.created_by_id, version.size)
 
 
-def _ensure_blob(actor: Actor | None, content: Content) -> int:
+def ensure_blob(actor: Actor | None, content: Content) -> int:
     """The row of these bytes: the one there is, touched so that gc leaves it alone, or a new one.
 
     Bytes that were damaged are right again now that they are stored anew.

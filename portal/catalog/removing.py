@@ -58,7 +58,8 @@ def remove_category(actor: Actor | None, category_id: int) -> None:
 
 
 def erase_category(category: Category) -> None:
-    """Delete the row of an empty category, and what is only about it: grants, old paths, fields, who follows it.
+    """Delete the row of an empty category, and what is only about it: grants, old paths, fields, who follows it, and
+    uploads that were to go there.
 
     Inside the transaction of whoever made sure that nothing names it any more, and writes down why.
     """

@@ -11,10 +11,12 @@ from portal.catalog import bulk_edits, news
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
+from portal.uploads import resumable
 
 LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
     uploads.LOOK: uploads.rescan_due,
+    resumable.EXPIRY: resumable.sweep,
     news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,

@@ -1,6 +1,6 @@
 """What can go wrong with documents: finding them, links to them, and their bytes on the way in and out."""
 
-from portal.errors.kinds import NotFound, PortalError
+from portal.errors.kinds import Conflict, NotFound, PortalError
 
 
 class DocumentNotFound(NotFound):
@@ -119,6 +119,60 @@ class UploadTypeRejected(UploadRejected):
 
     status = 415
     sentence = "This type of document is not taken here."
+
+
+class UploadNotFound(NotFound):
+    """No such upload of this person."""
+
+    sentence = "There is no such upload."
+
+
+class UploadGone(PortalError):
+    """An upload that once was under way and takes nothing any more."""
+
+    status = 410
+    sentence = "This upload is over: it was cancelled, or nothing came for too long. Start it again."
+
+
+class UploadRefused(PortalError):
+    """An upload that came to its end and was not taken in; ``status`` and sentence are those of the refusal."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class UploadMisplaced(Conflict):
+    """Bytes that do not go on where the last ones ended."""
+
+    sentence = "These bytes do not follow those that are there. Ask how many are there, and go on from there."
+
+
+class UploadBusy(PortalError):
+    """Somebody writes to this upload just now."""
+
+    status = 423
+    sentence = "Somebody is sending this upload just now. Try again in a moment."
+    retry_after = 1
+
+
+class ProtocolUnknown(PortalError):
+    """A version of a protocol that is not spoken here."""
+
+    status = 412
+
+
+class TypeNotTaken(PortalError):
+    """A body of a type that this address does not take."""
+
+    status = 415
+
+
+class ChecksumWrong(PortalError):
+    """Bytes that are not those their sender hashed (tus 1.0, checksum)."""
+
+    status = 460
+    sentence = "These bytes are not those that were sent. None of them was kept; send them again."
 
 
 class NothingToPack(PortalError):

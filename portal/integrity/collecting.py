@@ -31,10 +31,12 @@ from portal.models import (
     ShareLink,
     SignInAttempt,
     Ticket,
+    Upload,
     Version,
     db_later,
     db_now,
 )
+from portal.uploads import resumable
 
 PURGED_AT_ONCE = 100
 """Documents that give up their bytes in one transaction; nobody else writes to them meanwhile."""
@@ -77,7 +79,8 @@ def collect(*, progress: Progress | None = None) -> CollectReport:
     report.categories = remove_long_trashed()
     report.blobs = _until_none(_remove_some_blob_rows)
     _remove_files(report, progress)
-    report.temps = storage().remove_stale_temps(DAY_SECONDS)
+    resumable.sweep()
+    report.temps = storage().remove_stale_temps(DAY_SECONDS) + resumable.remove_stale_partials(DAY_SECONDS)
     remove_leftovers()
     _remove_what_is_over(report)
     report.interrupted = downloads.sweep(SILENT_SECONDS)
@@ -135,14 +138,15 @@ def _give_up_places(document_ids: Sequence[int]) -> Counter[int]:
 
 
 def _remove_some_blob_rows() -> int:
-    """Blob rows no version refers to.
+    """Blob rows no version refers to, and no upload that has arrived.
 
     On PostgreSQL the rows are locked first, so that no version can come to refer to them, and looked at again by a
     second statement, which sees what was committed before the lock; those an upload holds are left alone.
     """
     with transaction() as session:
         take_time()
-        unused = (Blob.touched_at < db_later(-DAY_SECONDS), ~exists().where(Version.blob_id == Blob.id))
+        named = or_(exists().where(Version.blob_id == Blob.id), exists().where(Upload.blob_id == Blob.id))
+        unused = (Blob.touched_at < db_later(-DAY_SECONDS), ~named)
         candidates = select(Blob.id).where(*unused).order_by(Blob.id).limit(BATCH)
         locked = session.scalars(candidates.with_for_update(skip_locked=True)).all()
         gone = delete(Blob).where(Blob.id.in_(locked), *unused).returning(Blob.id, Blob.sha256, Blob.damage)

@@ -57,8 +57,12 @@ class Upload(Base):
     """Bytes, as announced."""
     received: Mapped[int] = mapped_column(BigInteger, default=0)
     """So many of them are on the disk."""
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of all of them, once they are there: by it they are found again when the file has become a blob already."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What is said about the document, as ``portal.uploads`` reads and writes it."""
+    announced: Mapped[str] = mapped_column(Text, default="")
+    """The ``Upload-Metadata`` it was announced with, which is repeated to who asks."""
     state: Mapped[str] = mapped_column(String(10), default="receiving")
     """``arrived``: whole and kept as a blob, not in the catalog, as files of a distribution are at first."""
     temp: Mapped[str] = mapped_column(String(60))
@@ -70,6 +74,8 @@ class Upload(Base):
     """``added``, ``versioned`` or ``unchanged``, once it is done."""
     reason: Mapped[str] = mapped_column(Text, default="")
     """The sentence that says why it was refused."""
+    refused_as: Mapped[int | None]
+    """The HTTP status of that."""
     created_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     active_at: Mapped[datetime] = mapped_column(insert_default=db_now())
     """When bytes last came."""

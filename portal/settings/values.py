@@ -28,6 +28,7 @@ class Settings:
     max_upload: int
     quota: int
     """Bytes that all people together may have put in; 0 for no limit."""
+    upload_hours: int
     zip_documents: int
     zip_bytes: int
     trash_days: int

@@ -3,6 +3,7 @@
 from portal.storage.files import BLOCK, OpenedBytes, Place, Stamp, outlast_tick
 from portal.storage.incoming import Incoming, Received
 from portal.storage.local import LocalStorage
+from portal.storage.partial import Partial, Partials
 from portal.storage.source import Entry, Source, SourceDigest, Walk
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Incoming",
     "LocalStorage",
     "OpenedBytes",
+    "Partial",
+    "Partials",
     "Place",
     "Received",
     "Source",

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Received:
-    """Bytes that are flushed to disk, not yet kept: where, hex SHA-256, CRC-32, size, and the first 4096 of them."""
+    """Bytes that are flushed to disk, not yet kept: where, hex SHA-256, CRC-32, size, and the first 4096 of them.
+
+    ``is_lasting``: the temp file outlasts a failure to keep it, for somebody will try again.
+    """
 
     temp: Path
     sha256: str
     crc32: int
     size: int
     head: bytes
+    is_lasting: bool = False
 
 
 class Incoming(io.RawIOBase):

@@ -36,6 +36,7 @@ from portal.storage.files import (
 )
 from portal.storage.incoming import Incoming, Received
 from portal.storage.locks import take_lock
+from portal.storage.partial import Partials
 from portal.storage.shelves import is_blob, shelf_of, walk
 
 _TEMP = re.compile(r"incoming-[0-9a-f]{32}")
@@ -53,6 +54,7 @@ class LocalStorage:
         self._root = Path(os.path.realpath(root))
         self._blobs = self._root / "blobs"
         self._tmp = self._root / "tmp"
+        self.partials = Partials(self._tmp, self.open)
 
     @property
     def root(self) -> Path:
@@ -83,16 +85,19 @@ class LocalStorage:
 
         A blob that is there already is used again if its size and SHA-256 are right, and replaced if not. Answers the
         stamp of each by key: whatever is done to the blob after this call changes it. Raises StorageFull or
-        StorageFailed; no temp file remains either way, but some of the blobs may, for gc to find. Several hundred at a
-        time cost far fewer flushes than one by one. Call it inside ``placing``.
+        StorageFailed; no temp file remains either way but what is lasting, and some of the blobs may, for gc to find.
+        Several hundred at a time cost far fewer flushes than one by one. Call it inside ``placing``.
         """
+        stamps: dict[str, Stamp] = {}
         try:
             with storage_faults():
-                stamps = {one.sha256: self._store(one) for one in received}
-                self._flush_shelves(stamps)
+                kept = {one.sha256: self._store(one) for one in received}
+                self._flush_shelves(kept)
+            stamps = kept
         finally:
             for one in received:
-                drop(one.temp)
+                if one.sha256 in stamps or not one.is_lasting:
+                    drop(one.temp)
         if stamps:
             outlast_tick(max(stamps.values(), key=lambda stamp: stamp.ctime_ns))
         return stamps

@@ -78,7 +78,7 @@ def store_documents(
     with _kept(*arrivals):
         if actor is not None:
             access.require_permission(actor, category_id, PUBLISH)
-            _require_types(category_id, arrivals)
+            require_types(category_id, arrivals)
         release_connection()
         with storage().placing():
             stamps = storage().keep_all([arrival.received for arrival in arrivals])
@@ -104,7 +104,7 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
         document = get_live(document_id)
         require_publisher(actor, document)
         if actor is not None:
-            _require_types(document.category_id, [arrival])
+            require_types(document.category_id, [arrival])
         release_connection()
         with storage().placing():
             content = arrival.content(storage().keep(arrival.received))
@@ -114,7 +114,8 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
                 return outcome
 
 
-def _require_types(category_id: int, arrivals: Iterable[Arrival]) -> None:
+def require_types(category_id: int, arrivals: Iterable[Arrival]) -> None:
+    """Raise UploadTypeRejected for a type the category does not take."""
     rules = rules_of(get_category(category_id))
     for arrival in arrivals:
         rules.require(arrival.filename)

@@ -31,6 +31,7 @@ from portal.views import (
     security,
     shares,
     tokens,
+    uploads,
     viewing,
     zips,
 )
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     zips.bp,
     health.bp,
     editing.bp,
+    uploads.bp,
     *admin.BLUEPRINTS,
 )
 

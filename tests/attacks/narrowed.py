@@ -84,6 +84,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET tokens.show": (403, 403, 403, 200),
     "GET trash.show": (403, 200, 200, 404),
     "GET upload.choose": (403, 200, 200, 404),
+    "GET uploads.show": (403, 200, 200, 404),
     "GET why.show": (403, 404, 404, 404),
     "GET zips.category": (200, 200, 200, 403),
     "POST auth.finish_setup": (404, 404, 404, 403),
@@ -148,5 +149,10 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "POST trash.restore": (403, 303, 303, 403),
     "POST trash.restore_category": (403, 303, 303, 403),
     "POST upload.store": (403, 422, 422, 403),
+    "DELETE uploads.cancel": (403, 412, 412, 403),
+    "PATCH uploads.receive": (403, 412, 412, 403),
+    "POST uploads.override": (403, 412, 412, 403),
+    "POST uploads.start": (403, 412, 412, 403),
+    "PUT uploads.describe_document": (403, 415, 415, 403),
     "POST viewing.stop": (403, 403, 403, 303),
 }

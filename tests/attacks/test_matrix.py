@@ -141,6 +141,7 @@ def _things(role: str) -> dict[str, object]:
         "door": "image",
         "path": "shelf",
         "filename": "portal.css",
+        "upload": document.uuid,
     }
 
 

@@ -1,0 +1,160 @@
+"""All bytes of an upload are there: they are looked at, kept, and written into the catalog, in this order.
+
+Who may send them is asked again at the end, for a right may have been taken away while they came. A crash anywhere
+leaves the row as it was, with the file or the blob it became; whoever asks next, or the worker, finishes it.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import select, update
+
+from portal import access, audit
+from portal.actors import Actor
+from portal.catalog import Content, add_version, ensure_blob, ensure_folder, get_live, put_document
+from portal.catalog.documents import require_publisher
+from portal.errors import (
+    Conflict,
+    NotFound,
+    PortalError,
+    UploadGone,
+    UploadMisplaced,
+    UploadRefused,
+    UploadRejected,
+)
+from portal.extensions import db, release_connection, settings, storage, transaction
+from portal.models import PUBLISH, Distribution, Document, Upload, db_now
+from portal.storage import Partial, Received
+from portal.uploads.kinds import require_fitting
+from portal.uploads.resumable.facts import facts_of, on_conflict_of
+from portal.uploads.resumable.finding import WHOLE, Progress, get_progress, require_standing
+from portal.uploads.resumable.holding import commit
+from portal.uploads.resumable.targets import Target
+from portal.uploads.storing import Arrival, require_types
+
+PLACE_GONE = "Where it was to go is not there any more, or not yours to publish in."
+NOT_THE_SAME = "The bytes that came are not those whose SHA-256 was announced. Nothing was stored; send them again."
+NOT_COLLECTING = "This distribution takes no more files."
+
+
+def finish(actor: Actor, upload: Progress, partial: Partial) -> None:
+    """Bring an upload whose bytes are all there into the catalog; ``partial`` is held, and gone afterwards.
+
+    Raises what speaks against it: then it is refused for good, unless the fault is ours (StorageFull and the like),
+    which may pass.
+    """
+    received = _receive(upload, partial)
+    try:
+        _place(actor, upload, _look_at(upload, received))
+    except PortalError as problem:
+        if require_standing(get_progress(upload.id)).state not in WHOLE:
+            if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            refusal = _refuse(upload, problem)
+            partial.remove()
+            raise refusal from problem
+    partial.remove()
+
+
+def _receive(upload: Progress, partial: Partial) -> Received:
+    """The bytes as they can be kept; found again when they have become a blob already, and a crash came before its row.
+
+    A row that has acknowledged some of them learns what they have before their file can go. Raises UploadMisplaced when
+    they are lost: the sender begins anew.
+    """
+    if partial.size == upload.size:
+        received = partial.finish()
+        if upload.received:
+            commit(upload, partial, sha256=received.sha256)
+        return received
+    partial.remove()  # nothing else may be renamed to a blob
+    kept = storage().partials.find_kept(upload.temp, upload.sha256 or "", upload.size)
+    if kept is None:
+        commit(upload, partial)
+        raise UploadMisplaced
+    return kept
+
+
+def _look_at(upload: Progress, received: Received) -> Arrival:
+    wanted = upload.facts.get("sha256")
+    if wanted is not None and wanted != received.sha256:
+        raise UploadRejected(NOT_THE_SAME)
+    require_fitting(upload.filename, received.head, settings().allowed_types)
+    return Arrival(upload.filename, received, facts_of(upload.facts))
+
+
+def _place(actor: Actor, upload: Progress, arrival: Arrival) -> None:
+    _require_publisher(actor, upload.target)
+    release_connection()
+    with storage().placing():
+        content = arrival.content(storage().keep(arrival.received))
+        with transaction() as session:
+            this = Upload.id == upload.id
+            facts = _close(upload)
+            values = _file(actor, upload, Arrival(arrival.filename, arrival.received, facts_of(facts)), content, facts)
+            session.execute(update(Upload).where(this).values(**values))
+
+
+def _require_publisher(actor: Actor, target: Target) -> None:
+    """Before bytes are kept; asked once more in the transaction that writes them down."""
+    if target.category_id is not None:
+        access.require_permission(actor, target.category_id, PUBLISH)
+    elif target.document_id is not None:
+        require_publisher(actor, get_live(target.document_id))
+
+
+def _close(upload: Progress) -> Mapping[str, Any]:
+    """Close the row; what is said of the document by now. Raises UploadGone when somebody else was faster."""
+    receiving = (Upload.id == upload.id, Upload.state == "receiving")
+    closed = update(Upload).where(*receiving).values(state="done", received=Upload.size, closed_at=db_now())
+    facts = db.session.scalar(closed.returning(Upload.facts))
+    if facts is None:
+        raise UploadGone
+    found: Mapping[str, Any] = facts
+    return found
+
+
+def _file(
+    actor: Actor, upload: Progress, arrival: Arrival, content: Content, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the bytes down where they go; what the row says of that."""
+    target = upload.target
+    if target.distribution_id is not None:
+        return _hand_over(actor, upload, target.distribution_id, content)
+    if target.document_id is not None:
+        require_types(get_live(target.document_id).category_id, [arrival])
+        outcome = add_version(actor, target.document_id, arrival.filename, content, arrival.facts.note)
+    else:
+        names = target.folder.split("/") if target.folder else []
+        category_id = ensure_folder(actor, target.category_id or 0, names).id
+        require_types(category_id, [arrival])
+        on_conflict = on_conflict_of(facts)
+        outcome = put_document(
+            actor, category_id, arrival.filename, content, facts=arrival.facts, on_conflict=on_conflict
+        )
+    version_id = db.session.scalar(select(Document.current_version_id).where(Document.id == outcome.document_id))
+    return {"version_id": version_id, "outcome": outcome.kind}
+
+
+def _hand_over(actor: Actor, upload: Progress, distribution_id: int, content: Content) -> dict[str, Any]:
+    """Keep a file for a distribution, which files it later. Raises Conflict when that takes no more."""
+    open_one = select(Distribution.id).where(Distribution.id == distribution_id, Distribution.state == "collecting")
+    if db.session.scalar(open_one.with_for_update(read=True)) is None:
+        raise Conflict(NOT_COLLECTING)
+    audit.record_event(
+        "upload.arrived", actor=actor, thing=("distribution", distribution_id), label=upload.filename,
+        sha256=content.sha256, size=content.size,
+    )  # fmt: skip
+    return {"state": "arrived", "closed_at": None, "blob_id": ensure_blob(actor, content)}
+
+
+def _refuse(upload: Progress, problem: PortalError) -> PortalError:
+    """Close the row with the reason, and give that back as the sender hears it from now on."""
+    is_nowhere = isinstance(problem, NotFound)
+    status, sentence = (HTTPStatus.GONE, PLACE_GONE) if is_nowhere else (problem.status, problem.sentence)
+    receiving = (Upload.id == upload.id, Upload.state == "receiving")
+    values = {"state": "refused", "refused_as": int(status), "reason": sentence, "closed_at": db_now()}
+    with transaction() as session:
+        session.execute(update(Upload).where(*receiving).values(**values))
+    return UploadRefused(status, sentence)

@@ -1,0 +1,56 @@
+"""One upload held by one sender: its file locked, its row read anew, and both brought to the same offset."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import select, update
+
+from portal.errors import UploadGone
+from portal.extensions import release_connection, settings, storage, transaction
+from portal.models import Upload, db_later, db_now
+from portal.storage import Partial
+from portal.uploads.resumable.finding import Progress, get_progress, require_standing
+
+HOUR = 3600
+
+
+@contextmanager
+def held(upload: Progress) -> Iterator[tuple[Progress, Partial]]:
+    """The upload as it is once nobody else writes to it, with its file cut to what the row says.
+
+    A file that is lost, or shorter than that, takes the offset back. Raises UploadBusy, UploadGone and UploadRefused.
+    """
+    partials = storage().partials
+    partial = partials.hold(upload.temp)
+    upload = _look_again(upload.id)
+    if partial is None:
+        partial = partials.restart(upload.temp)
+        upload = _look_again(upload.id)
+    with partial:
+        if upload.is_over:
+            partial.remove()
+        else:
+            partial.rewind(upload.received)
+        release_connection()  # none is held while bytes come
+        yield upload, partial
+
+
+def commit(upload: Progress, partial: Partial, *, sha256: str | None = None) -> None:
+    """Write down that all there is in the file is on the disk, where it has been flushed to. Raises UploadGone.
+
+    ``sha256`` says that it is the whole, and what that has.
+    """
+    values: dict[str, Any] = {"received": partial.size, "sha256": sha256}
+    with transaction() as session:
+        lasting = session.scalars(select(db_later(settings().upload_hours * HOUR))).one()
+        values |= {"active_at": db_now(), "expires_at": lasting}
+        mine = (Upload.id == upload.id, Upload.state == "receiving")
+        if not session.execute(update(Upload).where(*mine).values(**values).returning(Upload.id)).first():
+            raise UploadGone
+    partial.settle()
+
+
+def _look_again(upload_id: int) -> Progress:
+    release_connection()
+    return require_standing(get_progress(upload_id))

@@ -1,0 +1,282 @@
+"""Resumable uploads for browsers and programs: tus 1.0 (https://tus.io/protocols/resumable-upload) at /uploads."""
+
+import base64
+import binascii
+import re
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import http_date
+
+from portal.catalog import parse_ref
+from portal.errors import BadInput, BadRequest, ProtocolUnknown, TypeNotTaken, UploadNotFound, UploadTooLarge
+from portal.extensions import settings
+from portal.uploads import resumable
+from portal.uploads.resumable import Announced, Checksum, Listed, Progress
+from portal.views.clock import here
+from portal.views.forms import checked
+from portal.views.guard import allow, person
+from portal.views.requests import current_request
+
+bp = Blueprint("uploads", __name__, url_prefix="/uploads")
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
+BODY = "application/offset+octet-stream"
+KINDS = ("category", "document", "distribution")
+LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+KEY = re.compile(r"[^\s,]{1,100}", re.ASCII)
+OTHER_VERSION = "This server speaks tus 1.0.0. Say so in the header Tus-Resumable."
+
+
+@bp.after_request
+def say_version(response: Response) -> Response:
+    """Every answer says what it speaks."""
+    response.headers["Tus-Resumable"] = VERSION
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        response.headers["Tus-Version"] = VERSION
+    return response
+
+
+@bp.route("", methods=["OPTIONS"])
+@allow("publisher")
+def describe() -> Response:
+    """What this server can do, and takes."""
+    response = Response(status=HTTPStatus.NO_CONTENT)
+    response.headers["Tus-Version"] = VERSION
+    response.headers["Tus-Extension"] = EXTENSIONS
+    response.headers["Tus-Max-Size"] = str(settings().max_upload)
+    response.headers["Tus-Checksum-Algorithm"] = ",".join(resumable.ALGORITHMS)
+    return response
+
+
+@bp.post("")
+@allow("publisher", files=True)
+def start() -> Response:
+    """Begin an upload; what comes with it are its first bytes (creation-with-upload)."""
+    _require_version()
+    has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    if has_body:
+        _require_body()
+    announced = _announced()
+    checksum = _checksum()
+    if has_body and (request.content_length or 0) > announced.size:
+        raise UploadTooLarge
+    upload = resumable.start(person(), announced)
+    if has_body or not upload.size:
+        upload = _receive(upload.uuid, 0, checksum)
+    response = _tell(upload, HTTPStatus.CREATED)
+    response.headers["Location"] = url_for("uploads.receive", upload=str(upload.uuid))
+    if not has_body and upload.size:
+        del response.headers["Upload-Offset"]
+    return response
+
+
+@bp.route("/<upload>", methods=["HEAD"])
+@allow("publisher")
+def look(upload: str) -> Response:
+    """How far it is."""
+    _require_version()
+    return _look(upload)
+
+
+@bp.patch("/<upload>")
+@allow("publisher", files=True)
+def receive(upload: str) -> Response:
+    """Take the next bytes; the last of them are answered once the document is in the catalog."""
+    _require_version()
+    return _patch(upload)
+
+
+@bp.delete("/<upload>")
+@allow("publisher")
+def cancel(upload: str) -> Response:
+    """Give it up."""
+    _require_version()
+    return _cancel(upload)
+
+
+@bp.post("/<upload>")
+@allow("publisher", files=True)
+def override(upload: str) -> Response:
+    """The same for whoever stands behind something that only lets POST pass (X-HTTP-Method-Override)."""
+    _require_version()
+    method = request.headers.get("X-HTTP-Method-Override", "").upper()
+    if method == "PATCH":
+        return _patch(upload)
+    if method == "DELETE":
+        return _cancel(upload)
+    if method == "HEAD":
+        return _look(upload)
+    raise BadRequest("Say in X-HTTP-Method-Override what this is: PATCH, HEAD or DELETE.")
+
+
+@bp.get("")
+@allow("publisher")
+def show() -> Response:
+    """The uploads of the last day, for the page that goes on with them after its browser was closed."""
+    return jsonify(uploads=[_listed(one) for one in resumable.list_own(person())])
+
+
+@bp.put("/<upload>/facts")
+@allow("publisher")
+def describe_document(upload: str) -> Response:
+    """Say something else of the document while its bytes are still coming."""
+    said = request.get_json()
+    if not isinstance(said, dict):
+        raise BadInput("This is not a JSON object.")
+    facts = {str(key)[:100]: _plain(str(key)[:100], value) for key, value in said.items()}
+    try:
+        resumable.change_facts(person(), _uuid(upload), resumable.read_facts(facts, here()))
+    except BadInput as problem:
+        response = jsonify(sentence=problem.sentence, field=problem.field)
+        response.status_code = problem.status
+        return response
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _look(upload: str) -> Response:
+    who = person()
+    found = resumable.find_own(who, _uuid(upload), is_looking=who.viewer_id is not None)
+    response = _tell(found, HTTPStatus.OK)
+    response.headers["Upload-Length"] = str(found.size)
+    response.headers["Cache-Control"] = "no-store"
+    if found.announced:
+        response.headers["Upload-Metadata"] = found.announced
+    return response
+
+
+def _patch(upload: str) -> Response:
+    _require_body()
+    offset = _number("Upload-Offset")
+    return _tell(_receive(_uuid(upload), offset, _checksum()), HTTPStatus.NO_CONTENT)
+
+
+def _cancel(upload: str) -> Response:
+    resumable.cancel(person(), _uuid(upload))
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _receive(uuid: Any, offset: int, checksum: Checksum | None) -> Progress:
+    asked = current_request()
+    try:
+        return resumable.append(
+            person(), uuid, offset, asked.stream.read, announced=asked.content_length, checksum=checksum
+        )
+    except RequestEntityTooLarge as problem:
+        raise UploadTooLarge from problem
+
+
+def _tell(upload: Progress, status: HTTPStatus) -> Response:
+    """How far it is, and what it has become."""
+    response = Response(status=status)
+    response.headers["Upload-Offset"] = str(resumable.offset_of(upload))
+    if not upload.is_over:
+        response.headers["Upload-Expires"] = http_date(upload.expires_at)
+    if upload.document is not None:
+        response.headers["Portal-Document"] = str(upload.document)
+        response.headers["Portal-Version"] = str(upload.number)
+        response.headers["Portal-Outcome"] = upload.outcome or ""
+        response.headers["Content-Location"] = url_for("documents.show", ref=str(upload.document))
+    return response
+
+
+def _listed(one: Listed) -> dict[str, Any]:
+    upload = one.progress
+    word = "path" if one.kind == "category" else "title"
+    return {
+        "uuid": str(upload.uuid),
+        "filename": upload.filename,
+        "folder": upload.target.folder,
+        "size": upload.size,
+        "received": upload.received,
+        "state": upload.state,
+        "reason": upload.reason,
+        "target": {"kind": one.kind, word: one.label},
+        "expires_at": upload.expires_at.isoformat(),
+        "document": str(upload.document) if upload.document is not None else None,
+    }
+
+
+def _announced() -> Announced:
+    if "Upload-Concat" in request.headers or "Upload-Defer-Length" in request.headers:
+        raise BadRequest("This server knows the length of an upload from its start, and puts none together.")
+    size = _number("Upload-Length")
+    said = _metadata(request.headers.get("Upload-Metadata", ""))
+    if "filename" not in said:
+        raise BadRequest("Upload-Metadata names no file: it needs a filename.", field="filename")
+    kinds = [kind for kind in KINDS if kind in said]
+    if len(kinds) != 1:
+        raise BadRequest("Upload-Metadata says where it goes: by one of category, document and distribution.")
+    target = resumable.find_target(person(), kinds[0], said[kinds[0]], said.get("folder", ""))
+    facts = resumable.read_facts({key: said[key] for key in resumable.KEYS & said.keys()}, here())
+    metadata = request.headers.get("Upload-Metadata", "")
+    return Announced(target, said["filename"], size, facts, said.get("sha256"), metadata)
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """Keys to values, as tus writes them: key, blank, base64, and commas between. Raises BadRequest."""
+    found: dict[str, str] = {}
+    for pair in header.split(",") if header.strip() else []:
+        key, _, packed = pair.strip().partition(" ")
+        if not KEY.fullmatch(key) or key in found:
+            raise BadRequest("Upload-Metadata has a key twice, or one that cannot be.")
+        try:
+            found[key] = base64.b64decode(packed.strip(), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as problem:
+            raise BadRequest(f"The value of {key} in Upload-Metadata is no base64 of a text in UTF-8.") from problem
+        if key in resumable.KEYS | {"category", "folder"}:
+            checked(found[key], key, 20_000)
+    return found
+
+
+def _checksum() -> Checksum | None:
+    header = request.headers.get("Upload-Checksum")
+    if header is None:
+        return None
+    algorithm, _, packed = header.strip().partition(" ")
+    if algorithm not in resumable.ALGORITHMS:
+        raise BadRequest(f"Checksums are taken of {' and '.join(resumable.ALGORITHMS)}.")
+    try:
+        return Checksum(algorithm, base64.b64decode(packed.strip(), validate=True))
+    except binascii.Error as problem:
+        raise BadRequest("Upload-Checksum is no base64.") from problem
+
+
+def _number(header: str) -> int:
+    found = request.headers.get(header, "")
+    if not LENGTH.fullmatch(found):
+        raise BadRequest(f"{header} must be a whole number of bytes.")
+    return int(found)
+
+
+def _require_version() -> None:
+    if request.headers.get("Tus-Resumable") != VERSION:
+        raise ProtocolUnknown(OTHER_VERSION)
+
+
+def _require_body() -> None:
+    if request.mimetype != BODY:
+        raise TypeNotTaken(f"Bytes of an upload come as {BODY}.")
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise TypeNotTaken("Bytes of an upload come as they are, without Content-Encoding.")
+
+
+def _uuid(upload: str) -> Any:
+    named = parse_ref(upload)
+    if named is None or isinstance(named, int):
+        raise UploadNotFound
+    return named
+
+
+def _plain(key: str, value: object) -> str:
+    """A value of JSON as a header would have it."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list) and all(isinstance(part, str) and "," not in part for part in value):
+        return ",".join(value)
+    if not isinstance(value, str):
+        raise BadInput("This has to be a text.", field=key)
+    return checked(value, key, 20_000)
