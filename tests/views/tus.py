@@ -51,7 +51,7 @@ class Sender:
         return self.client.open(path, method=method, headers=kept, data=body)
 
     def create(
-        self, size: int, *, headers: Mapping[str, str | None] | None = None, **said: str | bytes
+        self, size: int, headers: Mapping[str, str | None] | None = None, /, **said: str | bytes
     ) -> TestResponse:
         """Announce a file; without anything said, ``a.txt`` for the category ``inbox``."""
         known = metadata(**({"filename": "a.txt", "category": "inbox"} | said))
@@ -59,7 +59,7 @@ class Sender:
 
     def begin(self, size: int, **said: str | bytes) -> str:
         """The address of a new upload."""
-        answer = self.create(size, **said)
+        answer = self.create(size, None, **said)
         assert answer.status_code == 201, answer.text
         return answer.headers["Location"]
 
@@ -77,7 +77,7 @@ class Sender:
 
     def send(self, body: bytes, **said: str | bytes) -> TestResponse:
         """Announce a file and send it in one piece; what answered the last of the two."""
-        created = self.create(len(body), **said)
+        created = self.create(len(body), None, **said)
         if created.status_code != 201 or not body:
             return created
         return self.patch(created.headers["Location"], 0, body)

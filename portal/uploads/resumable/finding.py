@@ -77,7 +77,7 @@ def get_progress(upload_id: int) -> Progress:
 def require_standing(upload: Progress) -> Progress:
     """The upload unless it came to nothing. Raises UploadGone, and UploadRefused as it was refused."""
     if upload.state == "refused":
-        raise UploadRefused(upload.refused_as or 422, upload.reason)
+        raise UploadRefused(upload.refused_as or UploadGone.status, upload.reason)
     if upload.state not in WHOLE and upload.state != "receiving":
         raise UploadGone
     return upload
@@ -149,8 +149,10 @@ def _labels(uploads: list[Upload]) -> dict[int, tuple[str, str]]:
             found[one.id] = ("category", paths[one.category_id])
         elif one.document_id is not None:
             found[one.id] = ("document", papers[one.document_id])
-        else:
-            found[one.id] = ("distribution", titles[one.distribution_id or 0])
+        elif one.distribution_id is not None:
+            found[one.id] = ("distribution", titles[one.distribution_id])
+        else:  # it went to a category that was removed since
+            found[one.id] = ("category", "")
     return found
 
 

@@ -12,6 +12,7 @@ from portal.actors import Actor
 from portal.errors import BadInput, Conflict, UploadTooLarge
 from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import Upload, db_later, db_now
+from portal.uploads.quotas import require_room
 from portal.uploads.resumable.facts import on_conflict_of
 from portal.uploads.resumable.finding import Progress, get_own, get_progress, require_standing
 from portal.uploads.resumable.targets import Target, require_takes
@@ -35,7 +36,7 @@ class Announced:
 def start(actor: Actor, announced: Announced) -> Progress:
     """Make room for a file that ``actor`` may send there; the sender goes on with ``append``.
 
-    Raises UploadTooLarge, and UploadTypeRejected or NameTaken for what would be refused at its end in any case.
+    Raises UploadTooLarge, QuotaExceeded, and UploadTypeRejected or NameTaken for what would be refused at its end.
     """
     if announced.size > settings().max_upload:
         raise UploadTooLarge
@@ -45,6 +46,7 @@ def start(actor: Actor, announced: Announced) -> Progress:
     temp = storage().partials.make()
     try:
         with transaction() as session:
+            require_room(actor.user_id, announced.size)
             upload = Upload(
                 user_id=actor.user_id,
                 category_id=announced.target.category_id,
