@@ -101,12 +101,17 @@ def add_version(actor: Actor | None, document_id: int, filename: str, content: C
 
 
 def move_document(actor: Actor | None, document_id: int, category_id: int) -> Document:
-    """Shelve a document elsewhere; links and tickets follow it, for they know its id. Needs ``publish`` on both."""
+    """Shelve a document elsewhere; links and tickets follow it, for they know its id. Needs ``publish`` on both.
+
+    Raises NameTaken, and UploadTypeRejected for a type the category does not take: the latter not to an operator.
+    """
     with transaction():
         document = hold_live(actor, document_id, category_id)
         target = _require(actor, category_id, PUBLISH)
         if document.category_id == category_id:
             return document
+        if actor is not None:
+            rules_of(target).require(document.filename)
         if find_live(category_id, document.filename) is not None:
             raise NameTaken(f"There is already a document called {document.filename} there.")
         change_count(document.category_id, -1)

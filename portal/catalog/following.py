@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, insert, select
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog.categories import get_category
+from portal.catalog.categories import get_category, lock_shelves
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.models import READ, Category, Follow
@@ -29,6 +29,7 @@ def follow(actor: Actor, category_id: int) -> None:
     """
     with transaction() as session:
         lock_on(f"follows:{actor.user_id}")
+        lock_shelves(category_id)  # a merger that is taking it away comes first, or takes this along
         access.require_permission(actor, category_id, READ)
         if is_followed(actor, category_id):
             return

@@ -20,8 +20,8 @@ ENDING = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,19}", re.ASCII)
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for new documents of a category: endings that are taken, none for every one, and after how many days
-    they expire, None for never."""
+    """What holds for documents that come into a category: endings that are taken, none for every one, and after how
+    many days new ones expire, None for never."""
 
     types: tuple[str, ...] = ()
     expiry_days: int | None = None
@@ -31,9 +31,13 @@ class Rules:
         """Whether new documents are held to anything."""
         return bool(self.types or self.expiry_days)
 
+    def takes(self, filename: str) -> bool:
+        """Whether the ending of a filename is taken here."""
+        return not self.types or filenames.extension(filename).lstrip(".") in self.types
+
     def require(self, filename: str) -> None:
         """Raise UploadTypeRejected for a filename whose ending is not taken here."""
-        if self.types and filenames.extension(filename).lstrip(".") not in self.types:
+        if not self.takes(filename):
             taken = ", ".join(self.types).upper()
             raise UploadTypeRejected(f"{filename} is of a type that this category does not take. Taken are: {taken}.")
 

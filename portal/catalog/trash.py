@@ -16,7 +16,7 @@ from portal.catalog.paths import is_live, within
 from portal.catalog.refs import parse_id
 from portal.catalog.shown import TRASH
 from portal.extensions import db
-from portal.models import PUBLISH, AuditEvent, AuditPerson, Category, Document, User, Version
+from portal.models import AuditEvent, AuditPerson, Category, Document, User, Version
 from portal.models.base import EPOCH, MICROSECOND
 
 Columns = TypeVarTuple("Columns")
@@ -103,11 +103,7 @@ def _in_trash(actor: Actor, statement: Select[*Columns]) -> Select[*Columns]:
     """What is in a category that is in the trash itself comes back with that, and not from here."""
     purged = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
     statement = statement.join(Category, Category.id == Document.category_id)
-    statement = statement.where(Document.trashed_at.is_not(None), is_live(), ~purged.exists())
-    if actor.is_admin:
-        return statement
-    reach = access.reachable(actor)
-    return statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
+    return access.publishable(statement.where(Document.trashed_at.is_not(None), is_live(), ~purged.exists()), actor)
 
 
 def _conditions(sought: Sought) -> list[ColumnElement[bool]]:

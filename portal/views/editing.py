@@ -18,6 +18,7 @@ from portal.errors import (
     Forbidden,
     PortalError,
     UploadRejected,
+    UploadTypeRejected,
 )
 from portal.extensions import settings
 from portal.models import PUBLISH, Document
@@ -114,7 +115,7 @@ def move(ref: str) -> AnyResponse:
     document = _get(ref)
     try:
         catalog.move_document(person(), document.id, target_category(forms.text("category")).id)
-    except (BadInput, CategoryNotFound, Conflict, Forbidden) as problem:
+    except (BadInput, CategoryNotFound, Conflict, Forbidden, UploadTypeRejected) as problem:
         return _move_page(document, problem)
     return done("document-moved", "documents.show", ref=ref)
 

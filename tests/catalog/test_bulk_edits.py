@@ -14,7 +14,16 @@ from sqlalchemy import func, select
 
 from portal import accounts, search
 from portal.actors import Actor
-from portal.catalog import bulk_edits, change_document, fields, restore_document, trash_category, trash_document
+from portal.catalog import (
+    bulk_edits,
+    change_document,
+    change_rules,
+    fields,
+    move_document,
+    restore_document,
+    trash_category,
+    trash_document,
+)
 from portal.catalog.bulk_edits import Changes, changes, judging, planning, running
 from portal.catalog.bulk_edits.changes import Asked, Ends, Visible, pack, unpack
 from portal.catalog.grants import remove_grant
@@ -133,6 +142,29 @@ def test_one_thing_that_cannot_be_leaves_the_whole_document_as_it_was(house: Hou
 
     assert outcomes(house, edit_id) == {mine[0].id: ("refused", judging.NAME_TAKEN)}
     assert list_tags([mine[0].id, other[0].id]) == {}
+
+
+@SQLITE_ONLY
+def test_what_the_category_does_not_take_is_refused_and_the_rest_goes(house: House) -> None:
+    wrong, right = put(house.shelf, "a.pdf", "b.csv")
+    change_rules(None, house.target.id, types=["csv"], expiry_days=None)
+    wanted = Changes(category_id=house.target.id)
+    edit = plan(house, [wrong, right], wanted)
+
+    assert bulk_edits.forecast(house.me, edit.id).counts == {"changed": 1, "refused": 1}
+    bulk_edits.start_edit(house.me, edit.id, wanted.seal)
+
+    assert outcomes(house, edit.id) == {wrong.id: ("refused", judging.WRONG_TYPE), right.id: ("changed", "")}
+
+
+@SQLITE_ONLY
+def test_what_is_there_already_may_be_of_any_type(house: House) -> None:
+    (paper,) = put(house.shelf, "a.pdf")
+    change_rules(None, house.shelf.id, types=["csv"], expiry_days=None)
+
+    edit_id = make(house, [paper], Changes(category_id=house.shelf.id, add_tags=("new",)))
+
+    assert outcomes(house, edit_id) == {paper.id: ("changed", "")}
 
 
 @SQLITE_ONLY
@@ -523,6 +555,28 @@ def test_nothing_is_chosen_in_the_place_of_a_mistyped_word(house: House) -> None
 
     with pytest.raises(BadInput, match=r"Choose at least one document\."):
         bulk_edits.plan_found(house.me, "quaterly")
+
+
+@SQLITE_ONLY
+def test_fields_are_offered_of_documents_that_are_still_theirs_to_publish(house: House) -> None:
+    secret = makers.category("secret")
+    mine, other = field(house.shelf, "Mine"), field(secret, "Hidden")
+    stays, goes = put(house.shelf, "a.pdf", "b.pdf")
+    edit = bulk_edits.plan_selected(house.me, [stays.id, goes.id])
+    move_document(None, goes.id, secret.id)
+    admin = makers.actor(makers.person("Root", is_admin=True))
+
+    assert bulk_edits.list_offered_fields(house.me, edit.id) == [mine]
+    assert set(bulk_edits.list_offered_fields(admin, edit.id)) == {mine, other}
+
+
+@SQLITE_ONLY
+def test_why_documents_were_refused_is_told_to_who_may_see_the_edit(house: House) -> None:
+    edit_id = make(house, put(house.closed, "a.pdf"), Changes(add_tags=("new",)))
+
+    assert bulk_edits.list_reasons(house.me, edit_id) == [(judging.ONLY_READ, 1)]
+    with pytest.raises(BulkEditNotFound):
+        bulk_edits.list_reasons(makers.actor(makers.person("Bo")), edit_id)
 
 
 @SQLITE_ONLY

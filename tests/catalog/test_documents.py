@@ -17,6 +17,7 @@ from portal.catalog import (
     Outcome,
     add_version,
     change_document,
+    change_rules,
     count_live,
     find_edition,
     get_live,
@@ -27,7 +28,16 @@ from portal.catalog import (
     restore_document,
     trash_document,
 )
-from portal.errors import BadInput, CategoryNotFound, Conflict, DocumentNotFound, Forbidden, NameTaken, PortalError
+from portal.errors import (
+    BadInput,
+    CategoryNotFound,
+    Conflict,
+    DocumentNotFound,
+    Forbidden,
+    NameTaken,
+    PortalError,
+    UploadTypeRejected,
+)
 from portal.extensions import db, transaction
 from portal.models import MANAGE, PUBLISH, READ, AuditEvent, Blob, Category, Document, Version
 from tests import makers
@@ -339,6 +349,19 @@ def test_a_move_to_where_the_name_is_taken_is_refused() -> None:
     with pytest.raises(NameTaken):
         move_document(None, first.document_id, there.id)
     require_exact_counters()
+
+
+@SQLITE_ONLY
+def test_a_move_to_where_the_type_is_not_taken_is_refused_but_to_an_operator() -> None:
+    here, there = makers.category("here"), makers.category("there")
+    first = put(here)
+    change_rules(None, there.id, types=["csv"], expiry_days=None)
+    admin = makers.actor(makers.person("Root", is_admin=True))
+
+    with pytest.raises(UploadTypeRejected):
+        move_document(admin, first.document_id, there.id)
+    require_exact_counters()
+    assert move_document(None, first.document_id, there.id).category_id == there.id
 
 
 @SQLITE_ONLY

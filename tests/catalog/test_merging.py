@@ -1,6 +1,9 @@
 """Categories made one: documents, what is below and old paths go over, nothing is lost, and no link opens more."""
 
+import threading
+
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from portal import access
@@ -11,7 +14,9 @@ from portal.catalog import (
     find_category,
     find_moved,
     find_trashed,
+    follow,
     get_category,
+    is_followed,
     list_fields,
     list_values,
     merge_category,
@@ -40,7 +45,8 @@ from portal.models import (
     SourceDirectory,
 )
 from tests import makers
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
+from tests.integrity.stock import wait_for_database_lock
 from tests.makers import content_of
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -176,6 +182,30 @@ def link_on(category: Category, **columns: object) -> ShareLink:
         link = ShareLink(token_hash=b"x" * 32, token_hint="abcdef", category_id=category.id, **columns)
         session.add(link)
     return link
+
+
+@POSTGRESQL_ONLY
+def test_whoever_follows_a_category_while_it_is_merged_hears_that_it_is_gone(context: Flask, database: str) -> None:
+    ada, one, other = makers.person("Ada"), makers.category("one"), makers.category("other")
+    makers.grant(one, user=ada)
+    who, one_id, problems = makers.actor(ada), one.id, list[Exception]()
+
+    def follow_it() -> None:
+        with context.app_context():
+            try:
+                follow(who, one_id)
+            except Exception as problem:
+                problems.append(problem)
+
+    following = threading.Thread(target=follow_it)
+    with transaction():
+        merge_category(None, one_id, other.id)
+        following.start()
+        assert wait_for_database_lock(following, database)
+    following.join(30)
+
+    assert [type(problem) for problem in problems] == [CategoryNotFound]
+    assert not is_followed(who, other.id)
 
 
 @SQLITE_ONLY

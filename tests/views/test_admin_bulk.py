@@ -93,6 +93,7 @@ def test_ticked_documents_are_looked_at_and_then_changed(world: World) -> None:
     report = text(world.publisher.read(path))
     assert "2 documents were changed" in report
     assert "2 changed 0 stayed as they were 1 refused" in report
+    assert "They went to done . They got the tag moved ." in report
     assert "1 The category it should go to has a document of its filename." in report
     assert [one.category_id for one in world.documents()] == [2, 2, 1]
     assert "minutes" not in text(world.publisher.read(f"{path}?outcome=refused"))
@@ -197,7 +198,7 @@ def test_a_large_change_says_how_far_it_is_without_a_script_and_can_be_stopped(
     assert "Stopped after 1 of 3 documents" in text(answer.text)
     assert "2 documents were left as they were." in text(answer.text)
     assert "Refresh" not in answer.headers
-    assert "They get the tag a. Stopped at 1 of 3 3" in text(world.publisher.read("/admin/bulk"))
+    assert "They got the tag a. Stopped at 1 of 3 3" in text(world.publisher.read("/admin/bulk"))
 
 
 def test_a_plan_that_is_dropped_is_gone(world: World) -> None:

@@ -293,6 +293,20 @@ def test_a_page_that_never_was_is_refused_or_empty(shelf: Shelf, path: str) -> N
 
 
 @publisher
+def test_what_is_out_and_what_is_not_is_chosen_with_one_bar(shelf: Shelf) -> None:
+    shelf.add("Draft letter", published_at=None)
+    shelf.add("Letter")
+
+    page = shelf.browser.get("/categories/reports/2018").text
+
+    assert page.count("data-selection") == page.count("data-all") == 1
+    assert "Select all 2 documents" in page
+    form = page[page.index("data-selection") : page.index("</form>", page.index("data-selection"))]
+    assert "Select Draft letter" in form
+    assert "Select Letter" in form
+
+
+@publisher
 def test_a_category_shows_the_first_that_are_not_out_and_leads_to_the_others(shelf: Shelf) -> None:
     for number in range(9):
         shelf.add(f"Draft {number}", published_at=None)

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from portal.catalog import change_rules
 from portal.extensions import db
 from portal.models import PUBLISH, AuditEvent, Document, ShareLink
 from portal.settings import Settings
@@ -316,6 +317,23 @@ def test_a_document_moves_not_onto_one_of_its_name(world: World) -> None:
 
     assert answer.status_code == 409
     assert sentence(answer) == "There is already a document called report.pdf there."
+
+
+def test_a_document_moves_not_to_where_its_type_is_not_taken(world: World) -> None:
+    with world.app.app_context():
+        change_rules(None, makers.category("elsewhere").id, types=["csv", "xlsx"], expiry_days=None)
+        before = world.document().category_id
+
+    answer = world.publisher.send(f"{world.path}/move", category="elsewhere")
+
+    assert answer.status_code == 415
+    assert sentence(answer) == "report.pdf is of a type that this category does not take. Taken are: CSV, XLSX."
+    assert world.document().category_id == before
+
+
+def test_the_page_of_a_document_leads_publishers_to_the_trash_and_readers_not(world: World) -> None:
+    assert f'href="/documents/{world.document().uuid}/trash"' in world.publisher.read(world.path)
+    assert "/trash" not in world.reader.read(world.path)
 
 
 def test_a_document_goes_into_the_trash_and_comes_back(world: World) -> None:

@@ -1,12 +1,13 @@
 """What an edit would come to for one document: asked for every one before anything is done, and again when it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Literal
 
 from portal.catalog.bulk_edits.changes import Changes
+from portal.catalog.inherited import Rules
 from portal.catalog.tags import MOST_TAGS
 from portal.models import PUBLISH, READ
 
@@ -19,6 +20,7 @@ NO_SHELF = "Its category is in the trash, and comes back first."
 NO_BYTES = "Its bytes were removed; it cannot come back."
 ONLY_READ = "Whoever asked may read it, and not change it."
 NO_TARGET = "Whoever asked may not publish in the category it should go to."
+WRONG_TYPE = "The category it should go to does not take documents of its type."
 NAME_TAKEN = "The category it should go to has a document of its filename."
 NO_FIELD = "Its category does not have this field."
 WRONG_ORDER = "It would expire before it is published."
@@ -34,6 +36,8 @@ class Ground:
     now: datetime
     problem: str = ""
     """Why it can be done to none of them."""
+    rules: Rules = field(default_factory=Rules)
+    """Of the category they go to."""
     value: str = ""
     """What the field is to say, as it is stored."""
     add_keys: frozenset[str] = frozenset()
@@ -137,8 +141,11 @@ def _about_rights(ground: Ground, standing: Standing) -> Iterator[str]:
 
 
 def _about_place(ground: Ground, standing: Standing) -> Iterator[str]:
-    if is_moved(ground.changes, standing) and standing.is_name_taken:
-        yield NAME_TAKEN
+    if is_moved(ground.changes, standing):
+        if not ground.rules.takes(standing.filename):
+            yield WRONG_TYPE
+        if standing.is_name_taken:
+            yield NAME_TAKEN
 
 
 def _about_facts(ground: Ground, standing: Standing) -> Iterator[str]:

@@ -34,6 +34,11 @@ class EditRow:
     """Outcome to how many documents; ``open`` are still to be done."""
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more is done to any document."""
+        return self.state in ("done", "stopped")
+
+    @property
     def total(self) -> int:
         """All its documents."""
         return sum(self.counts.values())
@@ -96,8 +101,9 @@ def list_items(
     return rows, rows[-1].document_id if len(found) > limit else None
 
 
-def list_reasons(edit_id: int) -> list[tuple[str, int]]:
+def list_reasons(actor: Actor, edit_id: int) -> list[tuple[str, int]]:
     """Why documents of an edit were refused, and how many for each reason, the most frequent first."""
+    get_edit(actor, edit_id)
     here = (BulkItem.bulk_edit_id == edit_id, BulkItem.outcome == "refused")
     count = func.count().label("count")
     statement = select(BulkItem.reason, count).where(*here).group_by(BulkItem.reason)

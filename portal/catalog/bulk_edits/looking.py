@@ -10,6 +10,7 @@ from portal import access
 from portal.actors import Actor
 from portal.catalog.bulk_edits.changes import Changes
 from portal.catalog.bulk_edits.judging import NO_FIELD, NO_TARGET, Ground, Standing, Verdict, judge
+from portal.catalog.inherited import Rules, rules_of
 from portal.catalog.responsible import CLOSED, is_open
 from portal.catalog.tags import require_tags
 from portal.catalog.values import require_value
@@ -68,6 +69,7 @@ class Looker:
             changes,
             db.session.scalars(select(db_now())).one(),
             problem=self._problem() or problem,
+            rules=rules_of(self._target) if self._target is not None else Rules(),
             value=value,
             add_keys=frozenset(require_tags(changes.add_tags)),
             remove_keys=frozenset(require_tags(changes.remove_tags)),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from portal import access, search
 from portal.actors import Actor
@@ -69,7 +69,8 @@ def plan_category(actor: Actor, category_id: int) -> BulkEdit:
     below = select(Document.id).join(Category, Category.id == Document.category_id)
     below = below.where(within(category), Document.trashed_at.is_(None))
     newest = func.coalesce(Document.published_at, Document.created_at).desc()
-    found = list(db.session.scalars(_publishable(below, actor).order_by(newest, Document.id.desc()).limit(MOST + 1)))
+    theirs = access.publishable(below, actor).order_by(newest, Document.id.desc())
+    found = list(db.session.scalars(theirs.limit(MOST + 1)))
     return _put_down(actor, found[:MOST], Choice("category", category.path, is_cut=len(found) > MOST))
 
 
@@ -84,7 +85,7 @@ def plan_found(actor: Actor, query: str) -> BulkEdit:
     while len(found) < MOST and not is_over:
         page = search.find(actor, asked, after=after, limit=READ_AT_ONCE)
         hits = page.document_ids if not page.corrected else []
-        theirs = set(db.session.scalars(_publishable(select(Document.id).where(Document.id.in_(hits)), actor)))
+        theirs = set(db.session.scalars(access.publishable(select(Document.id).where(Document.id.in_(hits)), actor)))
         found += [one for one in hits if one in theirs]
         others += len(hits) - len(theirs)
         after, is_over = page.after, page.after is None or not hits
@@ -98,7 +99,7 @@ def plan_return(actor: Actor, document_ids: Iterable[int]) -> BulkEdit:
     found: list[int] = []
     for part in _parts(wanted, READ_AT_ONCE):
         here = select(Document.id).where(Document.id.in_(part), Document.trashed_at.is_not(None))
-        found += db.session.scalars(_publishable(here, actor))
+        found += db.session.scalars(access.publishable(here, actor))
     return _put_down(actor, found, Choice("trash"), Changes(place="back"))
 
 
@@ -141,10 +142,13 @@ def forecast(actor: Actor, edit_id: int) -> Forecast:
     return Forecast(dict(counts), ranked)
 
 
-def list_offered_fields(edit_id: int) -> list[CategoryField]:
-    """Fields that a category of at least one document of an edit asks for, by name."""
+def list_offered_fields(actor: Actor, edit_id: int) -> list[CategoryField]:
+    """Fields that a category of at least one document of an edit asks for, by name.
+
+    Only of documents the person may publish now: one may have gone since to where nothing is theirs to see.
+    """
     chosen = select(BulkItem.document_id).where(BulkItem.bulk_edit_id == edit_id)
-    shelves = select(Document.category_id).where(Document.id.in_(chosen)).distinct()
+    shelves = access.publishable(select(Document.category_id).where(Document.id.in_(chosen)), actor).distinct()
     lineages = db.session.scalars(select(Category.lineage).where(Category.id.in_(shelves)))
     above = {int(part) for lineage in lineages for part in (lineage or "").strip("/").split("/")}
     asked = select(CategoryField).where(CategoryField.removed_at.is_(None)).order_by(CategoryField.name_key)
@@ -205,18 +209,11 @@ def _remove(edit_id: int) -> None:
                 session.execute(delete(BulkEdit).where(BulkEdit.id == edit_id))
 
 
-def _publishable(statement: Select[int], actor: Actor) -> Select[int]:
-    if actor.is_admin:
-        return statement
-    reach = access.reachable(actor)
-    return statement.join(reach, reach.c.category_id == Document.category_id).where(reach.c.level >= PUBLISH)
-
-
 def _require_field(actor: Actor, edit_id: int, changes: Changes) -> None:
     """Of others not even the name is said: they may be of categories that are not theirs to see."""
     if changes.field_id is None:
         return
-    offered = list_offered_fields(edit_id)
+    offered = list_offered_fields(actor, edit_id)
     if changes.category_id is not None and access.permission_on(actor, changes.category_id) >= PUBLISH:
         offered += list_fields(get_category(changes.category_id))
     asked = next((field for field in offered if field.id == changes.field_id), None)

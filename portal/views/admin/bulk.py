@@ -165,7 +165,7 @@ def _moment(name: str, sentence: str) -> datetime:
 
 def _list_page(problem: PortalError | None = None) -> Response:
     rows, after = bulk_edits.list_edits(person(), after=forms.query_id("after"))
-    sentences = {row.id: sentences_of(row.changes) for row in rows}
+    sentences = {row.id: sentences_of(row.changes, is_over=row.is_over) for row in rows}
     return house.show("admin/bulk.html", rows=rows, after=after, sentences=sentences, problem=problem, refusal=problem)
 
 
@@ -174,7 +174,7 @@ def _form(row: EditRow, problem: PortalError | None = None) -> Response:
         "admin/bulk_changes.html",
         row=row,
         categories=[category for category, _ in catalog.list_shown(person(), PUBLISH)],
-        fields=bulk_edits.list_offered_fields(row.id),
+        fields=bulk_edits.list_offered_fields(person(), row.id),
         problem=problem,
         refusal=problem,
     )
@@ -205,8 +205,8 @@ def _report(row: EditRow, problem: PortalError | None = None) -> Response:
         outcome=outcome,
         items=items,
         after=more,
-        reasons=bulk_edits.list_reasons(row.id),
-        sentences=sentences_of(row.changes),
+        reasons=bulk_edits.list_reasons(person(), row.id),
+        sentences=sentences_of(row.changes, is_over=row.is_over),
         problem=problem,
         refusal=problem,
     )
