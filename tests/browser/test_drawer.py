@@ -8,6 +8,8 @@ from tests import makers
 from tests.attacks.oracle import session_of
 from tests.servers import Server
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with scripts", "without"])
 def test_the_tree_is_at_the_side_and_in_the_drawer_of_a_phone(

@@ -1,11 +1,14 @@
 """What goes over the line for a page in a real browser: by its own count of bytes, and by the server's of requests."""
 
+import pytest
 from playwright.sync_api import Browser
 
 from portal.settings import Settings
 from tests import full, makers
 from tests.attacks.oracle import session_of
 from tests.servers import Server
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 LIGHT = 60_000
 REQUESTS = 6

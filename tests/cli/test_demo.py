@@ -16,12 +16,25 @@ import pytest
 from sqlalchemy import func, select
 
 from portal import integrity
-from portal.accounts import sign_in
+from portal.accounts import actor_of, sign_in
+from portal.catalog import saved
 from portal.cli.demo import contents
-from portal.cli.demo.library import PEOPLE, first_editions, second_editions
+from portal.cli.demo.library import KENJI, PEOPLE, first_editions, second_editions
 from portal.cli.demo.papers import Row, csv_table, pdf, png_bars
+from portal.cli.inputs import get_user
 from portal.extensions import db
-from portal.models import Document, Download, ShareLink, User, Version, db_now
+from portal.models import (
+    Document,
+    DocumentTag,
+    Download,
+    FieldValue,
+    Follow,
+    SavedSearch,
+    ShareLink,
+    User,
+    Version,
+    db_now,
+)
 from portal.settings import Settings, load
 from portal.uploads import require_fitting
 from tests.cli.conftest import SCRIPT, Command
@@ -87,13 +100,18 @@ def test_it_is_made_once_and_shows_the_same_at_every_start(
 
 
 def require_what_is_promised() -> None:
-    """Drafts, schedules, versions, links and downloads for every page to show."""
+    """Drafts, schedules, versions, tags, fields, searches, links and downloads for every page to show."""
     documents = select(func.count()).select_from(Document)
     assert db.session.scalars(documents).one() >= 25
     assert db.session.scalars(documents.where(Document.published_at.is_(None))).one() == 1
     assert db.session.scalars(documents.where(Document.published_at > db_now())).one() == 1
     assert db.session.scalars(documents.where(Document.version_count > 1)).one() == 2
     assert db.session.scalars(select(func.count()).where(Version.created_at > db_now())).one() == 0
+    for kind in (DocumentTag, FieldValue, SavedSearch, Follow):
+        assert db.session.scalars(select(func.count()).select_from(kind)).one() > 1
+    assert db.session.scalars(documents.where(Document.responsible_id.is_(None))).one() == 0
+    [news] = saved.list_with_news(actor_of(get_user(KENJI.email)))
+    assert news.count == 1
     links = select(func.count()).select_from(ShareLink)
     assert db.session.scalars(links.where(ShareLink.expires_at < db_now())).one() == 1
     assert db.session.scalars(links.where(ShareLink.used > 0)).one() == 1

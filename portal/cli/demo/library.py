@@ -1,6 +1,6 @@
 """What is in the demonstration: an accountants' office, its clients, and what lies on their shelves. Pure data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from portal.cli.demo import contents
@@ -34,6 +34,9 @@ class Paper:
     age: int | None
     description: str = ""
     note: str = ""
+    tags: tuple[str, ...] = ()
+    fields: dict[str, str] = field(default_factory=dict)
+    """Name to what stands in it, of what ``FIELDS`` asks for."""
 
 
 INGRID = Person("Ingrid Lindholm", "ingrid@ferreira-lindholm.example", "administrator", (OFFICE,), is_admin=True)
@@ -52,6 +55,22 @@ GRANTS = (
     (ALL, OFFICE, "publish"),
 )
 """Category, group (None is everyone), permission."""
+STATE, AMOUNT = "State", "Amount to pay"
+TO_CHECK, SIGNED, FILED = "For you to check", "Signed", "Filed"
+FIELDS = tuple(
+    (path, name, kind, choices)
+    for path in (BAKERY, INSTRUMENTS)
+    for name, kind, choices in ((STATE, "choice", (TO_CHECK, SIGNED, FILED)), (AMOUNT, "number", ()))
+)
+"""Category, name, kind, what may be chosen."""
+VAT, YEAR_END, PAYROLL, RULES = "VAT", "Year end", "Payroll", "New rules"
+SEARCHES = (
+    (LEILA, "VAT returns", f"tag:{VAT}", True),
+    (KENJI, "What is new in the rules", f'tag:"{RULES}"', False),
+    (TOMAS, "Year end of the bakery", f'tag:"{YEAR_END}" in:"{BAKERY}"', False),
+)
+"""Whose, its name, what it looks for, whether a mail tells what is new in it."""
+FOLLOWS = ((LEILA, f"{ALL}/Circulars"), (TOMAS, INSTRUMENTS))
 PUBLISHERS = {BAKERY: TOMAS, ALL: TOMAS, INSTRUMENTS: INGRID, OFFICE: INGRID}
 """Who puts documents onto the shelves of a top category; the publisher may not do so in the office's own."""
 
@@ -83,14 +102,32 @@ def _bakery(today: date) -> list[Paper]:
     lease = "Lease of the second shop: what it means for tax"
     reading = "Balance sheet, profit and loss, notes. Please read note 2 first."
     filed = "Filed; the amount is collected on the 28th."
+    checked = {STATE: TO_CHECK}
+    paid = {STATE: FILED, AMOUNT: "17421"}
     return [
-        Paper(books, f"Annual accounts {year}", f"annual-accounts-{year}.pdf", accounts, 41, reading),
+        Paper(
+            books,
+            f"Annual accounts {year}",
+            f"annual-accounts-{year}.pdf",
+            accounts,
+            41,
+            reading,
+            tags=(YEAR_END,),
+            fields=checked,
+        ),
         Paper(books, f"Trial balance {year}", f"trial-balance-{year}.csv", contents.trial_balance(), 48),
         Paper(books, f"Cash book {year}", f"cash-book-{year}.csv", contents.cash_book(year), 48),
         Paper(books, f"Fixed asset register {year}", f"fixed-assets-{year}.csv", contents.fixed_assets(year), 48),
         Paper(books, "Takings by month", "takings-by-month.png", png_bars(TAKINGS), 20, "The dip is the new oven."),
         *(
-            Paper(payroll, f"Payslips {month:%B %Y}", f"payslips-{month:%Y-%m}.pdf", contents.payslips(month), age)
+            Paper(
+                payroll,
+                f"Payslips {month:%B %Y}",
+                f"payslips-{month:%Y-%m}.pdf",
+                contents.payslips(month),
+                age,
+                tags=(PAYROLL,),
+            )
             for month, age in zip(months, (4, 34, 64), strict=True)
         ),
         Paper(
@@ -99,8 +136,11 @@ def _bakery(today: date) -> list[Paper]:
             f"payroll-journal-{months[0]:%Y-%m}.csv",
             contents.payroll_journal(),
             4,
+            tags=(PAYROLL,),
         ),
-        Paper(tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 12, filed),
+        Paper(
+            tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 12, filed, tags=(VAT,), fields=paid
+        ),
         Paper(tax, f"Tax computation {year}", f"tax-computation-{year}.pdf", contents.tax_computation(year), 38),
         Paper(letters, "Engagement letter", "engagement-letter.pdf", contents.engagement_letter(), 320),
         Paper(letters, lease, "second-shop-lease.pdf", contents.second_shop(), 9),
@@ -115,10 +155,20 @@ def _instruments(today: date) -> list[Paper]:
     vat = contents.vat_return(INSTRUMENTS, quarter, 402_950, 233_115)
     research = contents.research_allowance(year)
     waiting = "Waiting for the hours of the spring project."
+    signed = {STATE: SIGNED}
+    paid = {STATE: FILED, AMOUNT: "33967"}
     return [
-        Paper(books, f"Annual accounts {year}", f"annual-accounts-{year}.pdf", accounts, 55),
-        Paper(books, f"Stock count {year}", f"stock-count-{year}.csv", counted, 60),
-        Paper(tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 11),
+        Paper(
+            books,
+            f"Annual accounts {year}",
+            f"annual-accounts-{year}.pdf",
+            accounts,
+            55,
+            tags=(YEAR_END,),
+            fields=signed,
+        ),
+        Paper(books, f"Stock count {year}", f"stock-count-{year}.csv", counted, 60, tags=(YEAR_END,)),
+        Paper(tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 11, tags=(VAT,), fields=paid),
         Paper(tax, f"Research allowance {year}", f"research-allowance-{year}.pdf", research, None, waiting),
         Paper(audit, "Audit timetable", "audit-timetable.pdf", contents.audit_timetable(today), 6),
         Paper(audit, "What the auditors ask for", "audit-requests.csv", contents.audit_requests(), 6),
@@ -134,8 +184,16 @@ def _for_all(today: date) -> list[Paper]:
     ready = "Electronic invoices: are you ready?"
     page = "Thresholds, wages and two new duties, on one page."
     return [
-        Paper(circulars, f"What changes on 1 January {following}", f"changes-{following}.pdf", changes, 1, page),
-        Paper(circulars, ready, "electronic-invoices.pdf", contents.electronic_invoices(), 75),
+        Paper(
+            circulars,
+            f"What changes on 1 January {following}",
+            f"changes-{following}.pdf",
+            changes,
+            1,
+            page,
+            tags=(RULES,),
+        ),
+        Paper(circulars, ready, "electronic-invoices.pdf", contents.electronic_invoices(), 75, tags=(RULES, VAT)),
         Paper(circulars, f"Year-end letter {following}", f"year-end-letter-{following}.pdf", year_end, -21),
         Paper(forms, "Form for new staff", "new-staff.pdf", contents.new_staff(), 210),
         Paper(forms, "Mileage log", "mileage-log.csv", mileage, 210),

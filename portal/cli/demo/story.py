@@ -9,15 +9,18 @@ from sqlalchemy import func, select, update
 
 from portal import accounts, catalog, downloads, shares, uploads
 from portal.actors import Actor
-from portal.catalog import Edition, Facts, Principal
+from portal.catalog import Edition, Facts, Principal, saved
 from portal.cli.demo.contents import BAKERY, INSTRUMENTS
 from portal.cli.demo.library import (
     ALL,
+    FIELDS,
+    FOLLOWS,
     GRANTS,
     KENJI,
     LEILA,
     PEOPLE,
     PUBLISHERS,
+    SEARCHES,
     TOMAS,
     Paper,
     Person,
@@ -27,7 +30,7 @@ from portal.cli.demo.library import (
 from portal.cli.inputs import get_document, get_group, get_user
 from portal.downloads import Claim
 from portal.extensions import db, transaction
-from portal.models import Document, Download, ShareLink, User, Version, db_now
+from portal.models import Document, Download, SavedSearch, ShareLink, User, Version, db_now
 from portal.ranges import Span
 from portal.shares import Terms
 
@@ -62,12 +65,15 @@ def tell() -> Notes:
     for person in PEOPLE:
         _add_person(person, notes)
     _add_grants()
+    for path, name, kind, choices in FIELDS:
+        catalog.add_field(None, catalog.ensure_category(None, path).id, name, kind, choices)
     for paper in first_editions(today):
         _put(paper)
     _let_readers_read(today.year - 1)
     for paper in second_editions(today):
         _put(paper)
     _add_links(notes, today.year - 1)
+    _keep_an_eye()
     _leave()
     return notes
 
@@ -100,7 +106,17 @@ def _put(paper: Paper) -> None:
     category = catalog.ensure_category(None, paper.shelf)
     publisher = _actor(PUBLISHERS[paper.shelf.partition("/")[0]])
     moment = _ago(paper.age or 0)
-    facts = Facts(paper.title, paper.description, paper.note, is_draft=paper.age is None, published_at=moment)
+    asked = {field.name: field.id for field in catalog.list_fields(category)}
+    facts = Facts(
+        paper.title,
+        paper.description,
+        paper.note,
+        is_draft=paper.age is None,
+        published_at=moment,
+        responsible_id=publisher.user_id,
+        tags=paper.tags,
+        fields={asked[name]: value for name, value in paper.fields.items()},
+    )
     incoming = uploads.receive()
     incoming.write(paper.content)
     arrival = uploads.arrive(incoming, paper.filename, facts=facts)
@@ -172,8 +188,17 @@ def _send(claim: Claim, edition: Edition, age: int, *, is_cut: bool = False) -> 
         session.execute(update(Download).where(Download.id == newest).values(moments))
 
 
+def _keep_an_eye() -> None:
+    """What people look for again and again, and the categories they follow."""
+    for person, name, query, wants_notice in SEARCHES:
+        saved.add_search(_actor(person), name, query, wants_notice=wants_notice)
+    for person, path in FOLLOWS:
+        catalog.follow(_actor(person), catalog.ensure_category(None, path).id)
+
+
 def _leave() -> None:
     with transaction() as session:
+        session.execute(update(SavedSearch).values(looked_at=_ago(LAST_VISIT), told_at=_ago(LAST_VISIT)))
         moments = {"seen_at": _ago(LAST_VISIT), "visited_at": _ago(LAST_VISIT)}
         session.execute(update(User).where(User.password_hash.is_not(None)).values(moments))
 
