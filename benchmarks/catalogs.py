@@ -7,6 +7,7 @@ whole page by the test client of Flask, without a server.
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from urllib.parse import quote
 
@@ -122,10 +123,10 @@ def _largest(who: Actor) -> Category:
 def _searches(library: Library, reader: str) -> Iterator[Task]:
     who = library.actor(reader)
     for kind, word in library.words.items():
-        yield Task(f"{kind} word", lambda word=word: _found(who, word), f"/search?q={word}")  # type: ignore[misc]
-        yield Task(f"{kind} word, by relevance", lambda word=word: _found(who, word, by_relevance=True))  # type: ignore[misc]
+        yield Task(f"{kind} word", partial(_found, who, word), f"/search?q={word}")
+        yield Task(f"{kind} word, by relevance", partial(_found, who, word, by_relevance=True))
         begun = word[:LETTERS]
-        yield Task(f"suggested for the beginning of a {kind} word", lambda begun=begun: search.suggest(who, begun))  # type: ignore[misc]
+        yield Task(f"suggested for the beginning of a {kind} word", partial(search.suggest, who, begun))
     yield Task("a tag", lambda: _found(who, f"tag:{library.tag}"), f"/search?q=tag:{library.tag}")
 
 

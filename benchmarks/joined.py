@@ -24,7 +24,7 @@ class Person(UserMixin):
         self.name = name
 
 
-@logins.user_loader  # type: ignore[untyped-decorator]
+@logins.user_loader  # type: ignore[untyped-decorator]  # Flask-Login has no types
 def load(token: str) -> Person | None:
     """The person of a session that is not over, by one query."""
     statement = select(User.name).join(Session, Session.user_id == User.id)
@@ -41,7 +41,7 @@ def enter(token: str) -> str:
 
 
 @app.get("/name")
-@login_required  # type: ignore[untyped-decorator]
+@login_required  # type: ignore[untyped-decorator]  # Flask-Login has no types
 def name() -> str:
     """The name of the person signed in."""
-    return str(current_user.name)  # type: ignore[attr-defined]
+    return str(current_user.name)  # type: ignore[attr-defined]  # it stands for the Person above

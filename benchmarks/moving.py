@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from sqlalchemy import func, select
@@ -30,7 +31,7 @@ def measure(house: House) -> None:
         for _ in range(ROUNDS):
             for parent in (None, parent_id):
                 others = (_visitor(library), _changer(library, other))
-                found = _beside(lambda parent=parent: catalog.move_category(None, shelf_id, parent), others)  # type: ignore[misc]
+                found = _beside(partial(catalog.move_category, None, shelf_id, parent), others)
                 moves.append(found[0])
                 waits = {name: max(worst, seen) for (name, worst), seen in zip(waits.items(), found[1], strict=True)}
     print(

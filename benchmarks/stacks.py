@@ -141,7 +141,7 @@ class _Sqlite:
 
 
 class _Postgresql:
-    dialect: Dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
+    dialect: Dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]  # it has no types in SQLAlchemy
 
     def __init__(self, server: psycopg.Connection) -> None:
         self._server = server

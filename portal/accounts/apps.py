@@ -52,8 +52,8 @@ def add_app(actor: Actor, user_id: int, secret: str, code: str) -> bool:
         counter = _counter_of(secret, code)
         if counter is None:
             raise CodeWrong
-        before = session.execute(delete(AuthenticatorApp).where(AuthenticatorApp.user_id == user_id))
-        is_another = bool(before.rowcount)  # type: ignore[attr-defined]
+        before = delete(AuthenticatorApp).where(AuthenticatorApp.user_id == user_id)
+        is_another = session.scalar(before.returning(AuthenticatorApp.user_id)) is not None
         session.add(AuthenticatorApp(user_id=user_id, secret=secret, last_counter=counter))
         audit.record_event("app.replaced" if is_another else "app.added", actor=actor, thing=("user", user_id))
         tell(user, "second_factor_changed", what=REPLACED if is_another else SET_UP)

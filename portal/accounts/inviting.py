@@ -136,7 +136,7 @@ def _add_users(actor: Actor | None, rows: Sequence[Row]) -> list[User]:
         }
         for row in rows
     ]
-    db.session.execute(insert(User.__table__), values)  # type: ignore[arg-type]
+    db.session.execute(insert(User.__table__), values)  # type: ignore[arg-type]  # it is a Table
     added: dict[str, User] = {}
     for keys in chunks([row.key for row in rows]):
         added.update(
@@ -169,7 +169,7 @@ def _invite(actor: Actor | None, users: Sequence[User], letters: _Letters) -> No
         common | {"user_id": user.id, "token_hash": token_hash(PURPOSE, token)}
         for user, token in zip(users, letters.tokens, strict=True)
     ]
-    db.session.execute(insert(OneTimeToken.__table__), rows)  # type: ignore[arg-type]
+    db.session.execute(insert(OneTimeToken.__table__), rows)  # type: ignore[arg-type]  # it is a Table
     _record(actor, "token.issued", users, purpose=PURPOSE)
     notices.add_written(letters.mails, [user.id for user in users])
 

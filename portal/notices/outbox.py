@@ -51,7 +51,7 @@ def write_mails(kind: str, letters: Sequence[tuple[str, Mapping[str, object]]]) 
 def add_written(mails: Sequence[Written], user_ids: Sequence[int]) -> None:
     """Put mails that were written into the outbox, inside the transaction; whom each is for."""
     rows = [mail | {"user_id": user_id} for mail, user_id in zip(mails, user_ids, strict=True)]
-    db.session.execute(insert(Mail.__table__), rows)  # type: ignore[arg-type]
+    db.session.execute(insert(Mail.__table__), rows)  # type: ignore[arg-type]  # it is a Table
     after_commit(wake)
 
 

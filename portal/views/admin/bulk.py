@@ -147,11 +147,11 @@ def _changes() -> Changes:
         remove_tags=tuple(split_tags(forms.text("remove_tags"))),
         field_id=field_id,
         field_value=forms.text("field_value").strip() if field_id else "",
-        asked=asked,  # type: ignore[arg-type]
+        asked=asked,  # type: ignore[arg-type]  # forms.choice gives one of them
         responsible_id=found.id if found else None,
-        ends=ends,  # type: ignore[arg-type]
+        ends=ends,  # type: ignore[arg-type]  # forms.choice gives one of them
         expires_at=_moment("expires_at", NO_END) if ends == "at" else None,
-        visible=visible,  # type: ignore[arg-type]
+        visible=visible,  # type: ignore[arg-type]  # forms.choice gives one of them
         published_at=_moment("published_at", NO_MOMENT) if visible == "at" else None,
     )
 
