@@ -19,6 +19,7 @@ FLOORS: list[set[str]] = [
     {"models"},
     {"extensions", "schema"},
     {"access", "audit", "jobs"},
+    {"reach"},
     # The only writers, one on top of the other.
     {"notices"},
     {"accounts"},

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, li
 from portal import access
 from portal.actors import Actor
 from portal.catalog.paths import is_live
-from portal.catalog.reach import ME
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, Category
+from portal.reach import ME
 
 _OPEN = bindparam("open", expanding=True, type_=Integer)
 

@@ -31,9 +31,9 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog.reach import ME, Reach, given
 from portal.extensions import db, run
 from portal.models import MANAGE, READ, Category, Document
+from portal.reach import ME, Reach, given
 
 WALKED = 300
 """Over so many documents of the line somebody walks, whether they may be seen or not."""

@@ -12,7 +12,6 @@ from sqlalchemy import Integer, literal
 
 from portal.actors import Actor
 from portal.catalog.lines import FIRST, in_order, list_front
-from portal.catalog.reach import Reach
 from portal.catalog.refs import parse_id
 from portal.catalog.shown import (
     COME,
@@ -31,6 +30,7 @@ from portal.errors import BadRequest
 from portal.extensions import db, run
 from portal.models import PUBLISH, Category, Download
 from portal.models.base import EPOCH, MICROSECOND
+from portal.reach import Reach
 
 PAGE = 50
 CURSOR = re.compile(r"(-?[0-9]{1,18})-([1-9][0-9]{0,9})", re.ASCII)

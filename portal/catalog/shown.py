@@ -7,9 +7,9 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.catalog.lines import FIRST, LAST, Line
-from portal.catalog.reach import ME
 from portal.models import MANAGE, PUBLISH, Category, Document, Download, Seen, User, Version, db_now
 from portal.models.base import Moment
+from portal.reach import ME
 
 _HAD, _SHELF = aliased(Version), aliased(Category)
 _KEY = bindparam("key", type_=String)

@@ -13,7 +13,7 @@ from portal.filenames import normal
 from portal.models import PUBLISH, Category, CategoryAlias, Grant, Tag, User
 from portal.search.parsing import Part, Query
 from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact
-from portal.search.terms import containing
+from portal.search.terms import begun, containing
 from portal.search.texts import folded
 
 ME = "me"
@@ -21,6 +21,9 @@ MOST_PEOPLE = 100
 """How many people one name may mean."""
 ALTERNATIVES = ("type", "in")
 """Operators of which a document has only one: of two, either will do."""
+LONGEST_BEGINNING = 4
+"""SQLite: so many letters that begin a word are in its index; what is longer it puts together from all such words."""
+MOST_BEGUN = 200
 LAST = 2**63 - 1
 ANYTHING = "=t"
 """Every document has a fact that begins like this."""
@@ -135,7 +138,7 @@ def _phrases(actor: Actor, part: Part, *, is_name: bool) -> Iterable[Phrase]:
     if part.is_inside:
         return [Phrase((term,), is_name=True) for term in containing(part.tokens[0])]
     if part.kind == "words":
-        return [Phrase(part.tokens, part.is_prefix, is_name)]
+        return _begun(part) if is_name and part.is_prefix else [Phrase(part.tokens, part.is_prefix, is_name)]
     if part.kind == "type":
         facts: Iterable[str] = [ending_fact(part.value)]
     elif part.kind == "in":
@@ -146,6 +149,17 @@ def _phrases(actor: Actor, part: Part, *, is_name: bool) -> Iterable[Phrase]:
     else:
         facts = map(person_fact, _people(actor, part.value))
     return [Phrase((fact,)) for fact in facts]
+
+
+def _begun(part: Part) -> list[Phrase]:
+    """A word that is only begun, in titles and filenames: on SQLite the words it may become, where there are few."""
+    *before, last = part.tokens
+    terms: list[str] = []
+    if db.engine.dialect.name == "sqlite" and len(last) > LONGEST_BEGINNING and not last.isdigit():
+        terms = begun(last, MOST_BEGUN + 1)
+    if not terms or len(terms) > MOST_BEGUN:
+        return [Phrase(part.tokens, is_prefix=True, is_name=True)]
+    return [Phrase((*before, term), is_name=True) for term in terms]
 
 
 def _categories(path: str) -> list[int]:

@@ -1,14 +1,17 @@
 """From the keys the index gives to the documents somebody may read: the one predicate decides, about each of them."""
 
+import json
 from collections.abc import Sequence
+from enum import Enum
+from functools import cache
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, String, bindparam, cast, func, select
 
 from portal import access
 from portal.actors import Actor
 from portal.extensions import db
-from portal.models import Document, db_now
-from portal.search.among import among
+from portal.models import READ, Document, db_now
+from portal.reach import ME, Reach, given
 from portal.search.asking import Question
 from portal.search.rows import IDS, first_key
 from portal.search.walking import count_seen, walk_of
@@ -18,6 +21,15 @@ SLACK = 8
 LONGEST_SEARCH = 1000
 """When more than so many would have to be looked at for a page, the tokens of who may see are asked for, too."""
 LARGEST_WINDOW = 1000
+_WANTED = bindparam("ids", type_=String)
+
+
+class _Whose(Enum):
+    """Who asks: it is decided by what they may do, by what they were found to reach, or up from each document."""
+
+    ADMINISTRATOR = "administrator"
+    FEW = "few"
+    MANY = "many"
 
 
 def find_keys(
@@ -39,7 +51,7 @@ def find_keys(
     last = question.last if below is None else min(question.last, below)
     if only_out or question.is_reader:  # what is scheduled is for those who publish, and would all be met first
         last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
-    walk = walk_of(question, lambda: count_seen(actor))
+    walk, reach = walk_of(question, lambda: count_seen(actor)), Reach(actor)
     found: list[int] = []
     looked, size = 0, most + most // SLACK + 1
     needed = size
@@ -47,7 +59,7 @@ def find_keys(
         keys = walk.look(last, size)
         for start in range(0, len(keys), needed):
             some = keys[start : start + needed]
-            seen = _readable(actor, some, only_out=only_out, more=more)
+            seen = _readable(actor, reach, some, only_out=only_out, more=more)
             found += [key for key in some if key & IDS in seen]
             looked += len(some)
             if len(found) >= most or (most_looked_at is not None and looked >= most_looked_at):
@@ -61,19 +73,38 @@ def find_keys(
         last, size = keys[-1], min(max(2 * needed, size), LARGEST_WINDOW)
 
 
-def _readable(actor: Actor, keys: Sequence[int], *, only_out: bool, more: ColumnElement[bool] | None) -> set[int]:
-    statement = select(Document.id).where(among(Document.id, [key & IDS for key in keys]))
-    statement = _narrowed(statement, actor)
-    if only_out:
-        statement = statement.where(access.is_out())
+def _readable(
+    actor: Actor, reach: Reach, keys: Sequence[int], *, only_out: bool, more: ColumnElement[bool] | None
+) -> set[int]:
+    """The ids of those the person may read; ``reach`` is what they reach now, which is asked for once."""
+    mine = None if actor.is_admin else reach.at(READ)
+    few = _Whose.FEW if mine is not None and mine.values is not None else _Whose.MANY
+    whose = _Whose.ADMINISTRATOR if mine is None else few
+    dialect = db.engine.dialect.name
+    statement = _deciding(dialect, whose, is_out=only_out)
     if more is not None:
         statement = statement.where(more)
-    return set(db.session.scalars(statement))
+    ids = [key & IDS for key in keys]
+    wanted = json.dumps(ids) if dialect == "sqlite" else f"{{{','.join(map(str, ids))}}}"
+    values = {"me": actor.user_id, "ids": wanted, **((mine and mine.values) or {})}
+    return set(db.session.connection().execute(statement, values).scalars())
 
 
-def _narrowed(statement: Select[int], actor: Actor) -> Select[int]:
-    """The one predicate, in the form that each database is quick with: SQLite goes up from each document, PostgreSQL
-    down from the grants, once for all."""
-    if db.engine.dialect.name == "sqlite":
-        return statement.where(access.visible(access.level_at(Document.category_id, actor)))
-    return access.readable(statement, actor)
+@cache
+def _deciding(dialect: str, whose: _Whose, *, is_out: bool) -> Select[int]:
+    """Those of some documents that somebody may read: the one predicate."""
+    if dialect == "sqlite":
+        ids = select(func.json_each(_WANTED).table_valued("value", name="wanted").c.value)
+    else:
+        ids = select(func.unnest(cast(_WANTED, ARRAY(Integer))).column_valued("wanted"))
+    statement = select(Document.id).where(Document.id.in_(ids))
+    if is_out:
+        statement = statement.where(access.is_out())
+    if whose is _Whose.ADMINISTRATOR:
+        return statement.where(Document.trashed_at.is_(None))
+    if whose is _Whose.MANY:
+        return statement.where(access.visible(access.level_of(Document.category_id, ME)))
+    mine = given(dialect)
+    # Without the 0 the documents would be looked up by their categories: nearly all of them, for nothing.
+    statement = statement.join(mine, mine.c.category_id == Document.category_id + 0)
+    return statement.where(access.visible(mine.c.level))

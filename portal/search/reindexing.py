@@ -31,7 +31,7 @@ def reindex(tell: Callable[[int, int], None] = lambda done, total: None) -> int:
     """Make the row of every document anew, the newest first, and remove rows of none; how many documents there are.
 
     Each batch is a transaction of its own: readers go on finding, and writers wait no longer than for one. Until it is
-    through, a mistyped word may not be understood.
+    through, a mistyped word may not be understood, and not all that begins so be suggested.
     """
     forget_terms()
     total = db.session.scalars(select(func.count()).select_from(Document)).one()

@@ -14,6 +14,7 @@ from portal.search.tokens import LONGEST
 SHORTEST = 3
 EDGE = "\u00b7"
 """Stands for the beginning and the end of a word in its grams; no token has it."""
+LAST_LETTER = "\U0010ffff"
 SLIPS = ((8, 2), (4, 1))
 """How many slips a word of this length may have."""
 MOST_CANDIDATES = 2000
@@ -82,6 +83,12 @@ def containing(part: str) -> list[str]:
     return sorted(found, key=lambda term: (len(term), term))[:MOST_CONTAINING]
 
 
+def begun(part: str, most: int) -> list[str]:
+    """Known words that begin so, at most so many."""
+    terms = select(SearchTerm.term).where(SearchTerm.term >= part, SearchTerm.term < f"{part}{LAST_LETTER}")
+    return list(db.session.scalars(terms.limit(most)))
+
+
 def near(word: str) -> list[str]:
     """Known words that this may have meant, the nearest first: one slip from it, two in a long word."""
     most = next((slips for length, slips in SLIPS if len(word) >= length), 0)
@@ -103,19 +110,24 @@ def distance(one: str, other: str, most: int) -> int:
 
     What is more than ``most`` is given as one more than that.
     """
+    far = most + 1
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):
-        now = [row]
-        for column, counterpart in enumerate(other, 1):
-            best = min(last[column] + 1, now[-1] + 1, last[column - 1] + (letter != counterpart))
-            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == counterpart:
-                best = min(best, before[column - 2] + 1)
-            now.append(best)
+        now = [far] * len(last)
+        now[0] = row
+        for column in range(max(1, row - most), min(len(other), row + most) + 1):  # further away is more than most
+            counterpart = other[column - 1]
+            best = last[column - 1]
+            if letter != counterpart:
+                best = 1 + min(best, last[column], now[column - 1])
+                if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == counterpart:
+                    best = min(best, before[column - 2] + 1)
+            now[column] = best
         if min(now) > most:
-            return most + 1
+            return far
         before, last = last, now
-    return min(last[-1], most + 1)
+    return min(last[-1], far)
 
 
 def _shortened_or_turned(word: str) -> set[str]:

@@ -14,12 +14,15 @@ from portal.search.asking import Question, fts5, tsquery
 
 FEW_CATEGORIES = 16
 """So many are looked for together with the words."""
+AHEAD = 2000
+"""SQLite: of words that are only begun so many are found at once."""
 FIRST_WALK = 1000
 """PostgreSQL: so many of the newest documents are looked at one by one, before the index is asked."""
 WALKED_FOR_ONE = 4
 """So many can be looked at in their order in the time in which the index finds one."""
 LONGEST_WALK = 10_000
 MOST_INDEXED = 20_000
+"""PostgreSQL: so many of what the index finds are kept at once."""
 NARROW = 20_000
 """PostgreSQL: who sees more than this has lists that are longer than what is found."""
 FEW = 3000
@@ -76,20 +79,34 @@ def _is_wide(question: Question) -> bool:
 
 
 class _Sqlite:
-    """FTS5 gives rows in their order as they are met."""
+    """FTS5 gives rows in their order as they are met, but for words that are only begun: then they are put together
+    first, and many cost no more than one.
+    """
 
     def __init__(self, question: Question) -> None:
         self._question = question
         self._asked = fts5(replace(question, scope=None) if _is_wide(question) else question)
+        self._ahead: Sequence[int] = ()
+        self._is_all = False
 
     def look(self, last: int, most: int) -> Sequence[int]:
+        if not self._question.has_prefix:
+            return self._find(last, most)
+        ahead: Sequence[int] = [key for key in self._ahead if key < last]
+        if len(ahead) < most and not self._is_all:
+            asked = max(most, AHEAD)
+            ahead = self._ahead = self._find(last, asked)
+            self._is_all = len(ahead) < asked
+        return ahead[:most]
+
+    def narrow(self) -> None:
+        self._asked = fts5(self._question)  # what is ahead is looked at first, for it is there already
+
+    def _find(self, last: int, most: int) -> Sequence[int]:
         values: dict[str, Any] = {"first": self._question.first, "last": last, "most": most}
         if not self._asked:
             return db.session.scalars(_ALL_SQLITE, values).all()
         return db.session.scalars(_MATCHING, values | {"asked": self._asked}).all()
-
-    def narrow(self) -> None:
-        self._asked = fts5(self._question)
 
 
 class _Postgresql:
@@ -112,7 +129,7 @@ class _Postgresql:
                 return found[:most]
             last, walked = end, walked + count
             walk = self._next_walk(len(found), most, walked)
-        found += self._indexed(last)
+        found += self._indexed(last, most - len(found))
         return found[:most]
 
     def narrow(self) -> None:
@@ -124,6 +141,7 @@ class _Postgresql:
         self._asked = tsquery(question)
         self._only_excludes = not question.scope and all(clause.is_excluded for clause in question.clauses)
         self._rest: Sequence[int] = ()
+        self._is_all = False
 
     def _next_walk(self, found: int, most: int, walked: int) -> int:
         """How many more to look at one by one; 0 when the index is to be asked, which gives all that is found."""
@@ -134,16 +152,20 @@ class _Postgresql:
         needed = (most - found) * walked // found * 5 // 4
         return needed if needed <= WALKED_FOR_ONE * count_rows() * found // walked else 0
 
-    def _indexed(self, last: int) -> Sequence[int]:
-        if not self._rest:
-            values = {"asked": self._asked, "first": self._question.first, "last": last, "most": MOST_INDEXED}
-            scope = self._question.scope
-            if scope and self._question.has_prefix and self._count() <= FEW:
-                found = db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))})
-            else:
-                found = db.session.scalars(_INDEXED, values)
-            self._rest = found.all()
-        return [key for key in self._rest if key < last]
+    def _indexed(self, last: int, most: int) -> Sequence[int]:
+        rest: Sequence[int] = [key for key in self._rest if key < last]
+        if len(rest) < most and not self._is_all:
+            asked = max(most, MOST_INDEXED)
+            rest = self._rest = self._ask_index(last, asked)
+            self._is_all = len(rest) < asked
+        return rest
+
+    def _ask_index(self, last: int, most: int) -> Sequence[int]:
+        values = {"asked": self._asked, "first": self._question.first, "last": last, "most": most}
+        scope = self._question.scope
+        if scope and self._question.has_prefix and self._count() <= FEW:
+            return db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))}).all()
+        return db.session.scalars(_INDEXED, values).all()
 
 
 def count_rows() -> int:

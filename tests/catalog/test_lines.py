@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import literal, select
 
-from portal import access
+from portal import access, reach
 from portal.actors import Actor
-from portal.catalog import lines, reach
+from portal.catalog import lines
 from portal.catalog.lines import FIRST, Line, list_front
 from portal.catalog.shown import COME, OUT, PENDING, TO_COME, TRASH
 from portal.extensions import db

@@ -10,9 +10,10 @@ from portal.actors import Actor
 from portal.catalog import change_category, move_category
 from portal.errors import BadRequest
 from portal.extensions import db, transaction
-from portal.models import PUBLISH, Category, CategoryField, Document, DocumentTag, FieldValue, Tag
+from portal.models import PUBLISH, Category, CategoryField, Document, DocumentTag, FieldValue, Tag, User
+from portal.search import walking
 from portal.search.rows import scope_fact
-from portal.search.terms import distance
+from portal.search.terms import distance, forget_terms
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -313,6 +314,54 @@ def test_suggestions_are_by_the_beginning_of_the_last_word_of_a_name() -> None:
         ("the wh", [report]), ("annua report", []), ("year an", [report]), ("", []), ("a", []), ("no", []),
     ]:  # fmt: skip
         assert search.suggest(ADMIN, typed) == [document.id for document in expected], typed
+
+
+def test_a_long_beginning_is_suggested_whether_its_words_are_known_or_not() -> None:
+    shelf = makers.category()
+    made = [
+        makers.document(shelf, filename, title=title).id
+        for title, filename in [("Takeovers", "a"), ("A takeover", "b.pdf"), ("The takeover bid", "c"), ("no", "20261")]
+    ]
+    makers.document(shelf, "d", title="no", description="takeover")
+    number, newest_first = made.pop(), sorted(made, reverse=True)
+
+    def check() -> None:
+        for typed, expected in [
+            ("takeo", newest_first), ("takeover", newest_first), ("takeovers", made[:1]), ("bid takeov", made[2:]),
+            ("takeov bid", []), ("the takeover b", made[2:]), ("20261", [number]), ("takex", []),
+        ]:  # fmt: skip
+            assert search.suggest(ADMIN, typed) == expected, typed
+
+    check()
+    forget_terms()
+    check()
+
+
+def _shelves_of(reader: User) -> list[Category]:
+    """More categories than are looked for together with the words."""
+    shelves = [makers.category(f"shelf {number}") for number in range(3)]
+    for shelf in shelves:
+        makers.grant(shelf, user=reader)
+    return shelves
+
+
+@pytest.mark.parametrize("query", ["paper", "pape*", "papers*", "paper -draft"])
+def test_what_is_older_than_much_that_somebody_may_not_read_is_found(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in [
+        ("FEW_CATEGORIES", 0), ("NARROW", -1), ("FEW", -1), ("FIRST_WALK", 1), ("MOST_INDEXED", 3), ("AHEAD", 3),
+    ]:  # fmt: skip
+        monkeypatch.setattr(walking, name, number)
+    reader = makers.person()
+    mine = [makers.document(shelf, "papers.pdf", title="A paper") for shelf in _shelves_of(reader)]
+    elsewhere = makers.category("elsewhere")
+    for number in range(12):
+        makers.document(elsewhere, f"{number}.pdf", title="paper papers")
+
+    for limit in (1, 2, 3):
+        hits = search.find(makers.actor(reader), search.parse(query), limit=limit)
+        assert hits.document_ids == [document.id for document in reversed(mine)][:limit]
 
 
 def test_facets_are_what_the_hits_have() -> None:
