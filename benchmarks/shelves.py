@@ -75,12 +75,14 @@ class Shelves:
         self._counts: Counter[int] = Counter()
 
     def people(self) -> Iterator[Row]:
-        """``(id, uuid, email, email_key, name, name_key, is_admin, visited_at, created_at)``; readers first."""
+        """``(id, uuid, email, email_key, name, name_key, is_admin, visited_at, created_at, reference, used_bytes)``;
+        readers first. Nothing is counted as theirs yet.
+        """
         for number in range(1, PEOPLE + len(READERS) + 1):
             first, last = (self._word().title() for _ in range(2))
             name = READERS[number - 1] if number <= len(READERS) else f"{first} {last}"
             email, is_admin = f"person{number}@example.org", name == ADMINISTRATOR
-            yield number, _uuid(self._chance), email, email, name, name.casefold(), is_admin, None, self._now
+            yield number, _uuid(self._chance), email, email, name, name.casefold(), is_admin, None, self._now, "", 0
 
     def introductions(self) -> Iterator[Row]:
         """``(person_hash, salt, user_id, name, email)``: how the log knows them."""

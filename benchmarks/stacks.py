@@ -16,7 +16,7 @@ from portal.models import Base
 PART = 20_000
 """So many documents are in memory at a time."""
 COLUMNS = {
-    "users": "id uuid email email_key name name_key is_admin visited_at created_at",
+    "users": "id uuid email email_key name name_key is_admin visited_at created_at reference used_bytes",
     "audit_people": "person_hash salt user_id name email",
     "groups": "id name name_key created_at",
     "memberships": "group_id user_id created_at",
@@ -30,6 +30,10 @@ COLUMNS = {
     "document_tags": "document_id tag_id",
 }
 LARGE = ("blobs", "documents", "versions", "document_tags")
+USED = """
+UPDATE users SET used_bytes = COALESCE(
+    (SELECT SUM(size) FROM versions WHERE created_by_id = users.id AND purged_at IS NULL), 0)
+"""
 QUEUE = """
 INSERT INTO search_changes (document_id, created_at) SELECT id, created_at FROM documents WHERE trashed_at IS NULL
 """
@@ -79,6 +83,7 @@ def stack(url: str, shelves: Shelves) -> None:
         into.run(QUEUE)
         for statement in again:
             into.run(statement)
+        into.run(USED)
         into.finish()
 
 
