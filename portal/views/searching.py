@@ -16,7 +16,7 @@ from portal.views.pages import kind, render
 
 bp = Blueprint("searching", __name__)
 
-PAGE = 25
+PAGE = 20
 """Rows of one page: each may have a few lines of its text below it."""
 SUGGESTED = 8
 RELEVANCE = "relevance"

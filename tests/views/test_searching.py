@@ -270,7 +270,7 @@ def test_a_full_page_is_light_and_costs_few_questions(house: House) -> None:
     with house.app.app_context(), watched(db.engine) as seen:
         html = house.html("payslip in:reports type:pdf")
 
-    assert len(titles(html)) == 25
+    assert len(titles(html)) == 20
     assert len(html.encode()) <= 60_000
     own = [statement for statement in seen if not statement.startswith(INNER)]
     assert len(own) <= 22, own
