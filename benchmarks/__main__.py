@@ -6,7 +6,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import catalogs, importing, machine, memory, moving, people, ranges, requests, slow, streams, zips
+from benchmarks import (
+    catalogs,
+    distributing,
+    importing,
+    machine,
+    memory,
+    moving,
+    people,
+    ranges,
+    requests,
+    slow,
+    streams,
+    zips,
+)
 from benchmarks.house import House, installed
 
 GROUPS: dict[str, Callable[[House], None]] = {
@@ -21,6 +34,7 @@ GROUPS: dict[str, Callable[[House], None]] = {
     "catalog": catalogs.measure_lists,
     "search": catalogs.measure_search,
     "moving": moving.measure,
+    "distributing": distributing.measure,
 }
 
 

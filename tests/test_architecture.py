@@ -54,6 +54,7 @@ MAY_OPEN = {
     "portal/downloads/workers.py": {"read_text"},  # what the kernel says of processes
     "portal/uploads/importing.py": {"open"},  # what an operator imports, through a source
     "portal/uploads/foreseeing.py": {"open"},  # whether it could be
+    "portal/cli/distributing.py": {"read_bytes"},  # the CSV an operator names
     "portal/cli/importing.py": {"open", "read_bytes"},  # the CSV an operator names, and the report they want
     "portal/views/assets.py": {"read_bytes"},  # our own stylesheet and scripts
     "portal/views/delivery.py": {"send_from_directory"},  # its headers; what is streamed is the checked handle

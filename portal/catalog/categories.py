@@ -93,7 +93,7 @@ def ensure_category(actor: Actor | None, path: str) -> Category:
         category: Category | None = None
         for name in map(require_category_name, path.split("/")):
             parent_id = category.id if category else None
-            category = _find_child(parent_id, name) or add_category(actor, parent_id, name)
+            category = find_child(parent_id, name) or add_category(actor, parent_id, name)
     if category is None:
         raise CategoryNotFound
     return category
@@ -122,7 +122,7 @@ def ensure_folder(actor: Actor | None, category_id: int, names: Sequence[str]) -
     with transaction():
         lock_on(TREE)
         for name in map(require_category_name, names):
-            child = _find_child(category.id, name)
+            child = find_child(category.id, name)
             if child is None:
                 if actor is not None:
                     access.require_permission(actor, category.id, PUBLISH)
@@ -252,7 +252,8 @@ def require_category_name(name: str) -> str:
     return filenames.normal(name)
 
 
-def _find_child(parent_id: int | None, name: str) -> Category | None:
+def find_child(parent_id: int | None, name: str) -> Category | None:
+    """The category of this name directly below one, or at the top for None; not one in the trash."""
     parent = Category.parent_id.is_(None) if parent_id is None else below(parent_id)
     return db.session.scalar(select(Category).where(parent, Category.name == name, is_live()))
 

@@ -9,6 +9,7 @@ from portal.cli.audit import audit
 from portal.cli.catalog import add_grant, list_documents
 from portal.cli.categories import category
 from portal.cli.demo import demo
+from portal.cli.distributing import distribute
 from portal.cli.failures import Commands
 from portal.cli.groups import group
 from portal.cli.importing import import_documents, rescan
@@ -39,7 +40,7 @@ def cli() -> None:
 for command in (
     serve, work, demo, migrate, check,
     user, group, token, category, add_grant,
-    import_documents, rescan, list_documents, share,
+    import_documents, distribute, rescan, list_documents, share,
     verify, scrub, gc, reindex, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)

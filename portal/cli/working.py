@@ -11,7 +11,7 @@ from portal.catalog import bulk_edits, news
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
-from portal.uploads import resumable
+from portal.uploads import distributing, resumable
 
 LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
@@ -20,6 +20,7 @@ LOOKS: dict[str, jobs.Look] = {
     news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,
+    distributing.LOOK: distributing.run_distributions,
     search.LOOK: search.take_turn,
 }
 """What a worker looks at, by the names it is woken with."""

@@ -22,6 +22,12 @@ class BulkEditNotFound(NotFound):
     sentence = "There is no such change of many documents."
 
 
+class DistributionNotFound(NotFound):
+    """No such distribution, or somebody else's."""
+
+    sentence = "There is no such distribution."
+
+
 class DownloadNotFound(NotFound):
     """No such row in the ledger, or not one for whoever asks to look at."""
 

@@ -18,6 +18,8 @@ KINDS: dict[str, frozenset[str]] = {
     "role_changed": frozenset({"what"}),
     "api_token_added": frozenset({"token_name", "scopes"}),  # scopes in words, such as "read, publish"
     "identity_linked": frozenset({"provider"}),
+    # What a distribution put into their own category: lines about documents, the uuid of each, whether there are more.
+    "distributed": frozenset({"documents", "refs", "has_more"}),
     # Lines about documents, the uuid of each, and whether there are more; lines about saved searches.
     "news": frozenset({"documents", "refs", "has_more", "searches"}),
 }

@@ -67,7 +67,7 @@ def _import_batch(work: Import, batch: list[Entry]) -> None:
     try:
         for entry in fresh:
             try:
-                received.append((entry, _copy(work.plan.source, entry)))
+                received.append((entry, copy_in(work.plan.source, entry)))
             except ContentUnavailable as problem:
                 work.reporter.refuse(entry.path, NOT_TAKEN, problem.sentence)
         with storage().placing():
@@ -100,7 +100,8 @@ def _write(work: Import, found: list[tuple[Entry, Content]]) -> list[Placed]:
     return placed
 
 
-def _copy(source: Source, entry: Entry) -> Received:
+def copy_in(source: Source, entry: Entry) -> Received:
+    """Read a file into the storage, flushed and not yet kept. Raises ContentUnavailable when it changed meanwhile."""
     incoming = storage().receive()
     try:
         with source.open(entry.path, entry.size, entry.mtime_ns) as opened:

@@ -153,14 +153,14 @@ def _row(line: int, columns: list[str], cells: list[str], zone: tzinfo) -> Row:
         path,
         **own,
         tags=tags or None,
-        published_at=None if is_draft else _moment(published, zone),
+        published_at=None if is_draft else read_moment(published, zone),
         is_draft=is_draft,
-        expires_at=_moment(said.pop("expires_at", ""), zone, is_end=True),
+        expires_at=read_moment(said.pop("expires_at", ""), zone, is_end=True),
         fields={name: text for name, text in said.items() if text},
     )
 
 
-def _moment(text: str, zone: tzinfo, *, is_end: bool = False) -> datetime | None:
+def read_moment(text: str, zone: tzinfo, *, is_end: bool = False) -> datetime | None:
     """A date or a moment; a date alone begins that day, or for an end is over with it."""
     if not text:
         return None

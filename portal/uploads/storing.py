@@ -75,7 +75,7 @@ def store_documents(
     Raises UploadTypeRejected for a type the category does not take, and QuotaExceeded: neither of them to an operator.
     Either way no temporary bytes are left.
     """
-    with _kept(*arrivals):
+    with kept(*arrivals):
         if actor is not None:
             access.require_permission(actor, category_id, PUBLISH)
             require_types(category_id, arrivals)
@@ -100,7 +100,7 @@ def store_version(actor: Actor | None, document_id: int, arrival: Arrival) -> Ou
 
     Either way no temporary bytes are left.
     """
-    with _kept(arrival):
+    with kept(arrival):
         document = get_live(document_id)
         require_publisher(actor, document)
         if actor is not None:
@@ -129,7 +129,7 @@ def _require_room(actor: Actor | None, put: Iterable[tuple[Outcome, Content]]) -
 
 
 @contextmanager
-def _kept(*arrivals: Arrival) -> Iterator[None]:
+def kept(*arrivals: Arrival) -> Iterator[None]:
     """Whatever ends the block, no temporary bytes outlast it: they are kept by now, or never will be."""
     try:
         yield

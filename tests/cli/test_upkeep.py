@@ -43,6 +43,7 @@ COMMANDS = [
     ("category", "add", "reports"),
     ("grant", "reports", "--everyone"),
     ("import", ".", "--into", "reports"),
+    ("distribute", ".", "--into", "reports", "--pattern", "{reference}.pdf"),
     ("list",),
     ("rescan",),
     ("share", "add", "1"),

@@ -293,14 +293,14 @@ def test_an_import_that_fails_leaves_no_temporary_file(
     folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, a="1", b="2")
-    real = importing._copy
+    real = importing.copy_in
 
     def failing(source: Source, entry: Entry) -> Received:
         if entry.path == "b":
             raise OSError("the disk is gone")
         return real(source, entry)
 
-    monkeypatch.setattr(importing, "_copy", failing)
+    monkeypatch.setattr(importing, "copy_in", failing)
     with pytest.raises(OSError, match="gone"):
         import_directory(None, folder, "into")
 
@@ -310,13 +310,13 @@ def test_an_import_that_fails_leaves_no_temporary_file(
 def test_no_connection_is_held_while_files_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, a="1", b="2")
     held: list[int] = []
-    real = importing._copy
+    real = importing.copy_in
 
     def looking(source: Source, entry: Entry) -> Received:
         held.append(db.engine.pool.checkedout())  # type: ignore[attr-defined]
         return real(source, entry)
 
-    monkeypatch.setattr(importing, "_copy", looking)
+    monkeypatch.setattr(importing, "copy_in", looking)
     import_directory(None, folder, "into")
     import_directory(None, folder, "into")
 

@@ -26,7 +26,7 @@ from tests.views.desk import Desk
 
 PORTAL = Path(__file__).parents[2] / "portal"
 ACTION = re.compile(r"[a-z]+\.[a-z_]+")
-RECORDERS = {"record_event", "_record", "record_category", "record_document"}
+RECORDERS = {"record_event", "_record", "record_category", "record_distribution", "record_document"}
 
 
 @dataclass

@@ -41,6 +41,7 @@ def sentence(row: EventRow) -> Markup:
         restored=event.details.get("restored", ""),
         count=_mails(event.details.get("count", 0)),
         documents=_documents(event.details.get("count", 0)),
+        files=_files(event.details.get("count", 0)),
         provider=event.details.get("provider", ""),
         role=", an administrator" if event.details.get("is_admin") else "",
         means=_means(event),
@@ -71,6 +72,10 @@ def _mails(count: int) -> str:
 
 def _documents(count: int) -> str:
     return "one document" if count == 1 else f"{count:,} documents"
+
+
+def _files(count: int) -> str:
+    return "one file" if count == 1 else f"{count:,} files"
 
 
 def _means(event: AuditEvent) -> str:
