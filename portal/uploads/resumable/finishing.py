@@ -146,7 +146,8 @@ def _hand_over(actor: Actor, upload: Progress, distribution_id: int, content: Co
         "upload.arrived", actor=actor, thing=("distribution", distribution_id), label=upload.filename,
         sha256=content.sha256, size=content.size,
     )  # fmt: skip
-    return {"state": "arrived", "closed_at": None, "blob_id": ensure_blob(actor, content)}
+    said = {"content_type": content.content_type}
+    return {"state": "arrived", "closed_at": None, "blob_id": ensure_blob(actor, content), "facts": said}
 
 
 def _refuse(upload: Progress, problem: PortalError) -> PortalError:

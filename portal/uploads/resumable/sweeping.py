@@ -102,6 +102,9 @@ def _forget() -> None:
     closed = and_(
         Upload.state.in_(("done", "refused", "cancelled", "expired")),
         Upload.closed_at < db_later(-CLOSED_DAYS * DAY_SECONDS),
+        # What a distribution filed and what outsiders sent is asked for long after.
+        Upload.distribution_id.is_(None),
+        Upload.submission_id.is_(None),
     )
     some = select(Upload.id).where(closed).order_by(Upload.id).limit(AT_ONCE)
     if db.session.scalar(some.limit(1)) is None:
