@@ -20,14 +20,16 @@ from benchmarks.settings import DATABASE, DOCUMENTS, ROUNDS
 from benchmarks.shelves import ADMINISTRATOR, PUBLISHER, READERS
 from portal import catalog, search
 from portal.actors import Actor
-from portal.catalog.trash import list_trash
+from portal.catalog.trash import list_places, list_trash
 from portal.extensions import db
 from portal.models import Category, User
 
 DEPTH = 10_000
-REPEATS = 5 * ROUNDS
+REPEATS = max(30, 5 * ROUNDS)
+"""Fewer say nothing about a p95."""
 HEAD = "| work | who sees | documents | core: median | p95 | page: median | p95 |\n|---|---|---|---|---|---|---|"
-LETTERS = 3
+NOBODY = "zzqqxxyyw"
+LETTERS = (3, 5)
 """So much of a word has been typed when something is suggested."""
 
 
@@ -41,7 +43,7 @@ class Task:
 
 
 def measure_lists(house: House) -> None:
-    """Home, all documents, a category, the trash; first page and deep down."""
+    """Home, all documents, categories, trash; first page and deep down; tags where the words are indexed already."""
     _measure(house, "catalog", _lists, is_indexed=False)
 
 
@@ -114,6 +116,9 @@ def _lists(library: Library, reader: str) -> Iterator[Task]:
     yield Task("tree at the side", lambda: catalog.tree(who, shelf))
     if reader in (PUBLISHER, ADMINISTRATOR):
         yield Task("trash", lambda: list_trash(who), "/admin/trash")
+        yield Task("categories something in the trash is from", lambda: list_places(who))
+    if library.is_indexed:
+        yield from _tags(library, who)
 
 
 def _largest(who: Actor) -> Category:
@@ -125,9 +130,18 @@ def _searches(library: Library, reader: str) -> Iterator[Task]:
     for kind, word in library.words.items():
         yield Task(f"{kind} word", partial(_found, who, word), f"/search?q={word}")
         yield Task(f"{kind} word, by relevance", partial(_found, who, word, by_relevance=True))
-        begun = word[:LETTERS]
-        yield Task(f"suggested for the beginning of a {kind} word", partial(search.suggest, who, begun))
+        for letters in LETTERS:
+            name = f"suggested for the first {letters} letters of a {kind} word"
+            yield Task(name, partial(search.suggest, who, word[:letters]))
+    yield Task("a word that nobody has", lambda: _found(who, NOBODY), f"/search?q={NOBODY}")
+    slip = library.words["rare"][:3] + "x" + library.words["rare"][4:]
+    yield Task("a rare word with a slip", lambda: _found(who, slip))
+    yield from _tags(library, who)
+
+
+def _tags(library: Library, who: Actor) -> Iterator[Task]:
     yield Task("a tag", lambda: _found(who, f"tag:{library.tag}"), f"/search?q=tag:{library.tag}")
+    yield Task("tags of the newest", lambda: catalog.list_tags_seen(who), "/tags")
 
 
 def _found(who: Actor, text: str, *, by_relevance: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Filled catalogs to measure with: opened where a run before has left them, or made and filled."""
 
+import gc
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -28,13 +29,17 @@ from portal.settings import load
 
 @dataclass(frozen=True)
 class Library:
-    """A portal with very many documents; ``words`` has some by how often they stand there, ``tokens`` are sessions."""
+    """A portal with very many documents; ``words`` has some by how often they stand there, ``tokens`` are sessions.
+
+    Only where it ``is_indexed`` are words and tags found.
+    """
 
     app: Flask
     documents: int
     words: Mapping[str, str]
     tokens: Mapping[str, str]
     tag: str
+    is_indexed: bool
 
     def actor(self, reader: str) -> Actor:
         """One of ``READERS``."""
@@ -62,7 +67,10 @@ def opened(work: Path, documents: int, *, is_indexed: bool = False) -> Iterator[
                 if is_indexed:
                     _index(documents)
                 tag = db.session.scalars(select(Tag.name).limit(1)).one()
-            yield Library(app, documents, words, tokens, tag)
+                can_search = not search.count_waiting()
+            gc.collect()
+            gc.freeze()  # as the server does
+            yield Library(app, documents, words, tokens, tag, can_search)
         finally:
             close_connections(app)
 
