@@ -10,7 +10,7 @@ BOUNDARY = "------benchmark"
 
 def post(port: int, cookie: str, category: str, filename: str, size: int) -> None:
     """Send ``size`` bytes, a multiple of 1 MiB, as one document. Raises RuntimeError when they are not taken."""
-    fields = {"csrf_token": _form_token(port, cookie), "category": category}
+    fields = {"csrf_token": form_token(port, cookie), "category": category}
     head = "".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -38,7 +38,8 @@ def _send(port: int, request: str, before: bytes, size: int, after: bytes) -> No
         raise RuntimeError(answer[:200])
 
 
-def _form_token(port: int, cookie: str) -> str:
+def form_token(port: int, cookie: str) -> str:
+    """What scripts of the publisher's pages send as ``X-CSRFToken``."""
     name, _, value = cookie.strip().partition(": ")
     request = urllib.request.Request(f"http://127.0.0.1:{port}/admin/upload", headers={name: value})
     with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server on loopback

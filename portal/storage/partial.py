@@ -13,8 +13,9 @@ import stat
 import threading
 import time
 import zlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -34,6 +35,9 @@ from portal.storage.incoming import Received
 
 MOST_DIGESTS = 64
 """Of so many files this process remembers how far they are hashed; of others they are hashed anew at their end."""
+
+MOST_BEHIND = 2
+"""So many blocks may wait to be hashed."""
 
 _NAME = re.compile(r"upload-[0-9a-f]{32}")
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -64,6 +68,30 @@ class Digest:
         other = Digest()
         other.size, other.sha256, other.crc32, other.head = self.size, self.sha256.copy(), self.crc32, self.head
         return other
+
+
+class Follower:
+    """Has a digest follow in a thread of its own: hashing lets other threads run, and so do writing and flushing."""
+
+    def __init__(self, digest: Digest) -> None:
+        self._digest = digest
+        self._thread = ThreadPoolExecutor(1, "digest")
+        self._pending: deque[Future[None]] = deque()
+
+    def take(self, block: bytes) -> None:
+        """Have it hashed after those before it; waits for them when they are many, for they are held in memory."""
+        if len(self._pending) >= MOST_BEHIND:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(self._digest.update, block))
+
+    def catch_up(self) -> None:
+        """Wait until all are hashed."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def end(self) -> None:
+        """Let go of the thread."""
+        self._thread.shutdown(cancel_futures=True)
 
 
 class Partials:
@@ -184,6 +212,8 @@ class Partial:
         self._settled = partials.forget(name)
         """The digest up to the last commit: those bytes stay."""
         self._digest: Digest | None = None
+        self._follower: Follower | None = None
+        self._is_begun = False
 
     def rewind(self, size: int) -> None:
         """Cut the file to so many bytes; what follows goes there. One that is shorter stays as it is."""
@@ -191,6 +221,7 @@ class Partial:
             with storage_faults():
                 os.ftruncate(self._descriptor, size)
             self.size = size
+        self._stop_following()
         settled = self._settled if self._settled is not None and self._settled.size == self.size else None
         self._digest = settled.copy() if settled is not None else Digest() if self.size == 0 else None
 
@@ -201,8 +232,7 @@ class Partial:
             while written < len(block):
                 written += os.write(self._descriptor, view[written:])
         self.size += len(block)
-        if self._digest is not None:
-            self._digest.update(block)
+        self._hash(block)
 
     def flush(self) -> None:
         """Have the disk take all there is. Raises StorageFull or StorageFailed: then ``rewind`` to the last commit.
@@ -213,11 +243,13 @@ class Partial:
             with storage_faults():
                 os.fdatasync(self._descriptor)
         except BaseException:
+            self._stop_following()
             self._digest = None
             raise
 
     def settle(self) -> None:
         """What is there was flushed and committed: it stays."""
+        self._catch_up()
         if self._digest is not None:
             self._settled = self._digest.copy()
 
@@ -225,6 +257,7 @@ class Partial:
         """Flush, and hash from the disk what this process has not hashed as it came. The file stays held."""
         with storage_faults():
             os.fsync(self._descriptor)
+            self._catch_up()
             digest = self._digest if self._digest is not None and self._digest.size == self.size else self._read()
         return digest.received(self._path)
 
@@ -233,6 +266,7 @@ class Partial:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
+        self._stop_following()
         if self._settled is not None:
             self._partials.remember(self._name, self._settled)
         os.close(descriptor)
@@ -248,6 +282,27 @@ class Partial:
 
     def __exit__(self, *reason: object) -> None:
         self.close()
+
+    def _hash(self, block: bytes) -> None:
+        """The first block at once, for there may be no other; those that follow beside their writing."""
+        if self._digest is None:
+            return
+        if self._follower is None and self._is_begun:
+            self._follower = Follower(self._digest)
+        if self._follower is None:
+            self._digest.update(block)
+        else:
+            self._follower.take(block)
+        self._is_begun = True
+
+    def _catch_up(self) -> None:
+        if self._follower is not None:
+            self._follower.catch_up()
+
+    def _stop_following(self) -> None:
+        if self._follower is not None:
+            self._follower.end()
+        self._follower, self._is_begun = None, False
 
     def _read(self) -> Digest:
         digest = Digest()

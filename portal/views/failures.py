@@ -140,7 +140,7 @@ def page(status: int, sentence: str, retry_after: int | None = None) -> Response
     """A page with a headline for the status and the sentence; the sentence alone, or as JSON, for programs."""
     if bearer_token(current_request()) is not None:
         response = Response(f"{sentence}\n", status, mimetype="text/plain")
-    elif request.is_json:
+    elif request.is_json or request.accept_mimetypes.best == "application/json":
         response = jsonify(sentence=sentence)
         response.status_code = status
     else:

@@ -3,7 +3,7 @@
 from typing import IO, Any
 
 from flask import Request, request
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, ClientDisconnected
 from werkzeug.formparser import FormDataParser
 
 from portal import uploads
@@ -58,6 +58,27 @@ class PortalRequest(Request):
         stream: Any = incoming
         opened: IO[bytes] = stream
         return opened
+
+
+class Body:
+    """A body of known length, straight from the server: Werkzeug's stream would copy every byte twice more."""
+
+    def __init__(self, asked: Request, length: int) -> None:
+        self._stream: IO[bytes] = asked.environ["wsgi.input"]
+        self._left = length
+
+    def read(self, size: int) -> bytes:
+        """At most so many of the next bytes, b"" once all were read. Raises ClientDisconnected when fewer come."""
+        if not self._left:
+            return b""
+        try:
+            block = self._stream.read(min(size, self._left))
+        except OSError as problem:
+            raise ClientDisconnected from problem
+        if not block:
+            raise ClientDisconnected
+        self._left -= len(block)
+        return block
 
 
 def bearer_token(asked: Request) -> str | None:

@@ -18,13 +18,13 @@ from portal.uploads.resumable import Announced, Checksum, Listed, Progress
 from portal.views.clock import here
 from portal.views.forms import checked
 from portal.views.guard import allow, person
-from portal.views.requests import current_request
+from portal.views.requests import Body, current_request
 
 bp = Blueprint("uploads", __name__, url_prefix="/uploads")
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
-BODY = "application/offset+octet-stream"
+BYTES = "application/offset+octet-stream"
 KINDS = ("category", "document", "distribution")
 LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 KEY = re.compile(r"[^\s,]{1,100}", re.ASCII)
@@ -125,10 +125,10 @@ def show() -> Response:
 def describe_document(upload: str) -> Response:
     """Say something else of the document while its bytes are still coming."""
     said = request.get_json()
-    if not isinstance(said, dict):
-        raise BadInput("This is not a JSON object.")
-    facts = {str(key)[:100]: _plain(str(key)[:100], value) for key, value in said.items()}
     try:
+        if not isinstance(said, dict):
+            raise BadInput("This is not a JSON object.")
+        facts = {key[:100]: _plain(key[:100], value) for key, value in said.items()}
         resumable.change_facts(person(), _uuid(upload), resumable.read_facts(facts, here()))
     except BadInput as problem:
         response = jsonify(sentence=problem.sentence, field=problem.field)
@@ -161,10 +161,9 @@ def _cancel(upload: str) -> Response:
 
 def _receive(uuid: Any, offset: int, checksum: Checksum | None) -> Progress:
     asked = current_request()
+    source = asked.stream.read if asked.content_length is None else Body(asked, asked.content_length).read
     try:
-        return resumable.append(
-            person(), uuid, offset, asked.stream.read, announced=asked.content_length, checksum=checksum
-        )
+        return resumable.append(person(), uuid, offset, source, announced=asked.content_length, checksum=checksum)
     except RequestEntityTooLarge as problem:
         raise UploadTooLarge from problem
 
@@ -258,8 +257,8 @@ def _require_version() -> None:
 
 
 def _require_body() -> None:
-    if request.mimetype != BODY:
-        raise TypeNotTaken(f"Bytes of an upload come as {BODY}.")
+    if request.mimetype != BYTES:
+        raise TypeNotTaken(f"Bytes of an upload come as {BYTES}.")
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise TypeNotTaken("Bytes of an upload come as they are, without Content-Encoding.")
 

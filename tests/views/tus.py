@@ -33,14 +33,17 @@ class Sender:
 
     def __init__(self, app: Flask, user: User, *, is_program: bool = False) -> None:
         self.app = app
-        desk = Desk(app, user)
-        self.client = app.test_client() if is_program else desk.client
-        self.headers = {"Tus-Resumable": "1.0.0"}
+        self._desk = Desk(app, user) if not is_program else None
+        self.client = self._desk.client if self._desk is not None else app.test_client()
+        self._headers = {"Tus-Resumable": "1.0.0"}
         if is_program:
             _, token = accounts.add_api_token(None, user.id, "Script", "publish")
-            self.headers["Authorization"] = f"Bearer {token}"
-        else:
-            self.headers["X-CSRFToken"] = desk.token()
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request has."""
+        return self._headers | ({"X-CSRFToken": self._desk.token()} if self._desk is not None else {})
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str | None] | None = None, body: bytes | None = None

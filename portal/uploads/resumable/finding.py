@@ -158,4 +158,4 @@ def _labels(uploads: list[Upload]) -> dict[int, tuple[str, str]]:
 
 def _by_id(statement: Select[int, str], column: Any, wanted: set[int | None]) -> dict[int, str]:
     ids = sorted(one for one in wanted if one is not None)
-    return dict(db.session.execute(statement.where(column.in_(ids))).tuples().all()) if ids else {}
+    return {row[0]: row[1] for row in db.session.execute(statement.where(column.in_(ids)))} if ids else {}
