@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from portal.errors import ContentDamaged, ContentUnavailable, StorageFailed
+from portal.storage.derived import Albums
 from portal.storage.files import (
     OpenedBytes,
     Place,
@@ -55,6 +56,7 @@ class LocalStorage:
         self._blobs = self._root / "blobs"
         self._tmp = self._root / "tmp"
         self.partials = Partials(self._tmp, self.open)
+        self.albums = Albums(self._root)
 
     @property
     def root(self) -> Path:
@@ -68,6 +70,7 @@ class LocalStorage:
             with held(open_directory(self._root)) as root:
                 for name in (self._blobs.name, self._tmp.name):
                     os.close(make_directory(root, name))
+                self.albums.prepare(root)
                 os.fsync(root)
 
     def receive(self, limit: int | None = None) -> Incoming:
