@@ -1,6 +1,7 @@
 """Short functions that make rows through the portal's own verbs, as the operator; each needs an application context."""
 
 import hashlib
+import json
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,8 +27,9 @@ from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
-from portal.models import READ, Base, Category, Document, Grant, Group, Mail, Passkey, ShareLink, User, db_now
+from portal.models import READ, Base, Category, Document, Grant, Group, Mail, Passkey, Preview, ShareLink, User, db_now
 from portal.notices import add_mail
+from portal.previews import MAKER
 from portal.search import index_documents
 from portal.settings import Settings, load
 from portal.shares import Terms, add_link
@@ -171,6 +173,17 @@ def document(
 def content_of(content: bytes = b"%PDF-1.7\n%tests\n", content_type: str = "application/pdf") -> Content:
     """What the catalog writes down about bytes, for tests that put documents in without storing any."""
     return Content(hashlib.sha256(content).hexdigest(), zlib.crc32(content), len(content), content_type)
+
+
+def preview(of: Document, images: int = 1, **columns: object) -> Preview:
+    """What was made of the current version: a thumbnail and so many pages; ``columns`` are set afterwards."""
+    sha256 = edition(of).sha256
+    found = db.session.scalars(select(Preview).where(Preview.sha256 == sha256)).one()
+    storage().albums.keep(sha256, MAKER, [b"RIFF%dWEBP" % number for number in range(images + 1)])
+    sizes = json.dumps([[1200, 1698]] * images)
+    values: dict[str, object] = {"state": "made", "kind": "pages", "images": images, "sizes": sizes, "total": images}
+    change(found, maker=MAKER, **values | columns)
+    return found
 
 
 def edition(of: Document, version_id: int | None = None) -> Edition:

@@ -52,6 +52,10 @@ MAY_OPEN = {
     "portal/downloads/delegations.py": {"open_bytes"},
     "portal/downloads/following.py": {"open"},  # the log of a proxy
     "portal/downloads/workers.py": {"read_text"},  # what the kernel says of processes
+    "portal/previews/making.py": {"open_bytes"},
+    "portal/previews/fenced/running.py": {"open"},  # which must fail there
+    "portal/previews/fenced/packed.py": {"open"},
+    "portal/previews/fenced/pictures.py": {"open"},  # in the child: the descriptor it was given, all that it has
     "portal/uploads/importing.py": {"open"},  # what an operator imports, through a source
     "portal/uploads/foreseeing.py": {"open"},  # whether it could be
     "portal/cli/distributing.py": {"read_bytes"},  # the CSV an operator names

@@ -98,6 +98,7 @@ def _add_previews() -> None:
         sa.Column("maker", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=True),
         sa.Column("images", sa.Integer(), nullable=False),
+        sa.Column("sizes", sa.Text(), nullable=True),
         sa.Column("total", sa.Integer(), nullable=True),
         sa.Column("table_rows", sa.Text(), nullable=True),
         sa.Column("text", sa.Text(), nullable=True),

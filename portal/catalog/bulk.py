@@ -17,6 +17,7 @@ from portal.catalog.documents import Kind, change_count, put_document, stand_in_
 from portal.catalog.inherited import rules_of_many
 from portal.catalog.soundness import UNSEEN, record_healing, seen_as
 from portal.catalog.texts import require_title
+from portal.catalog.wanting import want_previews
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Blob, Document, Version, db_now
 
@@ -108,6 +109,7 @@ def _put_new(actor: Actor | None, items: list[Item]) -> list[int]:
         change_used(author, sum(version["size"] for version in versions))
     for category_id, count in Counter(item.category_id for item in items).items():
         change_count(category_id, count)
+    want_previews({item.content.sha256 for item in items})
     search.queue_documents(Document.id.in_(document_ids))
     audit.record_events(
         "document.added",

@@ -9,6 +9,7 @@ from portal.accounts.quotas import change_used
 from portal.actors import Actor
 from portal.catalog.soundness import record_healing, seen_as, stamp_in
 from portal.catalog.texts import require_text
+from portal.catalog.wanting import want_previews
 from portal.errors import DocumentNotFound
 from portal.extensions import db, lock_on
 from portal.models import Blob, Document, Version, db_now
@@ -96,6 +97,7 @@ def attach(
     document.version_count += 1
     document.current_version_id = version.id
     session.flush()
+    want_previews([content.sha256])
     if version.created_by_id is not None:
         change_used(version.created_by_id, version.size)
 

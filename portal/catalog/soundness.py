@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from portal import audit
 from portal.actors import PORTAL, Actor
@@ -53,6 +53,12 @@ class Kept:
     def is_known_wrong(self) -> bool:
         """Whether the file with the stamp remembered has been read and is wrong."""
         return self.damage in HASHED
+
+
+def is_given_out() -> ColumnElement[bool]:
+    """The condition on a version, and on its blob if it has one, that its bytes are neither wrong nor held back."""
+    is_free = or_(Blob.scan_state.is_(None), Blob.scan_state == "clean")
+    return and_(Version.damage.is_(None), Blob.damage.is_(None), is_free)
 
 
 def seen_as(stamp: Stamp, moment: datetime | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import click
 from sqlalchemy.exc import DBAPIError
 
-from portal import accounts, create_app, downloads, notices, schema, settings
+from portal import accounts, create_app, downloads, notices, previews, schema, settings
 from portal.addresses import absolute
 from portal.cli.failures import first_line
 from portal.cli.installation import opened, require_schema
@@ -31,8 +31,8 @@ def migrate() -> None:
 
 @click.command
 def check() -> None:
-    """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, and the mail
-    server lets the portal in.
+    """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, previews
+    can be made, and the mail server lets the portal in.
 
     With nginx in front: whether it is believed, and reports what it sends. With a provider (OpenID Connect): whether it
     answers, and whether the groups it fills are there.
@@ -43,6 +43,7 @@ def check() -> None:
         _reported("schema", _check_schema, chosen),
         _reported("storage", _check_storage, chosen),
         _reported("sources", _check_sources, chosen),
+        _reported("previews", _check_previews, chosen),
         _reported("mail", _check_mail, chosen),
     ]
     if all(results) and chosen.offload != "none":
@@ -114,6 +115,16 @@ def _check_mail(chosen: Settings) -> str:
         reason = str(problem).rstrip(".")
         raise SettingsProblem(f"The mail server {server.name} does not let the portal in: {reason}.") from problem
     return f"{server.name} answers"
+
+
+def _check_previews(chosen: Settings) -> str:
+    """Without a fence the portal works as well, with less to look at: that is a remark, too."""
+    try:
+        previews.try_fence(chosen)
+    except previews.FenceMissing as problem:
+        say(f"This machine cannot put a fence around what makes previews, so none are made: {problem}.")
+        return "none are made"
+    return f"made behind a fence of {chosen.preview_memory_mib} MiB and {chosen.preview_seconds} seconds each"
 
 
 def _check_offload(chosen: Settings) -> str:

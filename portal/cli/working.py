@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from portal import accounts, jobs, notices, search, settings, uploads
+from portal import accounts, jobs, notices, previews, search, settings, uploads
 from portal.catalog import bulk_edits, news
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
@@ -22,15 +22,17 @@ LOOKS: dict[str, jobs.Look] = {
     bulk_edits.LOOK: bulk_edits.run_edits,
     distributing.LOOK: distributing.run_distributions,
     search.LOOK: search.take_turn,
+    previews.LOOK: previews.take_turn,
 }
 """What a worker looks at, by the names it is woken with."""
 
 
 @click.command("worker")
 def work() -> None:
-    """Send mails, change many documents and keep the index of words until told to stop, as `portal serve` does itself.
+    """Send mails, change many documents, keep the index of words and make previews until told to stop.
 
-    For `portal serve --no-worker`, or for a second machine. It ends after the mail or document it is at.
+    `portal serve` does so itself; this is for `portal serve --no-worker`, or for a second machine. It ends after the
+    mail or document it is at.
     """
     require_schema(settings.load().database_url)
     send_messages_to_stderr()

@@ -33,10 +33,13 @@ class Preview(Base):
     kind: Mapped[str | None] = mapped_column(String(10))
     images: Mapped[int] = mapped_column(default=0)
     """How many images are kept, beside the thumbnail."""
+    sizes: Mapped[str | None] = mapped_column(Text)
+    """Width and height of each of these, as JSON."""
     total: Mapped[int | None]
     """How many pages or rows there are altogether, where that is known."""
     table: Mapped[str | None] = mapped_column("table_rows", Text, deferred=True)
-    """The first rows, as JSON: a list of lists of texts, the header first."""
+    """The first rows, as JSON: ``rows`` is a list of lists of texts, the header first, and ``columns`` how many there
+    are, shown or not."""
     text: Mapped[str | None] = mapped_column(Text, deferred=True)
     """The text inside, cut to what is kept: what is shown of it, and what the search knows."""
     reason: Mapped[str] = mapped_column(Text, default="")

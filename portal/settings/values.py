@@ -36,6 +36,11 @@ class Settings:
     scrub_days: int
     scrub_mib_per_second: int
     allowed_types: frozenset[str]
+    preview_pages: int
+    preview_pixels: int
+    preview_seconds: int
+    preview_memory_mib: int
+    preview_source_mib: int
     mail_url: str = field(repr=False)
     mail_from: str
     metrics_token: str = field(repr=False)

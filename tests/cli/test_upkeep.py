@@ -13,6 +13,7 @@ from portal.cli import cli
 from portal.downloads import claim_of, delegate
 from portal.extensions import db
 from portal.models import Delegation
+from portal.previews import fence
 from portal.ranges import Span
 from portal.schema import head
 from portal.settings import DEFAULTS, Settings
@@ -110,6 +111,7 @@ def test_check_says_one_line_for_each_part(command: Command) -> None:
         "schema",
         "storage",
         "sources",
+        "previews",
         "mail",
     ]
 
@@ -118,8 +120,20 @@ def test_check_says_one_line_for_each_part(command: Command) -> None:
 def test_check_fails_for_an_old_schema_and_still_looks_at_the_storage(command: Command, fresh: dict[str, str]) -> None:
     result = command("check", **fresh)
     assert result.exit_code == 1
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["settings", "storage", "sources", "mail"]
+    said = ["settings", "storage", "sources", "previews", "mail"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == said
     assert result.stderr == f"schema    {MIGRATE_FIRST}"
+
+
+@SQLITE_ONLY
+def test_check_says_that_no_previews_are_made_where_there_is_no_fence(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "CHILD", Path("/nowhere"))
+    result = command("check")
+    assert result.exit_code == 0
+    assert "previews  none are made" in result.stdout.splitlines()
+    assert "cannot put a fence around what makes previews" in result.stderr
 
 
 @SQLITE_ONLY

@@ -1,0 +1,20 @@
+"""Previews: page images, tables and text of documents, made in a fenced child process and shown to whoever may read."""
+
+from portal.catalog.wanting import PREVIEWS as LOOK
+from portal.previews.fence import FenceMissing
+from portal.previews.making import MAKER, take_turn, try_fence
+from portal.previews.showing import THUMBNAIL, Picture, Shown, find_shown, get_picture, shown_in
+
+__all__ = [
+    "LOOK",
+    "MAKER",
+    "THUMBNAIL",
+    "FenceMissing",
+    "Picture",
+    "Shown",
+    "find_shown",
+    "get_picture",
+    "shown_in",
+    "take_turn",
+    "try_fence",
+]
