@@ -2,26 +2,30 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 from portal import search
 from portal.actors import Actor
 from portal.catalog.listing import PAGE, DocumentRow, list_by_ids
+from portal.catalog.soundness import is_given_out
 from portal.extensions import db
-from portal.models import Document, DocumentTag, Tag
+from portal.models import Blob, Document, DocumentTag, Preview, Tag, Version
 from portal.search import Query
 
 EVERYTHING = "after:1970"
 """A query that finds whatever was published."""
 NEWEST, MOST_TAGS = 1000, 300
+MOST_BODY = 60_000
+"""Characters of the text inside a document that are looked through for what was found."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One document that was found, with its description."""
+    """One document that was found, with its description and the beginning of the text inside it."""
 
     row: DocumentRow
     description: str
+    body: str
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ def find_documents(
     """
     hits = search.find(actor, query, after=after, limit=limit, by_relevance=by_relevance)
     rows = list_by_ids(actor, hits.document_ids)
-    texts = _descriptions([row.id for row in rows])
-    return FoundPage([Found(row, texts.get(row.id, "")) for row in rows], hits.after, hits.corrected)
+    texts = _texts([row.id for row in rows])
+    return FoundPage([Found(row, *texts.get(row.id, ("", ""))) for row in rows], hits.after, hits.corrected)
 
 
 def list_tags_seen(actor: Actor) -> list[str]:
@@ -57,8 +61,16 @@ def list_tags_seen(actor: Actor) -> list[str]:
     return list(db.session.scalars(statement))
 
 
-def _descriptions(document_ids: list[int]) -> dict[int, str]:
+def _texts(document_ids: list[int]) -> dict[int, tuple[str, str]]:
+    """Description and text inside, by document; of bytes that are not given out nothing is shown either."""
     if not document_ids:
         return {}
-    statement = select(Document.id, Document.description).where(Document.id.in_(document_ids))
-    return dict(db.session.execute(statement).all())
+    body = case((is_given_out(), func.substr(func.coalesce(Preview.text, ""), 1, MOST_BODY)), else_="")
+    statement = (
+        select(Document.id, Document.description, body)
+        .join(Version, Version.id == Document.current_version_id)
+        .outerjoin(Blob, Blob.id == Version.blob_id)
+        .outerjoin(Preview, Preview.sha256 == Version.sha256)
+        .where(Document.id.in_(document_ids))
+    )
+    return {document_id: (description, inside) for document_id, description, inside in db.session.execute(statement)}

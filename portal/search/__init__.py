@@ -5,7 +5,7 @@ from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
 from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over, take_turn
 from portal.search.reindexing import count_differing, reindex
-from portal.search.snippets import snippet
+from portal.search.snippets import excerpt, snippet
 from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, text_of, words_of
 from portal.search.writing import index_documents
 
@@ -22,6 +22,7 @@ __all__ = [
     "count_differing",
     "count_since",
     "count_waiting",
+    "excerpt",
     "facets",
     "find",
     "folded",

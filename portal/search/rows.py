@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal import filenames
 from portal.extensions import db
-from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Tag, Version
+from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Preview, Tag, Version
 from portal.models.base import EPOCH
 from portal.search.tokens import tokens
 
@@ -22,6 +22,9 @@ BOUNDARY = "="
 """Stands between two values of one column, so that no phrase reaches from one into the next."""
 MOST = {"title": 300, "filename": 255, "reference": 100, "tags": 500, "fields": 2000, "description": 3000, "body": 8000}
 """How many tokens of each text are indexed: together no more than PostgreSQL keeps the positions of."""
+
+MOST_BODY = 100_000
+"""Characters of the text inside a file that are looked at for that."""
 
 
 class Texts(NamedTuple):
@@ -133,8 +136,14 @@ def read_rows(document_ids: Collection[int]) -> dict[int, IndexRow]:
 
 
 def read_bodies(document_ids: Collection[int]) -> Mapping[int, str]:
-    """The text inside the files, by document; nothing is read out of files yet."""
-    return {}
+    """The text inside the current version of each document, as far as it can be found; of many there is none (yet)."""
+    statement = (
+        select(Document.id, func.substr(Preview.text, 1, MOST_BODY))
+        .join(Version, Version.id == Document.current_version_id)
+        .join(Preview, Preview.sha256 == Version.sha256)
+        .where(Document.id.in_(document_ids), Preview.text.is_not(None))
+    )
+    return dict(db.session.execute(statement).all())
 
 
 def _facts(row: Any, lineage: list[int], sealed: set[int], tags: list[tuple[int, str]]) -> list[str]:

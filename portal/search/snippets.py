@@ -7,6 +7,8 @@ from portal.search.parsing import Query
 from portal.search.tokens import spans
 
 LONGEST_TEXT = 100_000
+NEAR = 4_000
+"""Of a long text only so many characters are looked at closely."""
 BEFORE = 3
 """One part in three of a piece stands before the first word that was found."""
 ELLIPSIS = "…"
@@ -29,6 +31,15 @@ def snippet(query: Query, text: str, length: int = 200) -> list[tuple[str, bool]
     pieces.append((text[at:end], False))
     pieces.append((ELLIPSIS if end < len(text) else "", False))
     return [piece for piece in pieces if piece[0]]
+
+
+def excerpt(query: Query, text: str, length: int = 200) -> list[tuple[str, bool]]:
+    """A ``snippet`` of a long text: around the first word of the query in it, as far as that is soon found."""
+    lowered = text.casefold()
+    words = {token for part in query.parts if part.kind == "words" and not part.is_excluded for token in part.tokens}
+    places = [found.start() for word in words if (found := re.search(rf"\b{re.escape(word)}", lowered))]
+    start = max(min(places, default=0) - length, 0)
+    return snippet(query, text[start : start + NEAR], length)
 
 
 def _marks(query: Query, text: str) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 
 from portal import catalog, search
 from portal.accounts import SignedIn
-from portal.catalog import FoundPage, saved
+from portal.catalog import Found, FoundPage, saved
 from portal.search import Query
 from portal.views import narrowing
 from portal.views.browse import marked_new
@@ -75,7 +75,7 @@ def _found(who: SignedIn, text: str, page: FoundPage, order: str) -> dict[str, A
     query = search.parse(text, here())
     facets = search.facets(who, query)
     rows = marked_new(who, [found.row for found in page.found])
-    texts = [_snippet(query, found.description) for found in page.found]
+    texts = [_snippet(query, found) for found in page.found]
     return {
         "shown": query,
         "said": narrowing.words_in(text),
@@ -95,7 +95,14 @@ def _nothing(text: str, order: str) -> dict[str, Any]:
     return {"said": narrowing.words_in(text), "chips": narrowing.chips(text, order), "choices": [], "order": order}
 
 
-def _snippet(query: Query, text: str) -> list[tuple[str, bool]]:
-    """The part of a text that says why it was found, in pieces; nothing where no word of the query is."""
-    pieces = search.snippet(query, text) if text and query.words else []
-    return pieces if any(is_found for _, is_found in pieces) else []
+def _snippet(query: Query, found: Found) -> list[tuple[str, bool]]:
+    """The part of its description, or of the text inside it, that says why it was found, in pieces; nothing where no
+    word of the query is.
+    """
+    if not query.words:
+        return []
+    for take, text in ((search.snippet, found.description), (search.excerpt, found.body)):
+        pieces = take(query, text) if text else []
+        if any(is_found for _, is_found in pieces):
+            return pieces
+    return []
