@@ -54,6 +54,7 @@ class DocumentRow:
     author: str | None
     has_version: int = 0
     seen_version: int = 0
+    has_thumbnail: bool = False
     is_new: bool = False
 
     @property

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Integer, Select, SQLColumnExpression, and_, func, literal, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, undefer
 
 from portal import access
 from portal.actors import Actor
 from portal.catalog.editions import Edition, edition_in, editions
 from portal.catalog.refs import Ref
 from portal.catalog.responsible import is_open
+from portal.catalog.soundness import is_given_out
 from portal.extensions import db
-from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Seen, Tag, User
+from portal.models import Category, CategoryField, Document, DocumentTag, FieldValue, Preview, Seen, Tag, User, Version
 
 _ASKING = aliased(Category)
 """The category a field was added to."""
@@ -25,7 +26,7 @@ class Shown:
 
     ``responsible`` is a name, None for nobody and for somebody whose account is closed; ``values`` are what stands in
     the fields its category asks for: name, kind, value. ``opened`` is the newest version whose page the person had open
-    before, 0 for none.
+    before, 0 for none. ``preview`` is what was made of its bytes, None too where these are not given out.
     """
 
     edition: Edition
@@ -35,6 +36,7 @@ class Shown:
     tags: tuple[str, ...]
     values: tuple[tuple[str, str, str], ...]
     opened: int
+    preview: Preview | None
 
 
 def find_shown(actor: Actor, ref: Ref) -> Shown | None:
@@ -42,19 +44,21 @@ def find_shown(actor: Actor, ref: Ref) -> Shown | None:
     named = Document.id == ref if isinstance(ref, int) else Document.uuid == ref
     statement = (
         editions()
-        .add_columns(Document, Category, User.name, _tags(), _values(), Seen.number)
+        .add_columns(Document, Category, User.name, _tags(), _values(), Seen.number, Preview)
         .join(Category, Category.id == Document.category_id)
         .outerjoin(User, and_(User.id == Document.responsible_id, is_open))
         .outerjoin(Seen, and_(Seen.document_id == Document.id, Seen.user_id == literal(actor.user_id, Integer)))
+        .outerjoin(Preview, and_(Preview.sha256 == Version.sha256, is_given_out()))
+        .options(undefer(Preview.table), undefer(Preview.text))
         .where(named, access.visible(access.level_at(Document.category_id, actor)))
     )
     row = db.session.execute(statement).first()
     if row is None:
         return None
-    *edition, document, category, responsible, tags, values, opened = row
+    *edition, document, category, responsible, tags, values, opened, preview = row
     names = tuple(name for _, name in sorted(tags or ()))
     said = tuple((name, kind, value) for *_, name, kind, value in sorted(values or ()))
-    return Shown(edition_in(edition), document, category, responsible, names, said, opened or 0)
+    return Shown(edition_in(edition), document, category, responsible, names, said, opened or 0, preview)
 
 
 def _tags() -> ColumnElement[Any]:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.catalog.lines import FIRST, LAST, Line
-from portal.models import MANAGE, PUBLISH, Category, Document, Download, Seen, User, Version, db_now
+from portal.catalog.soundness import is_given_out
+from portal.models import MANAGE, PUBLISH, Blob, Category, Document, Download, Preview, Seen, User, Version, db_now
 from portal.models.base import Moment
 from portal.reach import ME
 
@@ -56,12 +57,20 @@ def _rows() -> Select[*tuple[Any, ...]]:
             User.name,
             func.coalesce(number, 0),
             func.coalesce(opened.scalar_subquery(), 0),
+            _has_thumbnail(),
         )
         .join(Category, Category.id == Document.category_id)
         .join(Version, Version.id == Document.current_version_id)
         .outerjoin(User, User.id == Version.created_by_id)
+        .outerjoin(Preview, Preview.sha256 == Version.sha256)
+        .outerjoin(Blob, Blob.id == Version.blob_id)
         .where(Document.id.in_(bindparam("ids", expanding=True)))
     )
+
+
+def _has_thumbnail() -> ColumnElement[bool]:
+    """Whether there is one, of bytes that are given out."""
+    return and_(func.coalesce(Preview.images, 0) > 0, is_given_out())
 
 
 def _outdated(level: ColumnElement[int]) -> Select[int]:

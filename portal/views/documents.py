@@ -5,7 +5,7 @@ from functools import partial
 from flask import Blueprint, Response
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import access, catalog, deliveries, downloads
+from portal import access, catalog, deliveries, downloads, previews
 from portal.accounts import SignedIn
 from portal.catalog import Edition, parse_id, parse_ref
 from portal.catalog.versions import PAGE
@@ -17,6 +17,7 @@ from portal.views.admin import house
 from portal.views.guard import allow, person
 from portal.views.notices import done
 from portal.views.pages import render
+from portal.views.shown import view_of
 
 bp = Blueprint("documents", __name__)
 
@@ -27,7 +28,8 @@ REMEMBERED = 200
 @bp.get("/documents/<ref>")
 @allow("signed in", scope="read")
 def show(ref: str) -> str:
-    """A document by id or uuid, in its newest version; ``?before=`` a number, for the versions before that."""
+    """A document by id or uuid, in its newest version; ``?before=`` a number, for the versions before that;
+    ``?page=`` for another page of its preview."""
     who, named = person(), parse_ref(ref)
     shown = catalog.find_shown(who, named) if named is not None else None
     if shown is None:
@@ -46,6 +48,7 @@ def show(ref: str) -> str:
         document=shown.document,
         said=shown,
         edition=edition,
+        preview=view_of(previews.shown_in(shown.preview), edition, forms.query_id("page")),
         current=current,
         versions=rows[:PAGE],
         before=before,
@@ -67,6 +70,7 @@ def version(ref: str, number: str) -> str:
         category=catalog.get_category(edition.category_id),
         document=catalog.get_live(edition.document_id),
         edition=edition,
+        preview=view_of(previews.find_shown(edition), edition, forms.query_id("page"), edition.number),
         pinned=catalog.get_pinned(edition.document_id, edition.number),
         mine=_mine(who, edition.document_id),
     )

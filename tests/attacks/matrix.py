@@ -66,6 +66,8 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET passkeys.ask_remove": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET passkeys.edit": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET passkeys.new": (302, 302, 302, 200, 200, 200, 200, 200),
+    "GET previews.document": (302, 302, 302, 404, 200, 200, 200, 200),
+    "GET previews.version": (302, 302, 302, 404, 200, 200, 200, 200),
     "GET passkeys.show": (302, 302, 302, 200, 200, 200, 200, 200),
     "GET people.categories": (302, 302, 302, 404, 404, 404, 404, 200),
     "GET people.edit": (302, 302, 302, 404, 404, 404, 404, 200),

@@ -31,6 +31,8 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET documents.ask_restore": (403, 200, 200, 404),
     "GET documents.version": (200, 200, 200, 200),
     "GET documents.show": (200, 200, 200, 200),
+    "GET previews.document": (200, 200, 200, 200),
+    "GET previews.version": (200, 200, 200, 200),
     "GET download.document": (200, 200, 200, 403),
     "GET download.door": (200, 200, 200, 403),
     "GET download.report": (200, 200, 200, 403),

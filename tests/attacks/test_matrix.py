@@ -107,6 +107,7 @@ def _things(role: str) -> dict[str, object]:
     shelf, name = makers.category("shelf"), role.replace(" ", "-")
     below = makers.category(f"shelf/{name}")
     document = makers.document(shelf, f"{name}.pdf", f"%PDF-1.7 {role}".encode())
+    makers.preview(document)
     for path in ("images", "reports"):
         makers.document(makers.category(path), f"{name}.bin", role.encode(), "application/octet-stream")
     trashed = makers.document(shelf, f"{name}-old.pdf", f"%PDF-1.7 old {role}".encode())
@@ -142,6 +143,7 @@ def _things(role: str) -> dict[str, object]:
         "path": "shelf",
         "filename": "portal.css",
         "upload": document.uuid,
+        "image": "thumb",
     }
 
 

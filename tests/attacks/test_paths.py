@@ -1,9 +1,9 @@
 """Group A.1 of the attack table: paths that climb, ids in other spellings, and what somebody put into the storage.
 
-Every row of the group is the first word of a test here, but those that nothing is there for yet:
+Every row of the group is the first word of a test here, but these:
 
-A015: pages of previews; there are no previews.
-A019: tags; there are none.
+A015: pages of previews, in tests/views/test_previews.py.
+A019: tags; nothing is there for them yet.
 
 The reference has no rows A004, A008, A012, A016, A020 and A024. A025 asks for more than is promised (docs/promises.md):
 a download finds bytes of another length, and ``portal verify`` those of the same length.
