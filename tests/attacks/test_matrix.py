@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -23,7 +24,7 @@ from portal.catalog import add_field, saved, trash_category, trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
-from portal.models import MANAGE, PUBLISH, READ, BulkEdit, BulkItem, Session
+from portal.models import MANAGE, PUBLISH, READ, BulkEdit, BulkItem, Distribution, Session, Upload
 from portal.openid import Proof
 from portal.settings import Settings
 from portal.shares import Terms
@@ -75,6 +76,7 @@ def build(app: Flask) -> World:
     for role in everybody:
         things[role]["own_identity_id"] = own.get(role, 999_999)
         things[role]["edit_id"] = _plan(users.get(role), things[role]["document_id"])
+        things[role]["distribution"], things[role]["file_id"] = _distribute(users.get(role), shelves[0].id)
     return World(tokens, things)
 
 
@@ -88,6 +90,19 @@ def _plan(user_id: int | None, document_id: object) -> int:
         session.flush()
         session.add(BulkItem(bulk_edit_id=edit.id, document_id=document_id))
     return edit.id
+
+
+def _distribute(user_id: int | None, category_id: int) -> tuple[UUID, int]:
+    """A distribution this person has begun, and a file somebody dropped for it that is not taken."""
+    if user_id is None:
+        return uuid4(), 999_999
+    with transaction() as session:
+        made = Distribution(title="Payslips", category_id=category_id, created_by_id=user_id)
+        session.add(made)
+        session.flush()
+        kept = {"state": "refused", "temp": "", "size": 0, "expires_at": makers.now(), "filename": "a.pdf"}
+        session.add(Upload(user_id=user_id, distribution_id=made.id, **kept))
+    return made.uuid, 1
 
 
 def _other_ways() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
 
@@ -84,7 +85,7 @@ class FileRow:
     document_id: int | None
 
 
-def get_distribution(actor: Actor | None, ref: int | str) -> DistributionRow:
+def get_distribution(actor: Actor | None, ref: int | UUID) -> DistributionRow:
     """A distribution of one's own, by id or uuid; for administrators anybody's. Raises DistributionNotFound."""
     this = Distribution.id == ref if isinstance(ref, int) else Distribution.uuid == ref
     found = db.session.execute(_rows().where(this)).first()
