@@ -11,6 +11,7 @@ from sqlalchemy import select
 from portal.actors import Actor
 from portal.extensions import db
 from portal.models import Document
+from portal.reach import Reach
 from portal.search.among import among
 from portal.search.asking import Clause, Phrase, resolve
 from portal.search.parsing import Part, Query
@@ -24,12 +25,16 @@ MOST_READ = 20
 """The nearest word is taken that one of so many documents has."""
 
 
-def corrected(actor: Actor, query: Query, *, only_out: bool = False) -> Query | None:
-    """The query with other words in the place of those that find nothing; None where that leads nowhere."""
-    asking = _Asking(actor, only_out=only_out)
+def corrected(actor: Actor, query: Query, reach: Reach, *, only_out: bool = False) -> Query | None:
+    """A query that finds nothing with other words in the place of those to blame; None where that leads nowhere.
+
+    ``reach`` is that of the person.
+    """
+    asking = _Asking(actor, reach, only_out=only_out)
+    is_to_blame = len(query.parts) == 1 and query.since is None and query.until is None
     changed: dict[Part, Part] = {}
     for part in query.parts:
-        if _is_correctable(part) and not asking.find([Phrase(part.tokens, part.is_prefix)], 1):
+        if _is_correctable(part) and (is_to_blame or not asking.find([Phrase(part.tokens, part.is_prefix)], 1)):
             instead = asking.instead_of(part)
             if instead is None:
                 return None
@@ -50,8 +55,8 @@ def _is_correctable(part: Part) -> bool:
 class _Asking:
     """What one person may read, asked more than once."""
 
-    def __init__(self, actor: Actor, *, only_out: bool) -> None:
-        self._actor, self._only_out = actor, only_out
+    def __init__(self, actor: Actor, reach: Reach, *, only_out: bool) -> None:
+        self._actor, self._reach, self._only_out = actor, reach, only_out
         self._anything = resolve(actor, Query(""))
 
     def instead_of(self, part: Part) -> Part | None:
@@ -72,4 +77,4 @@ class _Asking:
     def find(self, phrases: Sequence[Phrase], most: int) -> list[int]:
         """Keys of the newest documents that have any of these."""
         question = replace(self._anything, clauses=(Clause(tuple(phrases)),))
-        return find_keys(self._actor, question, most, only_out=self._only_out)
+        return find_keys(self._actor, question, most, reach=self._reach, only_out=self._only_out)

@@ -6,6 +6,7 @@ from datetime import datetime
 from portal.actors import Actor
 from portal.errors import BadRequest
 from portal.models import Document
+from portal.reach import Reach
 from portal.search.asking import resolve
 from portal.search.correcting import corrected
 from portal.search.parsing import Query, parse
@@ -49,13 +50,14 @@ def find(
     """
     if query.is_empty:
         return Hits()
-    below = _cursor(after)
+    below, reach = _cursor(after), Reach(actor)
     most, looked_at = (MOST_RANKED, MOST_LOOKED_AT) if by_relevance else (limit + 1, None)
-    keys = find_keys(actor, resolve(actor, query), most, below=below, only_out=only_out, most_looked_at=looked_at)
-    other = corrected(actor, query, only_out=only_out) if not keys and below is None else None
+    question = resolve(actor, query)
+    keys = find_keys(actor, question, most, reach=reach, below=below, only_out=only_out, most_looked_at=looked_at)
+    other = corrected(actor, query, reach, only_out=only_out) if not keys and below is None else None
     if other is not None:
         query = other
-        keys = find_keys(actor, resolve(actor, query), most, only_out=only_out)
+        keys = find_keys(actor, resolve(actor, query), most, reach=reach, only_out=only_out)
     said = query.text if other is not None and keys else ""
     if by_relevance:
         return Hits([key & IDS for key in ranked(query, keys)[:limit]], corrected=said)

@@ -37,6 +37,7 @@ def find_keys(
     question: Question,
     most: int,
     *,
+    reach: Reach | None = None,
     below: int | None = None,
     only_out: bool = False,
     more: ColumnElement[bool] | None = None,
@@ -44,14 +45,15 @@ def find_keys(
 ) -> list[int]:
     """At most so many keys of documents that meet the question and that the person may read now, the newest first.
 
-    After ``most_looked_at`` of those that meet it, it gives what it has.
+    After ``most_looked_at`` of those that meet it, it gives what it has. ``reach`` is that of the person where there is
+    more than one question.
     """
     if question.is_hopeless:
         return []
     last = question.last if below is None else min(question.last, below)
     if only_out or question.is_reader:  # what is scheduled is for those who publish, and would all be met first
         last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
-    walk, reach = walk_of(question, lambda: count_seen(actor)), Reach(actor)
+    walk, reach = walk_of(question, lambda: count_seen(actor)), reach or Reach(actor)
     found: list[int] = []
     looked, size = 0, most + most // SLACK + 1
     needed = size

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Protocol
 
 from sqlalchemy import func, select, text
@@ -18,8 +19,9 @@ AHEAD = 2000
 """SQLite: of words that are only begun so many are found at once."""
 FIRST_WALK = 1000
 """PostgreSQL: so many of the newest documents are looked at one by one, before the index is asked."""
-WALKED_FOR_ONE = 4
-"""So many can be looked at in their order in the time in which the index finds one."""
+WALKED_FOR_ONE, WALKED_FOR_BEGUN = 4, 12
+"""So many can be looked at in their order in the time in which the index finds one, and one with a word that is only
+begun, which it puts together from many."""
 LONGEST_WALK = 10_000
 MOST_INDEXED = 20_000
 """PostgreSQL: so many of what the index finds are kept at once."""
@@ -113,7 +115,7 @@ class _Postgresql:
     """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway."""
 
     def __init__(self, question: Question, count: Callable[[], int]) -> None:
-        self._question, self._count = question, count
+        self._question, self._count = question, cache(count)
         self._ask(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
@@ -150,7 +152,13 @@ class _Postgresql:
         if not found:
             return 0
         needed = (most - found) * walked // found * 5 // 4
-        return needed if needed <= WALKED_FOR_ONE * count_rows() * found // walked else 0
+        is_short = self._is_scoped() or not self._question.has_prefix
+        worth = WALKED_FOR_ONE if is_short else WALKED_FOR_BEGUN
+        return needed if needed <= worth * count_rows() * found // walked else 0
+
+    def _is_scoped(self) -> bool:
+        """Whether a word is only begun, and all that the person sees is less to look at."""
+        return self._question.scope is not None and self._question.has_prefix and self._count() <= FEW
 
     def _indexed(self, last: int, most: int) -> Sequence[int]:
         rest: Sequence[int] = [key for key in self._rest if key < last]
@@ -163,7 +171,7 @@ class _Postgresql:
     def _ask_index(self, last: int, most: int) -> Sequence[int]:
         values = {"asked": self._asked, "first": self._question.first, "last": last, "most": most}
         scope = self._question.scope
-        if scope and self._question.has_prefix and self._count() <= FEW:
+        if scope is not None and self._is_scoped():
             return db.session.scalars(_SCOPED, values | {"scope": tsquery(Question((), scope))}).all()
         return db.session.scalars(_INDEXED, values).all()
 
