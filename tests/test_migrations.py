@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import uuid as uuids
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from sqlalchemy.types import TypeEngine
 from portal import schema
 from portal.errors import SchemaMismatch
 from portal.models import INDEX_TABLES, Base
-from tests.databases import connected
+from tests.databases import PostgresServer, connected, sqlite_url
 
 ROWS = 3
 VERSIONING = "alembic_version"
@@ -159,7 +160,7 @@ def is_closed_later(column: Column[Any]) -> bool:
     return (column.table.name, column.name) == ("documents", "current_version_id")
 
 
-def fill(connection: Connection) -> None:
+def fill(connection: Connection) -> list[Table]:
     """Put three rows into every table the database has, ids 1 to 3, each row referring to those of its number."""
     tables = tables_of(connection)
     for table in tables:
@@ -169,6 +170,7 @@ def fill(connection: Connection) -> None:
         for column in filter(is_closed_later, table.columns):
             connection.execute(update(table).values({column.name: table.c.id}))
     connection.commit()
+    return tables
 
 
 def row_of(table: Table, number: int) -> dict[str, Any]:
@@ -200,9 +202,9 @@ def value_of(column: Column[Any], number: int) -> Any:
     return next(value for kind, value in values if isinstance(column.type, kind))
 
 
-def columns_of(connection: Connection) -> Columns:
+def columns_of(tables: Iterable[Table]) -> Columns:
     """The names of the columns by table."""
-    return {table.name: sorted(table.columns.keys()) for table in tables_of(connection)}
+    return {table.name: sorted(table.columns.keys()) for table in tables}
 
 
 def rows_of(connection: Connection, columns: Columns) -> Picture:
@@ -269,22 +271,67 @@ def configured(url: str, scripts: Path = schema.MIGRATIONS) -> Config:
     return config
 
 
-def bring_to_parent(config: Config, revision: str) -> str:
-    """Upgrade to the revision before this one; gives its name."""
+def parent_of(config: Config, revision: str) -> str:
+    """The name of the revision before this one."""
     parent = ScriptDirectory.from_config(config).get_revision(revision).down_revision
-    if parent is None:
-        return "base"
-    assert isinstance(parent, str), "a merge of two lines"
-    command.upgrade(config, parent)
-    return parent
+    assert parent is None or isinstance(parent, str), "a merge of two lines"
+    return parent or "base"
+
+
+class Steps:
+    """Databases of one kind, at each revision one that is copied: made by one step from that before, and only once."""
+
+    def __init__(self, copy: Callable[[str, str], str]) -> None:
+        self._copy = copy
+        self._made = {"base": ""}
+
+    def at(self, revision: str, name: str) -> str:
+        """The URL of a database of this name at a revision."""
+        return self._copy(self._step(revision), name)
+
+    def _step(self, revision: str) -> str:
+        if revision not in self._made:
+            name = f"at_{revision}"
+            url = self._copy(self._step(parent_of(configured(""), revision)), name)
+            command.upgrade(configured(url), revision)
+            self._made[revision] = name
+        return self._made[revision]
+
+
+@pytest.fixture(scope="session")
+def sqlite_steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
+    """Files."""
+    directory = tmp_path_factory.mktemp("steps")
+
+    def copy(known: str, name: str) -> str:
+        if known:
+            shutil.copyfile(directory / known, directory / name)
+        else:
+            (directory / name).unlink(missing_ok=True)
+        return sqlite_url(directory / name)
+
+    return Steps(copy)
+
+
+@pytest.fixture(scope="session")
+def postgresql_steps(postgres_server: PostgresServer) -> Steps:
+    """Databases of the one server."""
+    return Steps(lambda known, name: postgres_server.create(name, known or "template0"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def before(request: pytest.FixtureRequest, revision: str) -> Iterator[str]:
+    """The URL of a database as it is before a revision, with no rows, once of each kind."""
+    steps: Steps = request.getfixturevalue(f"{request.param}_steps")
+    yield steps.at(parent_of(configured(""), revision), "before")
+    if request.param == "postgresql":
+        request.getfixturevalue("postgres_server").drop("before")
 
 
 def require_kept_on_the_way_up(url: str, config: Config, revision: str) -> None:
-    """Every row that is there before the revision is there after it, with every value."""
-    bring_to_parent(config, revision)
+    """Of a database before the revision, every row is there after it, with every value."""
     with connected(url) as connection:
-        fill(connection)
-        columns = columns_of(connection)
+        columns = columns_of(fill(connection))
         before = rows_of(connection, columns)
     command.upgrade(config, revision)
     with connected(url) as connection:
@@ -292,16 +339,17 @@ def require_kept_on_the_way_up(url: str, config: Config, revision: str) -> None:
 
 
 def require_kept_down_and_up(url: str, config: Config, revision: str) -> None:
-    """Down is the opposite of up, and what there is room for below comes up again unchanged."""
-    parent = bring_to_parent(config, revision)
+    """Of a database before the revision: down is the opposite of up, and what there is room for below comes up again
+    unchanged.
+    """
     with connected(url) as connection:
-        columns, below = columns_of(connection), schema_of(connection)
+        columns, below = columns_of(tables_of(connection)), schema_of(connection)
     command.upgrade(config, revision)
     with connected(url) as connection:
         fill(connection)
         above = schema_of(connection)
         before = rows_of(connection, columns)
-    command.downgrade(config, parent)
+    command.downgrade(config, parent_of(config, revision))
     with connected(url) as connection:
         assert schema_of(connection) == below
         assert rows_of(connection, columns) == before
@@ -345,25 +393,23 @@ def test_constraints_and_indexes_are_those_of_the_models(kind: str, request: pyt
 
 def test_no_table_is_left_empty_by_the_rows_that_revisions_are_tried_with(database: str) -> None:
     with connected(database) as connection:
-        fill(connection)
-        rows = rows_of(connection, columns_of(connection))
+        rows = rows_of(connection, columns_of(fill(connection)))
         assert {name: number for name, (number, _) in rows.items()} == dict.fromkeys(Base.metadata.tables, ROWS)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_revision_loses_no_row_on_the_way_up(empty_database: str, revision: str) -> None:
-    require_kept_on_the_way_up(empty_database, configured(empty_database), revision)
+def test_a_revision_loses_no_row_on_the_way_up(before: str, revision: str) -> None:
+    require_kept_on_the_way_up(before, configured(before), revision)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_revision_can_be_taken_back_and_made_again(empty_database: str, revision: str) -> None:
-    require_kept_down_and_up(empty_database, configured(empty_database), revision)
+def test_a_revision_can_be_taken_back_and_made_again(before: str, revision: str) -> None:
+    require_kept_down_and_up(before, configured(before), revision)
 
 
 def test_migrating_again_changes_nothing(database: str) -> None:
     with connected(database) as connection:
-        fill(connection)
-        columns, parts = columns_of(connection), schema_of(connection)
+        columns, parts = columns_of(fill(connection)), schema_of(connection)
         before = rows_of(connection, columns)
     schema.migrate(database)
     with connected(database) as connection:
@@ -375,8 +421,7 @@ def test_the_revision_of_name_keys_folds_names_in_every_script(empty_database: s
     command.upgrade(config, "20261122_first")
     names = {1: "Østergård", 2: "STRASSE", 3: "\uff21\uff4c"}
     with connected(empty_database) as connection:
-        fill(connection)
-        users = next(table for table in tables_of(connection) if table.name == "users")
+        users = next(table for table in fill(connection) if table.name == "users")
         for number, name in names.items():
             connection.execute(update(users).where(users.c.id == number).values(name=name))
         connection.commit()
@@ -418,10 +463,8 @@ def test_rebuilding_documents_fails_while_foreign_keys_are_looked_at(sqlite_data
 
 def test_a_rebuilt_table_does_not_give_the_id_of_a_removed_row_again(sqlite_database: str, tmp_path: Path) -> None:
     config = configured(sqlite_database, extended(tmp_path, REBUILD_ON_SQLITE))
-    bring_to_parent(config, "extra")
     with connected(sqlite_database) as connection:
-        fill(connection)
-        documents = next(table for table in tables_of(connection) if table.name == "documents")
+        documents = next(table for table in fill(connection) if table.name == "documents")
         another = insert(documents).values(row_of(documents, 1) | {"uuid": b"another", "filename": "another"})
         connection.execute(another)
         connection.execute(delete(documents).where(documents.c.filename == "another"))
@@ -468,10 +511,8 @@ def test_a_revision_that_fails_halfway_leaves_all_as_it_was(database: str, tmp_p
         FAILURE
     """
     config = configured(database, extended(tmp_path, body.replace("FAILURE", failure)))
-    bring_to_parent(config, "extra")
     with connected(database) as connection:
-        fill(connection)
-        columns, parts = columns_of(connection), schema_of(connection)
+        columns, parts = columns_of(fill(connection)), schema_of(connection)
         before = rows_of(connection, columns)
     with pytest.raises((RuntimeError, DBAPIError)):
         command.upgrade(config, "extra")
@@ -540,8 +581,7 @@ def test_a_migrated_database_is_accepted(database: str) -> None:
 
 def test_the_id_of_a_removed_row_is_never_given_again(database: str) -> None:
     with connected(database) as connection:
-        fill(connection)
-        counted = [table for table in tables_of(connection) if "id" in table.c]
+        counted = [table for table in fill(connection) if "id" in table.c]
         assert len(counted) > 10
         for table in counted:
             row = remove_newest(connection, table)
