@@ -32,6 +32,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PORTAL_PASSWORD_MEMORY": str(settings.password_memory),
         "PORTAL_PASSWORD_PASSES": str(settings.password_passes),
         "PORTAL_MAX_UPLOAD": str(settings.max_upload),
+        "PORTAL_CLAMD": settings.clamd,
         "PORTAL_MAIL_URL": settings.mail_url,
         "PYTHONUNBUFFERED": "1",
     }

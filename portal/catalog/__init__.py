@@ -85,6 +85,13 @@ from portal.catalog.listing import (
 from portal.catalog.merging import Merger, merge_category, plan_merger
 from portal.catalog.packing import Packed, list_packed, list_packed_below, size_below
 from portal.catalog.paths import within
+from portal.catalog.quarantine import (
+    count_scans,
+    find_held,
+    is_any_late,
+    list_infected,
+    list_refused,
+)
 from portal.catalog.reasons import (
     Holder,
     Reasons,
@@ -162,6 +169,7 @@ __all__ = [
     "choices_of",
     "count_below",
     "count_live",
+    "count_scans",
     "ensure_blob",
     "ensure_category",
     "ensure_folder",
@@ -175,6 +183,7 @@ __all__ = [
     "find_document",
     "find_documents",
     "find_edition",
+    "find_held",
     "find_in_door",
     "find_moved",
     "find_readable",
@@ -190,6 +199,7 @@ __all__ = [
     "get_pinned",
     "get_trashed",
     "get_version",
+    "is_any_late",
     "is_followed",
     "is_holder",
     "is_purged",
@@ -205,11 +215,13 @@ __all__ = [
     "list_grants_of_person",
     "list_holders",
     "list_home",
+    "list_infected",
     "list_offered_people",
     "list_offered_tags",
     "list_own_fields",
     "list_packed",
     "list_packed_below",
+    "list_refused",
     "list_seen",
     "list_shown",
     "list_tags",

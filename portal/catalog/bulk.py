@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, select, update
 from portal import access, audit, filenames, search
 from portal.accounts.quotas import change_used
 from portal.actors import Actor
+from portal.catalog import scans
 from portal.catalog.categories import get_category
 from portal.catalog.contents import Content
 from portal.catalog.documents import Kind, change_count, put_document, stand_in_line
@@ -127,15 +128,17 @@ def _ensure_blobs(actor: Actor | None, contents: list[Content], now: datetime) -
     known = select(Blob.id, Blob.sha256, Blob.damage).where(Blob.sha256.in_(wanted)).with_for_update()
     there = session.execute(known).all()
     found: dict[str, int] = {row.sha256: row.id for row in there}
-    session.execute(update(Blob).where(Blob.id.in_(found.values())).values(touched_at=db_now()))
+    again = scans.state_once_more()
+    session.execute(update(Blob).where(Blob.id.in_(found.values())).values(touched_at=db_now(), **again))
     written = [row for row in there if wanted[row.sha256].stamp is not None]
     if written:
         session.connection().execute(_SEE, [{"blob": row.id, **_seen(wanted[row.sha256], now)} for row in written])
     for row in written:
         if row.damage is not None:
             record_healing(actor, Blob, row.id, row.sha256)
+    state = scans.first_state()
     missing = [
-        {"sha256": one.sha256, "size": one.size, "crc32": one.crc32, **_seen(one, now)}
+        {"sha256": one.sha256, "size": one.size, "crc32": one.crc32, "scan_state": state, **_seen(one, now)}
         for sha256, one in wanted.items()
         if sha256 not in found
     ]

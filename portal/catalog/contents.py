@@ -7,6 +7,7 @@ from sqlalchemy import insert, select, update
 
 from portal.accounts.quotas import change_used
 from portal.actors import Actor
+from portal.catalog import scans
 from portal.catalog.soundness import record_healing, seen_as, stamp_in
 from portal.catalog.texts import require_text
 from portal.catalog.wanting import want_previews
@@ -113,9 +114,11 @@ def ensure_blob(actor: Actor | None, content: Content) -> int:
     blob = session.execute(found).one_or_none()
     if blob is None:
         facts = {"sha256": content.sha256, "size": content.size, "crc32": content.crc32}
-        return session.scalars(insert(Blob).values(**facts, **content.seen).returning(Blob.id)).one()
+        state = scans.first_state()
+        return session.scalars(insert(Blob).values(**facts, **content.seen, scan_state=state).returning(Blob.id)).one()
     blob_id: int = blob.id
-    session.execute(update(Blob).where(Blob.id == blob_id).values(touched_at=db_now(), **content.seen))
+    again = scans.state_once_more() if content.stamp is not None else {}
+    session.execute(update(Blob).where(Blob.id == blob_id).values(touched_at=db_now(), **content.seen, **again))
     if blob.damage is not None and content.stamp is not None:
         record_healing(actor, Blob, blob_id, content.sha256)
     return blob_id

@@ -43,6 +43,8 @@ class Edition:
     source_mtime_ns: int | None
     blob_id: int | None
     damage: str | None
+    scan_state: str | None
+    """What is known of viruses in the blob; None for bytes that nobody was to look at."""
     seen: Stamp | None
 
     @property
@@ -177,6 +179,7 @@ def _select() -> Select[*tuple[Any, ...]]:
         Version.source_mtime_ns,
         Blob.id,
         func.coalesce(Blob.damage, Version.damage),
+        Blob.scan_state,
         func.coalesce(Blob.seen_inode, Version.seen_inode),
         func.coalesce(Blob.seen_mtime_ns, Version.seen_mtime_ns),
         func.coalesce(Blob.seen_ctime_ns, Version.seen_ctime_ns),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
 
 from portal import audit
 from portal.actors import PORTAL, Actor
@@ -80,6 +80,18 @@ def stamp_in(size: int, inode: int | None, mtime_ns: int | None, ctime_ns: int |
     if inode is None or mtime_ns is None or ctime_ns is None:
         return None
     return Stamp(inode, size, mtime_ns, ctime_ns)
+
+
+def blobs() -> Select[*tuple[Any, ...]]:
+    """Every blob, as ``kept_blob`` takes it."""
+    seen = (Blob.seen_inode, Blob.seen_mtime_ns, Blob.seen_ctime_ns)
+    return select(Blob.id, Blob.sha256, Blob.size, Blob.crc32, *seen, Blob.damage)
+
+
+def kept_blob(row: Row[Any]) -> Kept:
+    """A row of ``blobs``."""
+    seen = stamp_in(row.size, row.seen_inode, row.seen_mtime_ns, row.seen_ctime_ns)
+    return Kept(Blob, row.id, row.sha256, row.size, seen, row.damage)
 
 
 def found_sound(kept: Kept, stamp: Stamp) -> None:

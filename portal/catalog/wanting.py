@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from functools import partial
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
@@ -28,4 +29,11 @@ def want_previews(hashes: Collection[str]) -> None:
     again = {"state": "waiting", "tries": 0, "leased_until": None}
     put = make(Preview).on_conflict_do_update(index_elements=["sha256"], set_=again, where=Preview.state == "none")
     session.execute(put, [{"sha256": sha256} for sha256 in sorted(hashes)])
+    after_commit(_wake)
+
+
+def let_previews_be_made(sha256: str) -> None:
+    """These bytes are given out from now on: what rests because they were held is made at once."""
+    resting = update(Preview).where(Preview.sha256 == sha256, Preview.state == "waiting")
+    db.session.execute(resting.values(leased_until=None))
     after_commit(_wake)

@@ -18,7 +18,7 @@ from portal.cli.people import user
 from portal.cli.searching import reindex
 from portal.cli.serve import serve
 from portal.cli.shares import share
-from portal.cli.storage import backup, gc, restore, scrub, verify
+from portal.cli.storage import backup, gc, restore, scan, scrub, verify
 from portal.cli.tokens import token
 from portal.cli.upkeep import check, migrate
 from portal.cli.working import work
@@ -41,7 +41,7 @@ for command in (
     serve, work, demo, migrate, check,
     user, group, token, category, add_grant,
     import_documents, distribute, rescan, list_documents, share,
-    verify, scrub, gc, reindex, backup, restore, audit, ledger,
+    verify, scrub, scan, gc, reindex, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
-from portal import integrity, schema, settings
+from portal import integrity, schema, settings, uploads
 from portal.cli.installation import opened
 from portal.cli.output import as_json, byte_progress, counted, moment_text, print_json, progress, say
+from portal.errors import SettingsProblem
+from portal.extensions import settings as in_force
 from portal.settings import Settings
 from portal.sizes import size_text
 from portal.tokens import make_token
@@ -53,6 +55,29 @@ def scrub(once: bool) -> None:
             f"read since {moment_text(done.started_at)}: {done.damaged:,} damaged."
         )
     if done.damaged:
+        raise click.exceptions.Exit(1)
+
+
+@click.command
+@click.option("--all", "is_all", is_flag=True, help="Everything; it is given out meanwhile.")
+def scan(is_all: bool) -> None:
+    """Have what waits looked at for viruses now. A running `portal serve` does this itself.
+
+    What a virus was found in is given out no more. Directories shown in place are never looked at.
+    """
+    with opened():
+        if not in_force().clamd:
+            raise SettingsProblem("No scanner is set: clamd (PORTAL_CLAMD) names none.")
+        if is_all:
+            with byte_progress("Scanning") as tell:
+                done = uploads.scan_all(tell)
+        else:
+            done = uploads.scan()
+    click.echo(
+        f"{counted(done.scanned, 'file', 'files')} looked at, {done.infected:,} with a virus,"
+        f" {done.refused:,} that the scanner could not look at."
+    )
+    if done.infected or done.refused:
         raise click.exceptions.Exit(1)
 
 

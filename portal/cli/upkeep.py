@@ -18,6 +18,7 @@ from portal.settings import Settings
 from portal.sizes import size_text
 from portal.storage import LocalStorage
 from portal.tokens import make_token
+from portal.uploads.clamd import scanner_at
 
 
 @click.command
@@ -34,8 +35,8 @@ def check() -> None:
     """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, previews
     can be made, and the mail server lets the portal in.
 
-    With nginx in front: whether it is believed, and reports what it sends. With a provider (OpenID Connect): whether it
-    answers, and whether the groups it fills are there.
+    With nginx in front: whether it is believed, and reports what it sends. With a virus scanner: whether it answers.
+    With a provider (OpenID Connect): whether it answers, and whether the groups it fills are there.
     """
     chosen = settings.load()
     click.echo(f"settings  data in {chosen.data}")
@@ -48,6 +49,8 @@ def check() -> None:
     ]
     if all(results) and chosen.offload != "none":
         results.append(_reported("offload", _check_offload, chosen))
+    if chosen.clamd:
+        results.append(_reported("clamd", _check_clamd, chosen))
     if all(results) and chosen.oidc_issuer:
         results.append(_reported("provider", _check_provider, chosen))
     if not all(results):
@@ -125,6 +128,12 @@ def _check_previews(chosen: Settings) -> str:
         say(f"This machine cannot put a fence around what makes previews, so none are made: {problem}.")
         return "none are made"
     return f"made behind a fence of {chosen.preview_memory_mib} MiB and {chosen.preview_seconds} seconds each"
+
+
+def _check_clamd(chosen: Settings) -> str:
+    if not scanner_at(chosen.clamd).is_alive():
+        raise SettingsProblem(f"The virus scanner at {chosen.clamd} does not answer: what comes in is held.")
+    return f"{chosen.clamd} answers"
 
 
 def _check_offload(chosen: Settings) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from portal import accounts, jobs, notices, previews, search, settings, uploads
-from portal.catalog import bulk_edits, news
+from portal.catalog import bulk_edits, news, scans
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
 from portal.extensions import application_context
@@ -17,6 +17,7 @@ LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
     uploads.LOOK: uploads.rescan_due,
     resumable.EXPIRY: resumable.sweep,
+    scans.LOOK: uploads.scan_waiting,
     news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),
     bulk_edits.LOOK: bulk_edits.run_edits,
@@ -29,7 +30,7 @@ LOOKS: dict[str, jobs.Look] = {
 
 @click.command("worker")
 def work() -> None:
-    """Send mails, change many documents, keep the index of words and make previews until told to stop.
+    """Send mails, look for viruses, change many documents, keep the index of words and make previews.
 
     `portal serve` does so itself; this is for `portal serve --no-worker`, or for a second machine. It ends after the
     mail or document it is at.

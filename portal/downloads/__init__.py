@@ -14,7 +14,7 @@ from portal.downloads.listing import (
     list_handed_over,
 )
 from portal.downloads.looking import look, look_again
-from portal.downloads.opening import open_bytes
+from portal.downloads.opening import open_bytes, require_released
 from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import SENT_DIRECTLY, Sending, open_for_download
 from portal.downloads.statements import JOIN_SECONDS
@@ -49,5 +49,6 @@ __all__ = [
     "open_for_zip",
     "pack_category",
     "pack_documents",
+    "require_released",
     "sweep",
 ]

@@ -1,9 +1,10 @@
 """Opening: the one door to bytes. What was done to their file since they were verified is seen before any leaves."""
 
 from portal.catalog import Edition
+from portal.catalog.scans import INFECTED, WAITING
 from portal.catalog.soundness import found_sound, want
 from portal.downloads.looking import judge, open_or_tell
-from portal.errors import ContentUnavailable, ContentUnverified
+from portal.errors import ContentHeld, ContentQuarantined, ContentUnavailable, ContentUnverified
 from portal.storage import OpenedBytes
 
 INLINE = 64 * 1024 * 1024
@@ -17,8 +18,9 @@ def open_bytes(edition: Edition) -> OpenedBytes:
 
     A file that is not as it was when its bytes were last verified is hashed first; when it is larger than 64 MiB that
     is left to the scrub, and ContentUnverified says when to come back. Raises ContentUnavailable for bytes that are
-    wrong, which are quarantined.
+    wrong, which are quarantined, and like ``require_released``.
     """
+    require_released(edition)
     opened = open_or_tell(edition.kept)
     try:
         if opened.stamp != edition.seen or edition.damage is not None:
@@ -27,6 +29,14 @@ def open_bytes(edition: Edition) -> OpenedBytes:
         opened.close()
         raise
     return opened
+
+
+def require_released(edition: Edition) -> None:
+    """Raise ContentHeld for bytes that wait to be looked at for viruses, ContentQuarantined where one was found."""
+    if edition.scan_state == WAITING:
+        raise ContentHeld
+    if edition.scan_state == INFECTED:
+        raise ContentQuarantined
 
 
 def _require_sound(edition: Edition, opened: OpenedBytes) -> None:

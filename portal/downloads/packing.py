@@ -8,7 +8,8 @@ from portal import catalog
 from portal.actors import Actor
 from portal.archives import CHECKSUMS, MANIFEST, Layout, Member, Row, Text, lists, unique_names
 from portal.catalog import Packed
-from portal.errors import ArchiveTooLarge, ChoiceGone, NothingToPack
+from portal.catalog.scans import INFECTED
+from portal.errors import ArchiveTooLarge, ChoiceGone, ContentHeld, ContentQuarantined, NothingToPack
 from portal.extensions import release_connection, settings
 from portal.models import Category
 
@@ -32,7 +33,7 @@ class Archive:
 def pack_category(actor: Actor, category: Category) -> Archive:
     """Everything in a category and below it that the person may read and that is out, in the folders it is shelved in.
 
-    Raises NothingToPack and ArchiveTooLarge.
+    Raises NothingToPack, ArchiveTooLarge, ContentHeld and ContentQuarantined.
     """
     rows = catalog.list_packed_below(actor, category, settings().zip_documents + 1)
     shelf = len(category.path) + 1
@@ -42,7 +43,7 @@ def pack_category(actor: Actor, category: Category) -> Archive:
 def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Archive:
     """These documents side by side, for a person who may download every one of them.
 
-    Raises ChoiceGone when one is not there for them any more, NothingToPack and ArchiveTooLarge.
+    Raises ChoiceGone when one is not there for them any more, and like ``pack_category``.
     """
     rows = catalog.list_packed(actor, document_ids)
     if len(rows) != len(set(document_ids)):
@@ -53,6 +54,7 @@ def pack_documents(actor: Actor, title: str, document_ids: Sequence[int]) -> Arc
 def _archive(title: str, rows: list[Packed], paths: Iterable[str]) -> Archive:
     """The rows, which can be very many, are gone when it is made: each is let go of once it is written in the lists."""
     _require_size(rows)
+    _require_released(rows)
     release_connection()
     names = unique_names(paths)
     version_ids = array("q", (row.version_id for row in rows))
@@ -73,6 +75,17 @@ def _listed(names: list[str], rows: list[Packed]) -> Iterator[Row]:
     while rows:
         row = rows.pop()
         yield Row(names.pop(), row.uuid, row.number, row.title, row.size, row.sha256, row.published_at)
+
+
+def _require_released(rows: Sequence[Packed]) -> None:
+    """A zip is refused as a whole for what no door gives out: nobody should believe to have everything."""
+    held = catalog.find_held(row.version_id for row in rows)
+    if held is None:
+        return
+    title = next(row.title for row in rows if row.version_id == held.version_id)
+    if held.state == INFECTED:
+        raise ContentQuarantined(f"A virus was found in “{title}”, so there is no zip with it. Choose others.")
+    raise ContentHeld(f"“{title}” is looked at for viruses before it is given out. Try again in a little while.")
 
 
 def _require_size(rows: Sequence[Packed]) -> None:

@@ -222,7 +222,7 @@ class ContentUnavailable(PortalError):
 
     status = 503
     sentence = "The content of this document cannot be given out just now. The administrators can see why."
-    retry_after = 300
+    retry_after: int | None = 300
 
 
 class ContentDamaged(ContentUnavailable):
@@ -242,6 +242,36 @@ class ContentUnverified(ContentUnavailable):
 
     sentence = "This document is being checked before it is given out. Try again in a little while."
     retry_after = 10
+
+
+class ContentHeld(ContentUnavailable):
+    """Nobody has looked at the bytes for viruses yet, and somebody is to."""
+
+    sentence = "This document is looked at for viruses before it is given out. Try again in a little while."
+    retry_after = 30
+
+
+class ContentQuarantined(ContentUnavailable):
+    """A virus was found in the bytes."""
+
+    status = 403
+    sentence = "A virus was found in this document. It is not given out."
+    retry_after = None
+
+
+class ScannerUnavailable(PortalError):
+    """The virus scanner does not answer, or not as it should."""
+
+    status = 503
+    sentence = "The virus scanner does not answer."
+    retry_after = 60
+
+
+class ScannerRefused(PortalError):
+    """The virus scanner answers, but cannot look at these bytes."""
+
+    status = 503
+    sentence = "The virus scanner cannot look at this."
 
 
 class SourceChanged(ContentUnavailable):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, union
 
-from portal.catalog.soundness import Kept, stamp_in
+from portal.catalog.soundness import Kept, blobs, kept_blob, stamp_in
 from portal.extensions import db, release_connection
 from portal.models import Blob, Category, Document, SourceDirectory, Version
 
@@ -37,12 +37,6 @@ class Damaged:
     documents: int
 
 
-def blobs() -> Select[*tuple[Any, ...]]:
-    """Every blob, as ``kept_blob`` takes it."""
-    seen = (Blob.seen_inode, Blob.seen_mtime_ns, Blob.seen_ctime_ns)
-    return select(Blob.id, Blob.sha256, Blob.size, Blob.crc32, *seen, Blob.damage)
-
-
 def files_in_place() -> Select[*tuple[Any, ...]]:
     """Current versions of live documents in sources, as ``kept_file`` takes them: older ones are nobody's promise."""
     return (
@@ -65,12 +59,6 @@ def files_in_place() -> Select[*tuple[Any, ...]]:
         .join(SourceDirectory, SourceDirectory.id == Version.source_id)
         .where(Document.trashed_at.is_(None))
     )
-
-
-def kept_blob(row: Row[Any]) -> Kept:
-    """A row of ``blobs``."""
-    seen = stamp_in(row.size, row.seen_inode, row.seen_mtime_ns, row.seen_ctime_ns)
-    return Kept(Blob, row.id, row.sha256, row.size, seen, row.damage)
 
 
 def kept_file(row: Row[Any]) -> Kept:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, exists, func, literal, select
 from sqlalchemy.exc import DatabaseError
 
 from portal import downloads
+from portal.catalog.soundness import blobs, kept_blob
 from portal.errors import ContentUnavailable, ContentUnverified, SourceChanged, StorageFailed
 from portal.extensions import db, release_connection, storage
 from portal.integrity import rows
@@ -25,7 +26,7 @@ from portal.integrity.reading import (
     is_old,
     known_keys,
 )
-from portal.integrity.stock import blobs, files_in_place, kept_blob, kept_file
+from portal.integrity.stock import files_in_place, kept_file
 from portal.models import Blob, Document, Version
 
 WRONG = {"bytes": "does not have the bytes it is named by", "unreadable": "cannot be read"}

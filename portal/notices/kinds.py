@@ -20,6 +20,8 @@ KINDS: dict[str, frozenset[str]] = {
     "identity_linked": frozenset({"provider"}),
     # What a distribution put into their own category: lines about documents, the uuid of each, whether there are more.
     "distributed": frozenset({"documents", "refs", "has_more"}),
+    # The name of what was found, lines about documents, the uuid of each or "", and whether there are more.
+    "virus_found": frozenset({"finding", "documents", "refs", "has_more"}),
     # Lines about documents, the uuid of each, and whether there are more; lines about saved searches.
     "news": frozenset({"documents", "refs", "has_more", "searches"}),
 }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import ipaddress
+import re
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from portal.settings.provider import provider_values
 from portal.settings.values import Network, Settings
 from portal.zones import find_zone
 
+CLAMD = re.compile(r"unix:/[^\0]+|(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):[1-9][0-9]{0,4}", re.ASCII)
 OFFLOADS = ("none", "nginx")
 LISTS = frozenset(
     {"trusted_proxies", "allowed_types", "oidc_scopes", "oidc_allowed_domains", "oidc_allowed_groups", "oidc_groups"}
@@ -36,6 +38,7 @@ def checked(raw: dict[str, Any], storage: Path) -> Settings:
         "database_url": _database_url(raw["database_url"], data),
         "storage": _storage(raw["storage"]) or data,
         "base_url": _base_url(raw["base_url"]),
+        "clamd": _clamd(raw["clamd"]),
         "timezone": _timezone(raw["timezone"]),
         "trusted_proxies": tuple(_network(text) for text in raw["trusted_proxies"]),
         "allowed_types": frozenset(text.lower().lstrip(".") for text in raw["allowed_types"]),
@@ -101,6 +104,12 @@ def _base_url(text: str) -> str:
         return ""
     if not is_origin(text):
         raise SettingsProblem("base_url must be http:// or https:// with a host and nothing behind it.")
+    return text
+
+
+def _clamd(text: str) -> str:
+    if text and CLAMD.fullmatch(text) is None:
+        raise SettingsProblem('clamd must be "", host:port such as 127.0.0.1:3310, or unix: and an absolute path.')
     return text
 
 

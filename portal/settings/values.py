@@ -31,6 +31,8 @@ class Settings:
     upload_hours: int
     zip_documents: int
     zip_bytes: int
+    clamd: str
+    """Where the virus scanner answers; "" for none."""
     trash_days: int
     rescan_minutes: int
     scrub_days: int

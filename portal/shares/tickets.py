@@ -9,7 +9,7 @@ from portal import access, audit
 from portal.accounts import check_password, one_try, record_try
 from portal.actors import Actor
 from portal.catalog import Edition, find_edition
-from portal.downloads import TICKET_OVER, Claim
+from portal.downloads import TICKET_OVER, Claim, require_released
 from portal.errors import (
     ShareExpired,
     ShareGone,
@@ -67,10 +67,12 @@ def reserve(token: str, password: str | None, *, network: str, agent: str) -> st
     """Spend one download of a link and give the token of a ticket for it, all in one transaction.
 
     The limit is one conditional UPDATE: whatever the number of clients and processes, it is never exceeded. Raises
-    like ``open_link``, SharePasswordWrong, and TooManyTries after too many wrong passwords.
+    like ``open_link``, SharePasswordWrong, TooManyTries after too many wrong passwords, and ContentHeld and
+    ContentQuarantined, with nothing spent.
     """
     opened = open_link(token, network)
     _require_password(opened.link, password, network)
+    require_released(opened.edition)
     ticket = make_token()
     with transaction() as session:
         link_id = opened.link.id

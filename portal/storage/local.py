@@ -36,13 +36,14 @@ from portal.storage.files import (
     sync_directory,
 )
 from portal.storage.incoming import Incoming, Received
-from portal.storage.locks import take_lock
+from portal.storage.locks import alone, take_lock
 from portal.storage.partial import Partials
 from portal.storage.shelves import is_blob, shelf_of, walk
 
 _TEMP = re.compile(r"incoming-[0-9a-f]{32}")
 _LOCK = ".lock"
 _SCRUB_LOCK = ".scrubbing"
+_SCAN_LOCK = ".scanning"
 
 
 class LocalStorage:
@@ -113,27 +114,19 @@ class LocalStorage:
         """Held by gc from its last look at the rows until the bytes are gone: nobody places. Raises StorageFailed."""
         return self._locked(fcntl.LOCK_EX)
 
-    @contextmanager
-    def scrubbing(self, *, patiently: bool = False) -> Iterator[bool]:
+    def scrubbing(self, *, patiently: bool = False) -> AbstractContextManager[bool]:
         """Whether this is the only scrub of the storage, and then none can begin inside the block.
 
         Not held is no failure unless ``patiently``, which waits for the other to end. Raises StorageFailed.
         """
-        try:
-            descriptor = self._lock(fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB), _SCRUB_LOCK)
-        except StorageFailed as problem:
-            if not isinstance(problem.__cause__, BlockingIOError):
-                raise
-            yield False
-            return
-        with held(descriptor):
-            yield True
+        return alone(lambda: self._lock(fcntl.LOCK_EX | (0 if patiently else fcntl.LOCK_NB), _SCRUB_LOCK))
+
+    def scanning(self) -> AbstractContextManager[bool]:
+        """The same of having what came in looked at for viruses; it never waits."""
+        return alone(lambda: self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB, _SCAN_LOCK))
 
     def place(self, sha256: str) -> Place:
-        """Where the blob of this key lies, there or not.
-
-        Raises ContentUnavailable unless the key is 64 lower-case hex digits.
-        """
+        """Where the blob of this key lies, there or not. Raises ContentUnavailable unless it is 64 hex digits."""
         return Place(self._blobs, "/".join((*shelf_of(sha256), sha256)))
 
     def open(self, sha256: str, size: int) -> OpenedBytes:
@@ -204,10 +197,7 @@ class LocalStorage:
                 yield self._blobs / path
 
     def remove_stale_temps(self, older_than_seconds: float) -> int:
-        """Remove what a crash left of ``receive`` and ``check``, if not written to for so long; answers how many.
-
-        Other names in ``tmp/`` belong to others and stay. Raises StorageFailed.
-        """
+        """Remove what a crash left in ``tmp/`` and was not written to for so long; how many. Raises StorageFailed."""
         oldest = time.time() - older_than_seconds
         with storage_faults():
             return sum(self._sweep(name, oldest) for name in (self._tmp.name, self._blobs.name))

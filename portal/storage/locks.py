@@ -3,6 +3,11 @@
 import errno
 import fcntl
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from portal.errors import StorageFailed
+from portal.storage.files import held
 
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -19,6 +24,20 @@ def take_lock(directory: int, name: str, kind: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def alone(take: Callable[[], int]) -> Iterator[bool]:
+    """Whether a lock could be taken, and then it is held inside the block. Raises StorageFailed."""
+    try:
+        descriptor = take()
+    except StorageFailed as problem:
+        if not isinstance(problem.__cause__, BlockingIOError):
+            raise
+        yield False
+        return
+    with held(descriptor):
+        yield True
 
 
 def _open_file(directory: int, name: str) -> int:

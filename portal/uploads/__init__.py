@@ -9,6 +9,7 @@ from portal.uploads.metadata import NOTHING, Metadata, read_metadata
 from portal.uploads.options import Options
 from portal.uploads.reporting import FileLine, Report
 from portal.uploads.rescanning import LOOK, list_sources, rescan_due
+from portal.uploads.scanning import ScanReport, is_scanner_alive, scan, scan_all, scan_waiting
 from portal.uploads.storing import Arrival, arrive, receive, store_documents, store_version
 
 __all__ = [
@@ -20,16 +21,21 @@ __all__ = [
     "Metadata",
     "Options",
     "Report",
+    "ScanReport",
     "arrive",
     "content_type_of",
     "foresee_import",
     "import_directory",
     "index_directory",
+    "is_scanner_alive",
     "list_sources",
     "read_metadata",
     "receive",
     "require_fitting",
     "rescan_due",
+    "scan",
+    "scan_all",
+    "scan_waiting",
     "store_documents",
     "store_version",
 ]

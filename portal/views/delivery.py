@@ -24,6 +24,7 @@ from portal.downloads import (
     delegate,
     open_for_download,
     open_for_zip,
+    require_released,
 )
 from portal.errors import Forbidden
 from portal.ranges import Answer, Span
@@ -107,8 +108,10 @@ def _line(environ: dict[str, Any]) -> int | None:
 def deliver(edition: Edition, claim: Claim) -> Response:
     """The answer to a request for the bytes of an edition, which ``claim`` is entitled to.
 
-    304, 412, 416 and HEAD end here: nothing is opened and nothing written down. Raises ContentUnavailable.
+    304, 412, 416 and HEAD end here: nothing is opened and nothing written down. Raises ContentUnavailable, at once
+    for what is held or quarantined: no copy that somebody has of it is called good.
     """
+    require_released(edition)
     kind, digest = content_type(edition), edition.digest
     wanted = Representation(edition.filename, kind, edition.size, edition.etag, edition.created_at, digest)
     answer = _judged(wanted)

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import integrity
+from portal import catalog, integrity
 from portal.errors import NotFound, PortalError
 from portal.extensions import db, settings, storage
 from portal.models import STATES, Blob, Document, Download, ShareLink, User
@@ -35,8 +35,8 @@ def alive() -> Response:
 def ready() -> Response:
     """Database and storage answer too; one word, whoever asks.
 
-    Not ready is 503. With documents that are damaged it serves all the others, so it says degraded and is still 200:
-    nobody should be sent away from them.
+    Not ready is 503. With documents that are damaged, or held for a virus scanner that is away, it serves all the
+    others, so it says degraded and is still 200: nobody should be sent away from them.
     """
     readiness: Readiness = current_app.extensions.setdefault("portal.readiness", Readiness())
     return _word(*readiness.answer())
@@ -84,12 +84,14 @@ class Readiness:
 
 def _look() -> tuple[str, int]:
     try:
-        is_any_damaged = integrity.is_any_damaged()
+        is_any_damaged, is_any_late = integrity.is_any_damaged(), catalog.is_any_late()
         storage().check()
     except (SQLAlchemyError, PortalError, OSError) as problem:
         current_app.logger.warning("not ready: %s", type(problem).__name__)
         return NOT_READY
-    return "degraded" if is_any_damaged else "ready", 200
+    if is_any_late:
+        current_app.logger.warning("what came in waits for the virus scanner, or for the worker")
+    return "degraded" if is_any_damaged or is_any_late else "ready", 200
 
 
 class Figures:
@@ -107,7 +109,14 @@ class Figures:
             GaugeMetricFamily(name, name.removeprefix("portal_").replace("_", " "), db.session.scalars(count).one())
             for name, count in counts.items()
         ]
-        return [*families, self._downloads(), self._free(), *self._scrub()]
+        return [*families, self._downloads(), self._free(), *self._scrub(), *self._scans()]
+
+    def _scans(self) -> list[GaugeMetricFamily]:
+        counts = catalog.count_scans()
+        return [
+            _gauge("portal_held_files", "files that wait to be looked at for viruses", counts.waiting),
+            _gauge("portal_infected_files", "files in which a virus was found", counts.infected),
+        ]
 
     def _scrub(self) -> list[GaugeMetricFamily]:
         """Files that are quarantined, and the passes of the scrub; no age before the first has ended."""

@@ -67,6 +67,7 @@ SENTENCES = {
     "quota-changed": "The quota is changed. What is there already stays.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
     "reset-printed": "If this address has an account, a mail with a one-time address is printed where the portal runs.",
+    "scan-released": "It is released. Whoever may read it gets it again.",
     "search-changed": "The search is changed.",
     "search-removed": "The search is removed.",
     "search-saved": "The search is saved. Here is what it finds anew, whenever you come back.",

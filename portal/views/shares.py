@@ -7,7 +7,14 @@ from portal import shares
 from portal.actors import Actor
 from portal.catalog import Edition
 from portal.downloads import Claim, claim_of, pack_documents
-from portal.errors import ContentUnavailable, ContentUnverified, ShareGone, ShareNotFound, SharePasswordWrong
+from portal.errors import (
+    ContentHeld,
+    ContentUnavailable,
+    ContentUnverified,
+    ShareGone,
+    ShareNotFound,
+    SharePasswordWrong,
+)
 from portal.extensions import settings
 from portal.models import Pack
 from portal.shares import Opened
@@ -72,7 +79,7 @@ def _deliver(edition: Edition, claim: Claim) -> Response:
         return deliver(edition, claim)
     except ContentUnavailable as problem:
         # Whoever is asked to come back in a moment still needs the ticket then.
-        if claim.ticket_id is not None and not isinstance(problem, ContentUnverified):
+        if claim.ticket_id is not None and not isinstance(problem, (ContentUnverified, ContentHeld)):
             shares.refund(claim.ticket_id)
         raise
 

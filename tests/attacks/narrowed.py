@@ -86,6 +86,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET shares.landing": (200, 200, 200, 200),
     "GET shares.ticket": (200, 200, 200, 200),
     "GET static": (200, 200, 200, 200),
+    "GET scans.show": (403, 403, 200, 404),
     "GET storage.show": (403, 403, 200, 404),
     "GET tokens.show": (403, 403, 403, 200),
     "GET trash.show": (403, 200, 200, 404),

@@ -4,6 +4,7 @@ The table is written by hand and read by people; a route that is missing in it f
 request: for forms that is one without any field, so 422 or 400 means "you may, but say what".
 """
 
+import hashlib
 import io
 import shutil
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from portal.catalog import add_field, saved, trash_category, trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
-from portal.models import MANAGE, PUBLISH, READ, BulkEdit, BulkItem, Distribution, Session, Upload
+from portal.models import MANAGE, PUBLISH, READ, Blob, BulkEdit, BulkItem, Distribution, Session, Upload
 from portal.openid import Proof
 from portal.settings import Settings
 from portal.shares import Terms
@@ -78,6 +79,16 @@ def build(app: Flask) -> World:
         things[role]["edit_id"] = _plan(users.get(role), things[role]["document_id"])
         things[role]["distribution"], things[role]["file_id"] = _distribute(users.get(role), shelves[0].id)
     return World(tokens, things)
+
+
+def _quarantined(name: str) -> int:
+    """Bytes that no document has, in which a virus was found."""
+    facts = {"sha256": hashlib.sha256(f"quarantined {name}".encode()).hexdigest(), "size": 1, "crc32": 0}
+    with transaction() as session:
+        blob = Blob(**facts, scan_state="infected", finding="Eicar.Test")
+        session.add(blob)
+        session.flush()
+    return blob.id
 
 
 def _plan(user_id: int | None, document_id: object) -> int:
@@ -152,6 +163,7 @@ def _things(role: str) -> dict[str, object]:
         "session_id": 999_999,
         "search_id": saved.add_search(makers.actor(target), "Mine", role).id,
         "identity_id": identity.id,
+        "blob_id": _quarantined(name),
         "mail_id": makers.mail(target, state="parked").id,
         "name": f"{name}.bin",
         "door": "image",

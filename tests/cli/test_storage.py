@@ -23,6 +23,7 @@ from tests.cli.conftest import SCRIPT, Command
 from tests.damages import blob_of
 from tests.databases import SQLITE_ONLY
 from tests.makers import category, document, edition, release
+from tests.scanners import EICAR, Clamd, require_clamd
 
 pytestmark = SQLITE_ONLY
 
@@ -181,3 +182,27 @@ def test_reindex_makes_the_index_anew(command: Command, report: Document) -> Non
     assert command("reindex").stdout == "1 document indexed.\n"
     assert json.loads(command("reindex", "--json").stdout) == {"documents": 1}
     assert search.find(PORTAL, search.parse("report")).document_ids == [report.id]
+
+
+def test_scan_says_what_was_found_and_fails_then(
+    command: Command, report: Document, settings: Settings, tmp_path: Path
+) -> None:
+    require_clamd()
+    document(category("reports"), "bad.com", EICAR, "application/octet-stream")
+    release()
+    clamd = Clamd(tmp_path).start()
+    try:
+        result = command("scan", "--all", PORTAL_CLAMD=clamd.address)
+        assert result.exit_code == 1
+        assert result.stdout == "2 files looked at, 1 with a virus, 0 that the scanner could not look at.\n"
+        assert command("scan", PORTAL_CLAMD=clamd.address).stdout.startswith("0 files looked at")
+        assert f"clamd     {clamd.address} answers\n" in command("check", PORTAL_CLAMD=clamd.address).stdout
+    finally:
+        clamd.remove()
+    down = command("scan", "--all", PORTAL_CLAMD=clamd.address)
+    assert (down.exit_code, down.stderr) == (1, "The virus scanner does not answer.\n")
+    assert "does not answer: what comes in is held." in command("check", PORTAL_CLAMD=clamd.address).stderr
+
+
+def test_scan_without_a_scanner_says_which_setting_is_missing(command: Command, report: Document) -> None:
+    assert command("scan").stderr == "No scanner is set: clamd (PORTAL_CLAMD) names none.\n"

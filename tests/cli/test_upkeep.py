@@ -52,6 +52,7 @@ COMMANDS = [
     ("share", "revoke", "1"),
     ("verify",),
     ("scrub", "--once"),
+    ("scan", "--all"),
     ("gc",),
     ("reindex",),
     ("backup", "portal.tar"),

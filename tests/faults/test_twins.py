@@ -336,6 +336,27 @@ TWINS = [
         "tests/accounts/test_quotas.py -k 'begin_at_once and sqlite'",
     ),
     Twin(
+        "no door gives out what has a virus",
+        "portal/downloads/opening.py",
+        "    require_released(edition)\n",
+        "",
+        "tests/uploads/test_scanning.py -k 'quarantined_while and sqlite'",
+    ),
+    Twin(
+        "no copy of what has a virus is called good",
+        "portal/views/delivery.py",
+        "    require_released(edition)\n",
+        "",
+        "tests/views/test_scans.py -k 'condition and infected'",
+    ),
+    Twin(
+        "what comes in waits to be looked at",
+        "portal/catalog/scans.py",
+        "    return WAITING\n",
+        "    return None\n",
+        "tests/uploads/test_scanning.py -k 'before_the_scanner and sqlite'",
+    ),
+    Twin(
         "the predicate behind the tokens of search",
         "portal/search/reaching.py",
         "    statement = _narrowed(statement, actor)\n",

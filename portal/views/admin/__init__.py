@@ -17,6 +17,7 @@ from portal.views.admin import (
     people,
     quotas,
     rules,
+    scans,
     storage,
     tokens,
     trash,
@@ -45,5 +46,6 @@ BLUEPRINTS = (
     log.bp,
     mail.bp,
     storage.bp,
+    scans.bp,
     why.bp,
 )

@@ -46,6 +46,7 @@ def show() -> Response:
         is_fresh=who.is_admin and _is_empty(who),
         tasks=[task for task in _tasks(who, links, people) if task.count],
         damaged=integrity.count_damaged() if who.is_admin else None,
+        infected=catalog.count_scans().infected if who.is_admin else 0,
         rows=rows,
         events=audit.list_events(limit=SHOWN)[0] if who.is_admin else [],
         sentence=sentence,

@@ -49,6 +49,7 @@ def sentence(row: EventRow) -> Markup:
         scopes=event.details.get("scopes", "").replace(" ", ", "),
         days=event.details.get("days", ""),
         quota=_quota(event),
+        finding=event.details.get("finding", ""),
         field=Markup('<span dir="auto">{}</span>').format(event.details.get("field", "")),
     )
     return said if row.seen is None else Markup(SEEN_AS).format(said, _name(row.seen))  # noqa: S704

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response
 
-from portal import integrity
+from portal import catalog, integrity
 from portal.extensions import settings, storage
 from portal.views import forms
 from portal.views.admin import house
@@ -38,5 +38,6 @@ def show() -> Response:
         running=integrity.find_running(),
         next_at=last.started_at + timedelta(seconds=integrity.interval_seconds()) if last else None,
         days=settings().scrub_days,
+        scans=catalog.count_scans(),
         free=storage().free_bytes(),
     )

@@ -41,7 +41,8 @@ def store() -> Response:
         outcomes = uploads.store_documents(person(), category.id, _arrivals(), on_conflict=on_conflict)
     except REFUSALS as problem:
         return _page(request.form.get("category", ""), problem)
-    return house.show("admin/uploaded.html", category=category, outcomes=outcomes, counts=_counts(outcomes))
+    counts, is_scanned = _counts(outcomes), bool(settings().clamd)
+    return house.show("admin/uploaded.html", category=category, outcomes=outcomes, counts=counts, is_scanned=is_scanned)
 
 
 def files_of(name: str) -> list[FileStorage]:

@@ -1,0 +1,124 @@
+"""What is held for a look for viruses, and what is quarantined because one was found: listed and counted."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from portal.catalog.scans import HELD, INFECTED, QUARANTINED, WAITS
+from portal.extensions import db
+from portal.models import Blob, Category, Document, User, Version, db_later
+
+PAGE = 50
+GROUP = 500
+"""How many ids one statement names."""
+LATE_SECONDS = 600
+"""What waits for longer than this says that the scanner or the worker is away."""
+_REFUSED = WAITS & Blob.scanned_at.is_not(None)
+
+
+@dataclass(frozen=True)
+class HeldVersion:
+    """A version that no door gives out, and why: ``waiting`` or ``infected``."""
+
+    version_id: int
+    state: str
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """Bytes that are held or quarantined, with the newest document that has them; ``documents``: in how many they are.
+
+    ``title`` is "" when no document has them. Without a ``finding`` the scanner could not look at them.
+    """
+
+    blob_id: int
+    size: int
+    finding: str | None
+    scanned_at: datetime | None
+    documents: int
+    document_id: int | None
+    title: str
+    category_path: str
+    number: int
+    is_trashed: bool
+    author: str | None
+
+
+@dataclass(frozen=True)
+class ScanCounts:
+    """Blobs that wait, those of them that the scanner could not look at, and those in which it found something."""
+
+    waiting: int
+    refused: int
+    infected: int
+
+
+def find_held(version_ids: Iterable[int]) -> HeldVersion | None:
+    """One of these versions that is held or quarantined, rather a quarantined one; None when all are given out."""
+    if not db.session.scalar(select(or_(exists().where(WAITS), exists().where(QUARANTINED)))):
+        return None
+    wanted, found = list(version_ids), None
+    for start in range(0, len(wanted), GROUP):
+        these = Version.id.in_(wanted[start : start + GROUP])
+        statement = select(Version.id, Blob.scan_state).join(Blob, Blob.id == Version.blob_id)
+        for version_id, state in db.session.execute(statement.where(these, Blob.scan_state.in_(HELD))):
+            found = HeldVersion(version_id, state or "")
+            if state == INFECTED:
+                return found
+    return found
+
+
+def count_scans() -> ScanCounts:
+    """How much is held and quarantined."""
+    counted = (select(func.count()).select_from(Blob).where(which) for which in (WAITS, _REFUSED, QUARANTINED))
+    return ScanCounts(*db.session.execute(select(*(one.scalar_subquery() for one in counted))).one())
+
+
+def is_any_late() -> bool:
+    """Whether something has waited for so long that nobody seems to look."""
+    late = (WAITS, Blob.scanned_at.is_(None), Blob.touched_at < db_later(-LATE_SECONDS))
+    return bool(db.session.scalar(select(exists().where(*late))))
+
+
+def list_infected(*, after: int | None = None, limit: int = PAGE) -> tuple[Sequence[HeldRow], int | None]:
+    """What is quarantined, the newest first, with the id to go on after."""
+    return _list(QUARANTINED, after, limit)
+
+
+def list_refused(*, limit: int = PAGE) -> Sequence[HeldRow]:
+    """What the scanner could not look at, the newest first."""
+    return _list(_REFUSED, None, limit)[0]
+
+
+def _list(which: ColumnElement[bool], after: int | None, limit: int) -> tuple[Sequence[HeldRow], int | None]:
+    statement = _rows().where(which).order_by(Blob.id.desc()).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(Blob.id < after)
+    rows = [_row(*found) for found in db.session.execute(statement)]
+    return rows[:limit], rows[limit - 1].blob_id if len(rows) > limit else None
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    any_of_them = aliased(Version)
+    theirs = any_of_them.blob_id == Blob.id
+    newest = select(func.max(any_of_them.id)).where(theirs).correlate(Blob).scalar_subquery()
+    documents = select(func.count(any_of_them.document_id.distinct())).where(theirs).correlate(Blob).scalar_subquery()
+    return (
+        select(Blob.id, Blob.size, Blob.finding, Blob.scanned_at, documents)
+        .select_from(Blob)
+        .add_columns(Document.id, Document.title, Category.path, Version.number, Document.trashed_at, User.name)
+        .outerjoin(Version, Version.id == newest)
+        .outerjoin(Document, Document.id == Version.document_id)
+        .outerjoin(Category, Category.id == Document.category_id)
+        .outerjoin(User, User.id == Version.created_by_id)
+    )
+
+
+def _row(*found: Any) -> HeldRow:
+    blob_id, size, finding, scanned_at, documents, document_id, title, path, number, trashed_at, author = found
+    where = (document_id, title or "", path or "", number or 0, trashed_at is not None, author)
+    return HeldRow(blob_id, size, finding, scanned_at, documents, *where)

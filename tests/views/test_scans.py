@@ -1,0 +1,234 @@
+"""No door gives out what is held or quarantined, whoever asks and however; and what people are told of it."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+
+from portal.extensions import db, transaction
+from portal.models import Blob, Document, Download, ShareLink
+from portal.settings import Settings
+from portal.shares import Terms, add_link, reserve
+from tests import makers
+from tests.views.desk import Desk, said
+
+SECRET = b"%PDF-1.7\nbytes that nobody gets\n"
+OLDER = b"%PDF-1.7\nthe version before, which nobody gets either\n"
+FINDING = "Eicar.Test.UNOFFICIAL"
+
+
+@dataclass
+class World:
+    """A document in two versions that Bo may read and Cy may not, links to it, and Ada, who is an administrator."""
+
+    app: Flask
+    admin: Desk
+    bo: FlaskClient
+    cy: FlaskClient
+    ref: int
+    open_link: str
+    limited_link: str
+    ticket: str
+
+    def put(self, state: str) -> None:
+        """Of all bytes: what is known of viruses."""
+        with self.app.app_context(), transaction() as session:
+            values = {"scan_state": state, "finding": FINDING if state == "infected" else None}
+            session.execute(update(Blob).values(values))
+
+    def count(self, what: type[Download]) -> int:
+        with self.app.app_context():
+            return db.session.scalars(select(func.count()).select_from(what)).one()
+
+    def roads(self) -> list[str]:
+        """Every address below which the bytes can be had by somebody who may read them."""
+        document = f"/documents/{self.ref}"
+        return [
+            f"{document}/download",
+            f"{document}/versions/1/download",
+            f"{document}/versions/2/download",
+            "/get-pdf/annual.pdf",
+            "/categories/pdf/download",
+        ]
+
+    def roads_of_links(self) -> list[str]:
+        return [f"/s/{self.open_link}", f"/t/{self.ticket}"]
+
+
+def make_world(settings: Settings) -> Iterator[World]:
+    with makers.running(settings) as app:
+        with app.app_context():
+            ada, bo, cy = makers.person("Ada", is_admin=True), makers.person("Bo"), makers.person("Cy")
+            shelf = makers.category("pdf")
+            makers.grant(shelf, user=bo)
+            for content in (OLDER, SECRET):
+                document = makers.document(shelf, "annual.pdf", content)
+            open_link = add_link(None, document.id, Terms())[1]
+            limited = add_link(None, document.id, Terms(max_downloads=3))[1]
+            ticket = reserve(limited, None, network=makers.NETWORK, agent="tests")
+            reader, other = (makers.signed_in(app, one) for one in (bo, cy))
+            made = World(app, Desk(app, ada), reader, other, document.id, open_link, limited, ticket)
+        yield made
+
+
+@pytest.fixture
+def world(sqlite_settings: Settings) -> Iterator[World]:
+    yield from make_world(sqlite_settings)
+
+
+@pytest.fixture
+def behind_nginx(sqlite_settings: Settings) -> Iterator[World]:
+    near = (ip_network("127.0.0.0/8"),)
+    yield from make_world(dataclasses.replace(sqlite_settings, offload="nginx", trusted_proxies=near))
+
+
+@pytest.mark.parametrize(("state", "status"), [("infected", 403), ("waiting", 503)])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_road_leads_to_the_bytes(world: World, state: str, status: int, method: str) -> None:
+    world.put(state)
+    anybody = world.app.test_client()
+
+    for client, roads in ((world.bo, world.roads()), (anybody, world.roads_of_links())):
+        for road in roads:
+            answer = client.open(road, method=method)
+            assert (road, answer.status_code) == (road, status)
+            assert SECRET not in answer.data
+            assert OLDER not in answer.data
+            assert ("Retry-After" in answer.headers) == (state == "waiting")
+            assert method == "HEAD" or ("virus" in answer.text), road
+    assert world.count(Download) == 0
+
+
+@pytest.mark.parametrize("state", ["infected", "waiting"])
+def test_a_range_and_a_condition_change_nothing(world: World, state: str) -> None:
+    road = world.roads()[0]
+    etag = world.bo.get(road).headers["ETag"]
+    world.put(state)
+
+    for headers in ({"Range": "bytes=0-3"}, {"If-None-Match": etag}, {"If-Match": '"another"'}):
+        answer = world.bo.get(road, headers=headers)
+        assert answer.status_code in (403, 503), headers
+        assert b"%PDF" not in answer.data
+
+
+@pytest.mark.parametrize("state", ["infected", "waiting"])
+def test_whoever_may_not_read_it_learns_nothing(world: World, state: str) -> None:
+    before = [world.cy.get(road).data for road in world.roads()]
+    world.put(state)
+    after = [world.cy.get(road) for road in world.roads()]
+
+    assert [answer.status_code for answer in after] == [404] * len(after)
+    assert [answer.data for answer in after] == before
+
+
+@pytest.mark.parametrize(("state", "status"), [("infected", 403), ("waiting", 503)])
+def test_nothing_is_handed_to_nginx(behind_nginx: World, state: str, status: int) -> None:
+    road = behind_nginx.roads()[0]
+    assert "X-Accel-Redirect" in behind_nginx.bo.get(road).headers
+    behind_nginx.put(state)
+
+    answer = behind_nginx.bo.get(road)
+    assert answer.status_code == status
+    assert "X-Accel-Redirect" not in answer.headers
+
+
+@pytest.mark.parametrize(("state", "status"), [("infected", 403), ("waiting", 503)])
+def test_the_button_of_a_link_spends_nothing(world: World, state: str, status: int) -> None:
+    world.put(state)
+    anybody = world.app.test_client()
+    page = anybody.get(f"/s/{world.limited_link}", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "virus" in page.text
+    token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
+
+    answer = anybody.post(f"/s/{world.limited_link}/download", data={"csrf_token": token})
+    assert answer.status_code == status
+    with world.app.app_context():
+        assert sorted(db.session.scalars(select(ShareLink.used))) == [0, 1], "the one before"
+
+
+def test_a_ticket_is_kept_for_what_is_held_and_given_back_for_what_is_quarantined(world: World) -> None:
+    road, anybody = f"/t/{world.ticket}", world.app.test_client()
+    world.put("waiting")
+    assert anybody.get(road).status_code == 503
+    world.put("clean")
+    assert anybody.get(road).data == SECRET
+    with world.app.app_context():
+        ticket = reserve(world.limited_link, None, network=makers.NETWORK, agent="tests")
+        assert max(db.session.scalars(select(ShareLink.used))) == 2
+    world.put("infected")
+    assert anybody.get(f"/t/{ticket}").status_code == 403
+    with world.app.app_context():
+        assert max(db.session.scalars(select(ShareLink.used))) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("infected", "A virus was found in this version."), ("waiting", "It is looked at for viruses.")],
+)
+def test_the_page_of_the_document_says_it(world: World, state: str, words: str) -> None:
+    assert words not in world.admin.read(f"/documents/{world.ref}")
+    world.put(state)
+
+    assert words in world.admin.read(f"/documents/{world.ref}")
+    assert words in world.admin.read(f"/documents/{world.ref}/versions/1")
+
+
+def test_administrators_see_what_was_found_and_release_it(world: World) -> None:
+    world.put("infected")
+    assert "A virus was found in two files" in world.admin.read("/admin/")
+    assert "found in two files" in world.admin.read("/admin/storage")
+    page = world.admin.read("/admin/storage/viruses")
+    assert page.count(FINDING) == 2
+    assert f"/documents/{world.ref}/trash" in page
+    with world.app.app_context():
+        newest = db.session.scalars(select(func.max(Blob.id))).one()
+
+    answer = world.admin.send(f"/admin/storage/viruses/{newest}/release")
+    assert said(world.admin, answer) == "It is released. Whoever may read it gets it again."
+    assert world.bo.get(world.roads()[0]).data == SECRET
+    assert world.bo.get(world.roads()[1]).status_code == 403
+    again = world.admin.send(f"/admin/storage/viruses/{newest}/release")
+    assert (again.status_code, "It is given out already." in again.text) == (409, True)
+    assert world.admin.send("/admin/storage/viruses/999/release").status_code == 404
+    log = world.admin.read("/admin/log")
+    assert "released" in log
+
+
+def test_without_a_scanner_the_page_says_that_nobody_looks(world: World) -> None:
+    assert "Nobody looks: no scanner is set" in world.admin.read("/admin/storage/viruses")
+
+
+def test_a_scanner_that_does_not_answer_is_told_of(sqlite_settings: Settings) -> None:
+    settings = dataclasses.replace(sqlite_settings, clamd="127.0.0.1:1", metrics_token="for the collector")
+    with makers.running(settings) as app:
+        with app.app_context():
+            desk = Desk(app, makers.person("Ada", is_admin=True))
+            makers.category("reports")
+        answer = desk.send("/admin/upload", category="reports", files=[("a.txt", b"words")])
+        assert "Nobody gets it before it was looked at for viruses" in answer.text
+        page = desk.read("/admin/storage/viruses")
+        assert "Does not answer" in page
+        assert "1 file" in page
+        assert app.test_client().get("/readyz").text == "ready\n"
+        with app.app_context():
+            makers.change(db.session.scalars(select(Blob)).one(), touched_at=makers.now(hours=-1))
+        app.extensions.pop("portal.readiness")
+        assert app.test_client().get("/readyz").text == "degraded\n"
+        figures = app.test_client().get("/metrics", headers={"Authorization": "Bearer for the collector"}).text
+        assert "portal_held_files 1.0" in figures
+        assert "portal_infected_files 0.0" in figures
+
+
+def test_what_is_held_by_nobody_any_more_is_listed_without_a_document(world: World) -> None:
+    world.put("infected")
+    with world.app.app_context(), transaction() as session:
+        session.add(Blob(sha256="0" * 64, size=1, crc32=0, scan_state="infected", finding=FINDING))
+    assert "In no document" in world.admin.read("/admin/storage/viruses")
+    with world.app.app_context():
+        assert db.session.scalars(select(func.count(Document.id))).one() == 1
