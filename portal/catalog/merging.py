@@ -201,6 +201,7 @@ def _hand_over(one: Category, other: Category) -> None:
         .values(document_count=Category.document_count + one.document_count)
     )
     session.execute(update(Category).where(Category.id == one.id).values(document_count=0))
+    search.hold_all(Document.category_id == one.id)
     papers = update(Document).where(Document.category_id == one.id).values(category_id=other.id)
     session.execute(papers, execution_options={"synchronize_session": False})
     hand_over_fields(one, other)

@@ -49,8 +49,9 @@ def trash_category(actor: Actor | None, category_id: int) -> Category:
         ids = select(Category.id).where(going)
         search.queue_shelves(going)
         remember_paths(going)
-        papers = update(Document).where(Document.category_id.in_(ids), Document.trashed_at.is_(None))
-        documents = run(papers.values(trashed_at=moment)).rowcount
+        papers = and_(Document.category_id.in_(ids), Document.trashed_at.is_(None))
+        search.hold_all(papers)
+        documents = run(update(Document).where(papers).values(trashed_at=moment)).rowcount
         shelves = update(Category).where(going).values(trashed_at=moment, document_count=0)
         categories = run(shelves).rowcount
         session.expire_all()
@@ -189,8 +190,9 @@ def _bring_back(category: Category) -> int:
     moment = category.trashed_at
     coming = and_(within(category), Category.trashed_at == moment)
     here = Document.category_id.in_(select(Category.id).where(coming))
-    papers = update(Document).where(here, Document.trashed_at == moment, ~is_purged()).values(trashed_at=None)
-    documents = run(papers).rowcount
+    papers = and_(here, Document.trashed_at == moment, ~is_purged())
+    search.hold_all(papers)
+    documents = run(update(Document).where(papers).values(trashed_at=None)).rowcount
     live = select(func.count()).where(Document.category_id == Category.id, Document.trashed_at.is_(None))
     counted = live.correlate(Category).scalar_subquery()
     shelves = update(Category).where(coming).values(trashed_at=None, document_count=counted)

@@ -7,7 +7,7 @@ from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, 
 from portal.search.reindexing import count_differing, reindex
 from portal.search.snippets import excerpt, snippet
 from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, text_of, words_of
-from portal.search.writing import index_documents
+from portal.search.writing import hold_all, index_documents
 
 __all__ = [
     "LONGEST_QUERY",
@@ -26,6 +26,7 @@ __all__ = [
     "facets",
     "find",
     "folded",
+    "hold_all",
     "index_documents",
     "matches",
     "parse",

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, text, update
 
 from portal.extensions import db
 from portal.models import Document, SearchChange
@@ -50,6 +50,15 @@ def hold(document_ids: Collection[int], *, is_skipping: bool = False) -> list[in
     """Have nobody else index these documents until the transaction ends; those that somebody holds may be skipped."""
     statement = select(Document.id).where(Document.id.in_(document_ids)).order_by(Document.id)
     return list(db.session.scalars(statement.with_for_update(key_share=True, skip_locked=is_skipping)))
+
+
+def hold_all(which: ColumnElement[bool]) -> None:
+    """The same for all documents that meet a condition, before they are changed together: they are held in the order in
+    which ``hold`` does it, for in any other two could wait for each other. On SQLite one writes at a time anyway.
+    """
+    session = db.session()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(Document.id).where(which).order_by(Document.id).with_for_update(key_share=True))
 
 
 def write_rows(document_ids: Collection[int]) -> dict[int, set[str]]:

@@ -9,7 +9,8 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from portal import catalog, search
 from portal.actors import PORTAL
@@ -17,6 +18,7 @@ from portal.catalog import Item, describing
 from portal.errors import PortalError
 from portal.extensions import db, transaction
 from portal.models import Document, SearchChange, SearchTerm
+from portal.search.writing import hold
 from tests import makers
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.properties import examples
@@ -173,6 +175,37 @@ def test_a_document_somebody_writes_to_is_left_for_later(context: Flask) -> None
     assert waiting == [1]
     catch_up()
     assert search.count_waiting() == 0
+
+
+@POSTGRESQL_ONLY
+@pytest.mark.parametrize("is_back", [False, True], ids=["into the trash", "back"])
+def test_a_branch_and_whoever_indexes_its_documents_do_not_wait_for_each_other(context: Flask, is_back: bool) -> None:
+    shelf = makers.category()
+    first, second = makers.document(shelf, "one.pdf").id, makers.document(shelf, "two.pdf").id
+    shelf_id = shelf.id
+    if is_back:
+        catalog.trash_category(None, shelf_id)
+    with transaction() as session:  # its row is behind the other one now, as a statement over both of them reads them
+        session.execute(update(Document).where(Document.id == first).values(description="Changed."))
+    problems: list[BaseException] = []
+
+    def branch() -> None:
+        with context.app_context():
+            try:
+                (catalog.restore_category if is_back else catalog.trash_category)(None, shelf_id)
+            except DBAPIError as problem:
+                problems.append(problem)
+
+    thread = threading.Thread(target=branch)
+    with transaction():
+        hold([first])
+        thread.start()
+        while thread.is_alive() and not db.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+        hold([first, second])
+    thread.join()
+
+    assert problems == []
 
 
 def test_catching_up_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
