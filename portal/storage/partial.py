@@ -105,7 +105,7 @@ class Partials:
 
     def make(self) -> str:
         """A new empty file; its name. Raises StorageFull or StorageFailed."""
-        name = f"upload-{secrets.token_hex(16)}"
+        name = new_name()
         with storage_faults(), held(self._open_tmp()) as tmp:
             os.close(make_file(tmp, name))
         return name
@@ -206,7 +206,7 @@ class Partial:
     def __init__(self, partials: Partials, name: str, path: Path, descriptor: int) -> None:
         self.size = os.fstat(descriptor).st_size
         self._partials = partials
-        self._name = name
+        self.name = name
         self._path = path
         self._descriptor = descriptor
         self._settled = partials.forget(name)
@@ -222,8 +222,17 @@ class Partial:
                 os.ftruncate(self._descriptor, size)
             self.size = size
         self._stop_following()
-        settled = self._settled if self._settled is not None and self._settled.size == self.size else None
-        self._digest = settled.copy() if settled is not None else Digest() if self.size == 0 else None
+        if self._settled is not None and self._settled.size != self.size:
+            self._settled = None
+        self._digest = self._settled.copy() if self._settled is not None else Digest() if not self.size else None
+
+    def rename(self) -> str:
+        """Give the file, which has lost bytes, another name: no process has a digest of what may come there now."""
+        name = new_name()
+        with storage_faults():
+            os.rename(self._path, self._path.with_name(name))
+        self.name, self._path = name, self._path.with_name(name)
+        return name
 
     def append(self, block: bytes) -> None:
         """Write all of it. Raises StorageFull or StorageFailed; ``rewind`` before going on then."""
@@ -268,13 +277,13 @@ class Partial:
             return
         self._stop_following()
         if self._settled is not None:
-            self._partials.remember(self._name, self._settled)
+            self._partials.remember(self.name, self._settled)
         os.close(descriptor)
 
     def remove(self) -> None:
         """Remove the file, which nobody needs any more, and let go of it."""
         self._settled, self.size = None, 0
-        self._partials.remove(self._name)
+        self._partials.remove(self.name)
         self.close()
 
     def __enter__(self) -> Self:
@@ -309,6 +318,11 @@ class Partial:
         while block := os.pread(self._descriptor, BLOCK, digest.size):
             digest.update(block)
         return digest
+
+
+def new_name() -> str:
+    """A name no file has."""
+    return f"upload-{secrets.token_hex(16)}"
 
 
 def _lock(descriptor: int) -> None:

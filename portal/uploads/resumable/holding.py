@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select, update
@@ -31,9 +32,19 @@ def held(upload: Progress) -> Iterator[tuple[Progress, Partial]]:
         if upload.is_over:
             partial.remove()
         else:
-            partial.rewind(upload.received)
+            upload = _meet(upload, partial)
         release_connection()  # none is held while bytes come
         yield upload, partial
+
+
+def _meet(upload: Progress, partial: Partial) -> Progress:
+    """Bring the file to what the row says, or the row back to what the file has, before anything is written to it."""
+    partial.rewind(upload.received)
+    if partial.size == upload.received or upload.sha256 is not None:
+        return upload
+    temp = partial.rename()
+    commit(upload, partial)
+    return replace(upload, received=partial.size, temp=temp)
 
 
 def commit(upload: Progress, partial: Partial, *, sha256: str | None = None) -> None:
@@ -41,7 +52,7 @@ def commit(upload: Progress, partial: Partial, *, sha256: str | None = None) -> 
 
     ``sha256`` says that it is the whole, and what that has.
     """
-    values: dict[str, Any] = {"received": partial.size, "sha256": sha256}
+    values: dict[str, Any] = {"received": partial.size, "sha256": sha256, "temp": partial.name}
     with transaction() as session:
         lasting = session.scalars(select(db_later(settings().upload_hours * HOUR))).one()
         values |= {"active_at": db_now(), "expires_at": lasting}

@@ -127,9 +127,10 @@ def _take(upload: Progress, partial: Partial, source: Source, checksum: Checksum
             raise ChecksumWrong
         if settled < partial.size < upload.size:
             settled = _settle(upload, partial)
-    except UploadTooLarge:
-        partial.rewind(start)
-        if settled != start:
+    except PortalError as problem:
+        is_theirs = isinstance(problem, UploadTooLarge)
+        partial.rewind(start if is_theirs else settled)
+        if is_theirs and settled != start:
             commit(upload, partial)
         raise
 

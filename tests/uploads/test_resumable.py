@@ -1,0 +1,490 @@
+"""Uploads that are taken up again: row and file, cuts and crashes, and who finishes what was left."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from portal import integrity
+from portal.actors import Actor
+from portal.catalog import get_category, seal_category
+from portal.errors import (
+    BadInput,
+    CategoryNotFound,
+    ChecksumWrong,
+    Forbidden,
+    StorageFailed,
+    StorageFull,
+    UploadBusy,
+    UploadGone,
+    UploadMisplaced,
+    UploadRefused,
+    UploadTooLarge,
+)
+from portal.extensions import db, storage, transaction
+from portal.models import Blob, Category, Distribution, Document, Grant, Upload, User, Version
+from portal.storage import LocalStorage, Partial
+from portal.uploads import resumable
+from portal.uploads.resumable import Announced, Progress, finishing, receiving
+from tests import makers
+from tests.uploads.sending import Cut, Line, begin, checksum, publisher, send
+
+BODY = bytes(range(256)) * 40
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def temps() -> list[str]:
+    """Names of the files of uploads."""
+    return sorted(path.name for path in (storage().root / "tmp").glob("upload-*"))
+
+
+def bytes_of(upload: Progress) -> bytes:
+    """What the document of an upload has, read from the storage."""
+    row = db.session.execute(select(Version.sha256, Version.size).join(Upload, Upload.version_id == Version.id)).one()
+    with storage().open(row.sha256, row.size) as opened:
+        return opened.handle.read()
+
+
+def count(model: type[Document] | type[Blob] | type[Upload] | type[Category]) -> int:
+    makers.release()
+    return db.session.scalars(select(func.count()).select_from(model)).one()
+
+
+def forget_digests() -> None:
+    """As another process would begin."""
+    storage().partials._digests.clear()
+
+
+def test_any_process_goes_on_where_another_left_off(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    for start in range(0, len(BODY), 1000):
+        send(ada, upload, start, BODY[start : start + 1000])
+        if start % 3000 == 0:
+            forget_digests()
+
+    found = resumable.find_own(ada, upload.uuid)
+
+    assert (found.state, found.outcome, found.number) == ("done", "added", 1)
+    assert bytes_of(upload) == BODY
+    assert temps() == []
+
+
+def test_what_came_before_the_line_was_cut_is_kept_to_the_byte(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    with pytest.raises(Cut):
+        resumable.append(ada, upload.uuid, 0, Line(BODY[:1237]).read, announced=len(BODY))
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == 1237
+    send(ada, upload, 1237, BODY[1237:])
+    assert bytes_of(upload) == BODY
+
+
+def test_bytes_with_a_checksum_are_kept_whole_or_not_at_all(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:100], checksum=checksum(BODY[:100]))
+    with pytest.raises(Cut):
+        resumable.append(ada, upload.uuid, 100, Line(BODY[100:300]).read, checksum=checksum(BODY[100:]))
+    with pytest.raises(ChecksumWrong):
+        send(ada, upload, 100, BODY[100:], checksum=checksum(BODY))
+
+    assert resumable.find_own(ada, upload.uuid).received == 100
+    send(ada, upload, 100, BODY[100:], checksum=checksum(BODY[100:], "sha1"))
+    assert bytes_of(upload) == BODY
+
+
+def test_the_offset_is_committed_now_and_then(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "COMMITTED_BYTES", 1000)
+    monkeypatch.setattr(receiving, "BLOCK", 100)
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+
+    def die(size: int) -> bytes:
+        if line.tell() >= 2500:
+            raise Killed
+        return line.read(size)
+
+    line = open_bytes(BODY)
+    with pytest.raises(Killed):
+        resumable.append(ada, upload.uuid, 0, die)
+
+    assert resumable.find_own(ada, upload.uuid).received == 2000
+    send(ada, upload, 2000, BODY[2000:])
+    assert bytes_of(upload) == BODY
+
+
+def test_too_many_bytes_of_unknown_length_take_all_of_that_go_back(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "COMMITTED_BYTES", 1000)
+    monkeypatch.setattr(receiving, "BLOCK", 100)
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:50])
+    with pytest.raises(UploadTooLarge):
+        resumable.append(ada, upload.uuid, 50, open_bytes(BODY[50:] + b"+").read)
+
+    assert resumable.find_own(ada, upload.uuid).received == 50
+    send(ada, upload, 50, BODY[50:])
+    assert bytes_of(upload) == BODY
+
+
+def test_nobody_else_writes_while_somebody_does(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+
+    def meanwhile(size: int) -> bytes:
+        with pytest.raises(UploadBusy):
+            send(ada, upload, 0, BODY)
+        return line.read(size)
+
+    line = open_bytes(BODY)
+    resumable.append(ada, upload.uuid, 0, meanwhile)
+    assert bytes_of(upload) == BODY
+
+
+@pytest.mark.parametrize("left", [0, 1, 999])
+def test_a_file_that_lost_bytes_takes_the_offset_back(context: Flask, left: int) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    os.truncate(file_of(upload), left)
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == left
+    with pytest.raises(UploadMisplaced):
+        send(ada, upload, 1000, BODY[1000:])
+    send(ada, upload, left, BODY[left:])
+    assert bytes_of(upload) == BODY
+
+
+def test_a_file_that_is_lost_begins_anew(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    file_of(upload).unlink()
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == 0
+    send(ada, upload, 0, BODY)
+    assert bytes_of(upload) == BODY
+
+
+def test_what_was_written_after_the_last_commit_does_not_count(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    with file_of(upload).open("ab") as file:
+        file.write(b"half a block that nobody acknowledged")
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == 1000
+    send(ada, upload, 1000, BODY[1000:])
+    assert bytes_of(upload) == BODY
+
+
+STEPS = [
+    (Partial, "finish"), (finishing, "commit"), (LocalStorage, "_store"), (LocalStorage, "keep_all"),
+    (finishing, "_close"), (finishing, "put_document"), (Partial, "remove"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize(("owner", "name"), STEPS, ids=[name for _, name in STEPS])
+def test_whoever_asks_next_finishes_what_ended_at_any_step(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, owner: object, name: str, is_before: bool
+) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    patched = ending(getattr(owner, name), is_before=is_before)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, patched)
+        with pytest.raises(Killed):
+            send(ada, upload, 1000, BODY[1000:])
+    forget_digests()
+
+    found = resumable.find_own(ada, upload.uuid)
+    if found.state == "receiving":
+        assert found.received == 1000, "what is not committed is not told to be there"
+        found = send(ada, found, 1000, BODY[1000:])
+
+    assert (found.state, found.outcome, found.number) == ("done", "added", 1)
+    assert bytes_of(upload) == BODY
+    resumable.remove_stale_partials(-1)
+    assert (temps(), count(Document)) == ([], 1)
+    assert integrity.verify().is_clean
+
+
+def test_the_worker_finishes_what_nobody_asks_for(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    leave_whole(ada, upload, monkeypatch)
+    resumable.sweep()
+    assert count(Document) == 0, "its sender has a minute"
+    let_time_pass(active_at=makers.now(minutes=-2))
+
+    resumable.sweep()
+
+    assert bytes_of(upload) == BODY
+
+
+def test_the_worker_lets_in_nobody_who_may_not_publish_any_more(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    leave_whole(ada, upload, monkeypatch)
+    with transaction() as session:
+        session.execute(update(Grant).values(permission=1))
+    let_time_pass(active_at=makers.now(minutes=-2))
+
+    resumable.sweep()
+
+    assert (count(Document), temps()) == (0, [])
+    with pytest.raises(UploadRefused):
+        resumable.find_own(ada, upload.uuid)
+
+
+def test_bytes_lost_between_two_steps_are_asked_for_again(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    leave_whole(ada, upload, monkeypatch)
+    file_of(upload).unlink()
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == 0
+    send(ada, upload, 0, BODY)
+    assert bytes_of(upload) == BODY
+
+
+def test_no_space_is_said_and_the_upload_goes_on_afterwards(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    for owner, name in ((Partial, "append"), (Partial, "flush"), (LocalStorage, "_open_shelf")):
+        body = BODY[1000:2000] if name != "_open_shelf" else BODY[1000:]
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, raising(StorageFull()))
+            with pytest.raises(StorageFull):
+                send(ada, upload, 1000, body)
+        if name != "_open_shelf":
+            assert resumable.find_own(ada, upload.uuid).received == 1000
+
+    found = resumable.find_own(ada, upload.uuid)
+    assert found.outcome == "added"
+    assert bytes_of(upload) == BODY
+
+
+def test_a_disk_that_does_not_flush_acknowledges_nothing(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    with monkeypatch.context() as patch:
+        patch.setattr(Partial, "flush", raising(StorageFailed()))
+        with pytest.raises(StorageFailed):
+            send(ada, upload, 0, BODY[:1000])
+
+    assert resumable.find_own(ada, upload.uuid).received == 0
+    send(ada, upload, 0, BODY)
+    assert bytes_of(upload) == BODY
+
+
+def test_two_who_finish_at_once_make_one_document(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    send(ada, upload, 0, BODY[:1000])
+    with transaction() as session:
+        whole = {"received": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
+        session.execute(update(Upload).values(**whole))
+    with file_of(upload).open("ab") as file:
+        file.write(BODY[1000:])
+
+    done = makers.at_once(context, *[lambda: resumable.find_own(ada, upload.uuid)] * 4)
+
+    assert {type(one) for one in done} <= {Progress, UploadBusy}
+    assert resumable.find_own(ada, upload.uuid).outcome == "added"
+    assert count(Document) == 1
+
+
+def test_an_upload_given_up_while_bytes_come_takes_no_more(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+
+    def meanwhile(size: int) -> bytes:
+        if not line.tell():
+            resumable.cancel(ada, upload.uuid)
+        return line.read(size)
+
+    line = open_bytes(BODY)
+    with pytest.raises(UploadGone):
+        resumable.append(ada, upload.uuid, 0, meanwhile)
+    assert (count(Document), temps()) == (0, [])
+
+
+def test_gc_takes_no_file_of_an_upload_that_is_under_way_and_every_other(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    stray = storage().partials.make()
+    young = storage().partials.make()
+    for name in (upload.temp, stray):
+        os.utime(storage().root / "tmp" / name, (0, 0))
+
+    report = integrity.collect()
+
+    assert report.temps == 1
+    assert temps() == sorted([upload.temp, young])
+
+
+def test_what_is_over_is_forgotten_after_a_week(context: Flask) -> None:
+    ada, _ = publisher()
+    send(ada, begin(ada, len(BODY)), 0, BODY)
+    left = begin(ada, len(BODY), "b.bin")
+    let_time_pass(expires_at=makers.now(hours=-1))
+    resumable.sweep()
+    assert [one.progress.state for one in resumable.list_own(ada)] == ["expired", "done"]
+    let_time_pass(closed_at=makers.now(days=-8))
+
+    resumable.sweep()
+
+    assert (count(Upload), temps()) == (0, [])
+    assert left.temp not in temps()
+
+
+def test_what_is_being_sent_does_not_expire(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+
+    def meanwhile(size: int) -> bytes:
+        let_time_pass(expires_at=makers.now(hours=-1))
+        resumable.sweep()
+        return line.read(size)
+
+    line = open_bytes(BODY)
+    resumable.append(ada, upload.uuid, 0, meanwhile)
+    assert bytes_of(upload) == BODY
+
+
+def test_files_of_a_distribution_arrive_and_stay_though_no_version_has_them(context: Flask) -> None:
+    ada, inbox = publisher()
+    given = distribution(ada.user_id or 0, inbox.id)
+    target = resumable.find_target(ada, "distribution", str(given.uuid), "")
+    upload = resumable.start(ada, Announced(target, "a.pdf", len(BODY)))
+    with pytest.raises(UploadRefused):
+        send(ada, upload, 0, BODY)
+    upload = resumable.start(ada, Announced(target, "a.bin", len(BODY)))
+
+    send(ada, upload, 0, BODY)
+
+    with transaction() as session:
+        session.execute(update(Blob).values(touched_at=makers.now(days=-3)))
+    integrity.collect()
+    makers.release()
+    row = db.session.scalars(select(Upload).where(Upload.id == upload.id)).one()
+    assert (row.state, row.closed_at, row.version_id) == ("arrived", None, None)
+    assert storage().digest(db.session.get_one(Blob, row.blob_id).sha256, len(BODY))
+    assert count(Document) == 0
+
+
+def test_a_distribution_that_is_running_takes_no_more(context: Flask) -> None:
+    ada, inbox = publisher()
+    given = distribution(ada.user_id or 0, inbox.id)
+    target = resumable.find_target(ada, "distribution", str(given.uuid), "")
+    upload = resumable.start(ada, Announced(target, "a.bin", len(BODY)))
+    makers.change(given, state="running")
+
+    with pytest.raises(UploadRefused):
+        send(ada, upload, 0, BODY)
+
+
+def test_folders_are_made_as_deep_as_categories_go_and_no_deeper(context: Flask) -> None:
+    ada, _ = publisher()
+    send(ada, begin(ada, 1, folder="/".join("d" * 63)), 0, b"x")
+    assert count(Category) == 64
+    with pytest.raises(BadInput):
+        begin(ada, 1, folder="/".join("d" * 64))
+
+
+def test_folders_are_no_way_into_a_category_that_is_sealed(context: Flask) -> None:
+    ada, _ = publisher()
+    makers.category("inbox/board/minutes")
+    sealed = makers.category("inbox/board")
+    upload = begin(ada, 1, folder="board/minutes/new")
+    seal_category(None, sealed.id, True)
+
+    with pytest.raises(UploadRefused):
+        send(ada, upload, 0, b"x")
+    assert count(Category) == 3
+
+
+def test_folders_meet_categories_that_are_there(context: Flask) -> None:
+    ada, inbox = publisher()
+    for name in ("a.bin", "b.bin"):
+        send(ada, begin(ada, 1, name, folder="x/y"), 0, name[:1].encode())
+
+    assert count(Category) == 3
+    documents = list(db.session.scalars(select(Document)))
+    assert {get_category(one.category_id).path for one in documents} == {"inbox/x/y"}
+    assert inbox.path == "inbox"
+
+
+@pytest.mark.parametrize(("name", "problem"), [("nowhere", CategoryNotFound), ("shown", Forbidden)])
+def test_where_one_may_not_publish_nothing_begins(context: Flask, name: str, problem: type[Exception]) -> None:
+    ada, _ = publisher()
+    shown = makers.category("shown")
+    makers.grant(shown, user=makers.person("Bo"))
+    makers.grant(shown, group=makers.group("All", db.session.get_one(User, ada.user_id)))
+    with pytest.raises(problem):
+        resumable.find_target(ada, "category", name, "")
+
+
+def distribution(user_id: int, category_id: int) -> Distribution:
+    with transaction() as session:
+        found = Distribution(title="Payslips", category_id=category_id, created_by_id=user_id)
+        session.add(found)
+        session.flush()
+        return found
+
+
+def leave_whole(actor: Actor, upload: Progress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send all bytes in two goes, and end before they are placed."""
+    send(actor, upload, 0, BODY[:1000])
+    with monkeypatch.context() as patch:
+        patch.setattr(finishing, "_place", ending(finishing._place, is_before=True))
+        with pytest.raises(Killed):
+            send(actor, upload, 1000, BODY[1000:])
+
+
+def open_bytes(body: bytes) -> io.BytesIO:
+    return io.BytesIO(body)
+
+
+def file_of(upload: Progress) -> Path:
+    """The temp file of an upload."""
+    return storage().root / "tmp" / upload.temp
+
+
+def let_time_pass(**moments: object) -> None:
+    with transaction() as session:
+        session.execute(update(Upload).values(**moments))
+
+
+def ending(original: object, *, is_before: bool) -> object:
+    def stepped(*args: object, **kwargs: object) -> object:
+        if is_before:
+            raise Killed
+        original(*args, **kwargs)  # type: ignore[operator]
+        raise Killed
+
+    return stepped
+
+
+def raising(problem: Exception) -> object:
+    def fail(*_args: object, **_kwargs: object) -> object:
+        raise problem
+
+    return fail
