@@ -138,6 +138,27 @@ TWINS = [
         "tests/faults/test_arrivals.py -k shorter_than_announced",
     ),
     Twin(
+        "the offset of a go",
+        "portal/uploads/resumable/receiving.py",
+        "    if offset != there:\n",
+        "    if offset < 0:\n",
+        "tests/views/test_uploads.py -k another_place",
+    ),
+    Twin(
+        "a go is on the disk before its offset is told",
+        "portal/uploads/resumable/receiving.py",
+        "    partial.flush()\n",
+        "",
+        "tests/uploads/test_resumable.py -k 'does_not_flush and sqlite'",
+    ),
+    Twin(
+        "a row knows what its bytes have before they leave their file",
+        "portal/uploads/resumable/finishing.py",
+        "            commit(upload, partial, sha256=received.sha256)\n",
+        "            pass\n",
+        "tests/faults/test_upload_kills.py -k 'acknowledged and r9'",
+    ),
+    Twin(
         "the comparison of a file with what was seen of it",
         "portal/downloads/opening.py",
         "        if opened.stamp != edition.seen or edition.damage is not None:\n",
