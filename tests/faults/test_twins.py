@@ -380,8 +380,8 @@ TWINS = [
     Twin(
         "the predicate behind the tokens of search",
         "portal/search/reaching.py",
-        "    statement = _narrowed(statement, actor)\n",
-        "",
+        "    return set(db.session.connection().execute(statement, values).scalars())\n",
+        "    return set(ids)\n",
         "tests/search/test_finding.py -k 'the_predicate_decides and sqlite'",
     ),
 ]
