@@ -67,7 +67,7 @@ def opened(work: Path, documents: int, *, is_indexed: bool = False) -> Iterator[
                 if is_indexed:
                     _index(documents)
                 tag = db.session.scalars(select(Tag.name).limit(1)).one()
-                can_search = not search.count_waiting()
+                can_search = _is_indexed(documents)
             gc.collect()
             gc.freeze()  # as the server does
             yield Library(app, documents, words, tokens, tag, can_search)
@@ -110,11 +110,16 @@ def _filled(place: Path, environment: dict[str, str], documents: int) -> dict[st
 
 
 def _index(documents: int) -> None:
-    """Index what waits for it: everything after a library was filled, nothing later."""
-    if search.count_waiting():
+    """Index what waits for it: everything after a library was filled, later what was moved meanwhile."""
+    if not _is_indexed(documents):
         began = perf_counter()
         search.reindex()
         print(f"{documents:,} documents were indexed in {perf_counter() - began:.0f} s.", flush=True)
+    search.catch_up(lambda: False)
+
+
+def _is_indexed(documents: int) -> bool:
+    return search.count_waiting() < documents // 2
 
 
 def _schema() -> str:
