@@ -88,6 +88,12 @@ def room_of_group(group_id: int) -> Room:
     return Room(limit.whose, limit.most, _used(limit))
 
 
+def room_of_all() -> Room:
+    """What all people have put in together, and the quota of the settings; it is 0 where there is none."""
+    limit = _limit_of_all()
+    return Room(limit.whose, limit.most, _used(limit))
+
+
 def list_rooms(user_id: int) -> list[Room]:
     """The quotas that hold for a person, that with the least room first."""
     rooms = [Room(limit.whose, limit.most, _used(limit)) for limit in _limits(user_id)]
@@ -103,8 +109,12 @@ def _limits(user_id: int | None) -> list[Limit]:
             found.append(Limit(f"u:{user_id}", "your account", own, User.id == user_id, Upload.user_id == user_id))
         found += [_limit_of(group) for group in db.session.scalars(_groups_of(user_id))]
     if settings().quota:
-        found.append(Limit("all", "all people together", settings().quota, true(), true()))
+        found.append(_limit_of_all())
     return found
+
+
+def _limit_of_all() -> Limit:
+    return Limit("all", "all people together", settings().quota, true(), true())
 
 
 def _groups_of(user_id: int) -> Select[Group]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from portal.catalog import trash_document
 from portal.extensions import db
-from portal.integrity import passes, scrub
-from portal.models import Document, ScrubPass, Version
+from portal.integrity import passes, scrub, usage
+from portal.models import Document, ScrubPass, User, Version
 from portal.settings import Settings
 from tests import makers
 from tests.damages import path_of
@@ -172,3 +173,31 @@ def test_a_reader_is_told_that_it_cannot_be_given_out_now(world: World, path: st
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "300"
     assert "cannot be given out just now" in answer.text
+
+
+def test_what_takes_how_much_room_leads_to_the_rows_behind_it(world: World) -> None:
+    with world.app.app_context():
+        pam = db.session.scalars(select(User).where(User.name == "Pam")).one()
+        makers.change(pam, used_bytes=1_500, quota_bytes=2_000)
+        pam_id = pam.id
+        makers.group("Staff", pam)
+        trash_document(None, world.documents[2])
+    page = world.admin.read("/admin/storage")
+
+    said = words(page)
+    assert "letters 1 document 15 bytes" in said
+    assert "In the trash 1 version 14 bytes" in said
+    assert "Less what is the same The same bytes are stored once −15 bytes" in said
+    assert "Stored 29 bytes" in said
+    for href in ("/categories/reports", "/admin/trash", f"/admin/people/{pam_id}#room", "/admin/groups/1#room"):
+        assert f'href="{href}"' in page
+    assert 'aria-label="2 KB of 2 KB"' in page
+    assert "Put in by people 2 KB" in said
+
+
+def test_very_many_documents_are_added_up_only_when_somebody_asks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "AT_ONCE", 0)
+    assert "takes some seconds" in world.admin.read("/admin/storage")
+    assert "Stored 29 bytes" in words(world.admin.read("/admin/storage?count=1"))

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from portal import catalog, integrity
+from portal.accounts.quotas import room_of_all
 from portal.extensions import settings, storage
 from portal.views import forms
 from portal.views.admin import house
@@ -25,7 +26,9 @@ WRONG = {
 @bp.get("")
 @allow("administrator")
 def show() -> Response:
-    """What nobody gets and since when, the last pass of the scrub and the one that runs now."""
+    """What nobody gets and since when, the last pass of the scrub and the one that runs now, and what takes how much
+    room: with ``?count=1`` also where adding it up takes a while.
+    """
     rows, after = integrity.list_damaged(after=forms.query_id("after"))
     last = integrity.find_last()
     return house.show(
@@ -39,5 +42,11 @@ def show() -> Response:
         next_at=last.started_at + timedelta(seconds=integrity.interval_seconds()) if last else None,
         days=settings().scrub_days,
         scans=catalog.count_scans(),
+        held=integrity.held_bytes(),
+        usage=integrity.count_usage() if "count" in request.args or integrity.is_counted_at_once() else None,
+        unfinished=integrity.unfinished_uploads(),
+        people=integrity.list_people_by_use(),
+        groups=integrity.list_groups_by_use(),
+        room=room_of_all(),
         free=storage().free_bytes(),
     )
