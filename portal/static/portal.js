@@ -37,7 +37,7 @@ function offerTheme(button) {
 const voice = document.createElement("div");
 voice.setAttribute("role", "status");
 
-function say(sentence) {
+export function say(sentence) {
   const toast = document.createElement("div");
   toast.className = "toast";
   toast.append(Object.assign(document.createElement("p"), { textContent: sentence }));
@@ -75,7 +75,7 @@ function offerToShow(button) {
 const units = ["bytes", "KB", "MB", "GB", "TB"];
 
 /* As portal/sizes.py says it: a decimal only below ten, and only from MB on. */
-function sizeInWords(bytes) {
+export function sizeInWords(bytes) {
   if (bytes === 1) return "1 byte";
   let unit = 0;
   while (bytes >= (unit ? 999.5 : 1000) && unit < units.length - 1) { bytes /= 1000; unit += 1; }
@@ -132,6 +132,35 @@ function fileLine(file) {
   const size = Object.assign(document.createElement("span"), { className: "muted small", textContent: sizeInWords(file.size) });
   line.append(name, size);
   return line;
+}
+
+/* Documents dropped on a page that takes some. What sends them is fetched with the first drop. */
+const HOVERING = 500;
+
+function awaitDrops(place) {
+  const main = document.querySelector("main");
+  const show = (isOver) => { main.style.outline = isOver ? "2px dashed var(--accent)" : ""; };
+  let leaving;
+  const isOurs = (event) => {
+    const field = event.target.closest?.('[type="file"]');   // another one, such as that for copies, takes its own
+    return event.dataTransfer.types.includes("Files") && (!field || place.contains(field));
+  };
+  document.addEventListener("dragover", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    show(true);
+    clearTimeout(leaving);
+    leaving = setTimeout(show, HOVERING, false);
+  });
+  document.addEventListener("drop", async (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    show(false);
+    const items = [...event.dataTransfer.items].filter(({ kind }) => kind === "file");
+    const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+    (await import(place.dataset.drops)).take(place, entries);
+  });
 }
 
 /* A download leaves the page as it is: what was wrong with the try before must not stand there while the document comes. */
@@ -304,6 +333,7 @@ function start() {
   document.querySelectorAll("[data-shows]").forEach(offerToShow);
   document.querySelectorAll("[data-selection]").forEach(countSelection);
   document.querySelectorAll("[data-lists]").forEach(listFiles);
+  document.querySelectorAll("[data-drops]").forEach(awaitDrops);
   document.querySelectorAll("[data-several]").forEach(completeEach);
   document.querySelectorAll("[data-suggests] input").forEach((input, number) => new Suggestions(input, number));
   const parts = document.querySelectorAll("[data-fresh]");

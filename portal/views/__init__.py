@@ -20,6 +20,7 @@ from portal.views import (
     headers,
     health,
     identities,
+    known,
     notices,
     pages,
     passkeys,
@@ -64,6 +65,7 @@ BLUEPRINTS = (
     health.bp,
     editing.bp,
     uploads.bp,
+    known.bp,
     *admin.BLUEPRINTS,
 )
 

@@ -1,11 +1,16 @@
 """Our own static files: each under an address of its own content, kept for ever, and small on the way.
 
+A script names the scripts it imports as files beside it; it leaves with their addresses in place of these names.
+
 Pages are not compressed: they say again what was asked for, beside secrets of forms and names of documents, and the
 length of what is compressed together tells one from the other (BREACH). Here is neither: the same bytes for everybody.
 """
 
 import gzip
 import hashlib
+import posixpath
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +22,7 @@ from portal.views.guard import allow
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 YEAR = 31_536_000
+IMPORTED = re.compile(r'(?<=from ")(\.\.?/[a-z/.]+\.js)(?=";)', re.ASCII)
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
 
@@ -61,11 +67,20 @@ def serve(filename: str) -> Response:
 
 @cache
 def _assets() -> dict[str, Asset]:
-    files = (path for path in STATIC.rglob("*") if path.is_file())
-    return {path.relative_to(STATIC).as_posix(): _read(path) for path in files}
+    paths = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
+
+    @cache
+    def read(name: str) -> Asset:
+        return _read(paths[name], lambda imported: read(posixpath.normpath(f"{posixpath.dirname(name)}/{imported}")))
+
+    return {name: read(name) for name in paths}
 
 
-def _read(path: Path) -> Asset:
+def _read(path: Path, find: Callable[[str], Asset]) -> Asset:
+    """A file with what its address depends on: its own content, and by their addresses that of all it imports."""
     content = path.read_bytes()
+    if path.suffix == ".js":
+        named = IMPORTED.sub(lambda imported: f"{imported[0]}?v={find(imported[0]).fingerprint}", content.decode())
+        content = named.encode()
     fingerprint = hashlib.sha256(content).hexdigest()[:12]
     return Asset(content, gzip.compress(content, mtime=0), TYPES[path.suffix], fingerprint)

@@ -184,7 +184,9 @@ def _tell(upload: Progress, status: HTTPStatus) -> Response:
 
 def _listed(one: Listed) -> dict[str, Any]:
     upload = one.progress
-    word = "path" if one.kind == "category" else "title"
+    target = {"kind": one.kind, "path" if one.kind == "category" else "title": one.label}
+    if upload.target.document_id is not None:
+        target["ref"] = str(upload.target.document_id)
     return {
         "uuid": str(upload.uuid),
         "filename": upload.filename,
@@ -193,7 +195,7 @@ def _listed(one: Listed) -> dict[str, Any]:
         "received": upload.received,
         "state": upload.state,
         "reason": upload.reason,
-        "target": {"kind": one.kind, word: one.label},
+        "target": target,
         "expires_at": upload.expires_at.isoformat(),
         "document": str(upload.document) if upload.document is not None else None,
     }

@@ -214,6 +214,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "DELETE uploads.cancel": (302, 302, 302, 404, 404, 412, 412, 412),
     "PATCH uploads.receive": (302, 302, 302, 404, 404, 412, 412, 412),
     "POST uploads.override": (302, 302, 302, 404, 404, 412, 412, 412),
+    "POST known.ask": (302, 302, 302, 404, 404, 415, 415, 415),
     "POST uploads.start": (302, 302, 302, 404, 404, 412, 412, 412),
     "PUT uploads.describe_document": (302, 302, 302, 404, 404, 415, 415, 415),
     "POST viewing.start": (302, 302, 302, 404, 404, 404, 404, 303),

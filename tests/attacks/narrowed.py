@@ -166,6 +166,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "DELETE uploads.cancel": (403, 412, 412, 403),
     "PATCH uploads.receive": (403, 412, 412, 403),
     "POST uploads.override": (403, 412, 412, 403),
+    "POST known.ask": (403, 415, 415, 403),
     "POST uploads.start": (403, 412, 412, 403),
     "PUT uploads.describe_document": (403, 415, 415, 403),
     "POST viewing.stop": (403, 403, 403, 303),

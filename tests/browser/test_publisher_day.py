@@ -107,7 +107,8 @@ def upload_some(page: Page, *papers: Paper) -> None:
     refused = FilePayload(name="Sheet.xlsx", mimeType="application/octet-stream", buffer=b"no")
     page.get_by_label("Choose documents").set_input_files([refused])
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_role("alert")).to_contain_text("xlsx")
+    expect(page.locator(".uploads > li").first).to_contain_text("Not accepted.")
+    expect(page.locator(".uploads > li").first).to_contain_text("xlsx")
     names = (MINUTES, PLAN, "Minutes of the winter meeting")
     files = [
         FilePayload(name=f"{name}.pdf", mimeType="application/pdf", buffer=f"%PDF-1.7 {name}".encode())
@@ -116,7 +117,7 @@ def upload_some(page: Page, *papers: Paper) -> None:
     files[0]["buffer"] = FIRST
     page.get_by_label("Choose documents").set_input_files(files)
     page.get_by_role("button", name="Upload").click()
-    expect(page.locator(".uploads")).to_contain_text(PLAN)
+    expect(page.locator("#uploads [data-count]")).to_have_text("3 of 4 are done.")
     for paper in papers:
         page.goto("/categories/press/meetings")
         page.get_by_role("link", name=paper.name, exact=True).click()

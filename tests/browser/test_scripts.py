@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, expect
 
 from portal.models import User
 from portal.settings import Settings
@@ -32,11 +32,6 @@ def signed_in(chromium: Browser, server: Server, user: User) -> BrowserContext:
     return context
 
 
-def lines(page: Page) -> list[str]:
-    expect(page.locator("#chosen")).to_be_visible()
-    return page.locator("#chosen li").all_inner_texts()
-
-
 def test_chosen_files_are_listed_by_name_and_size(chromium: Browser, portal: Flask, server: Server) -> None:
     with portal.app_context():
         makers.category("reports")
@@ -44,19 +39,20 @@ def test_chosen_files_are_listed_by_name_and_size(chromium: Browser, portal: Fla
     with context:
         page = context.new_page()
         page.goto("/admin/upload")
-        expect(page.locator("#chosen")).to_be_hidden()
-        files = page.locator("#files")
+        rows = page.locator(".uploads > li")
+        expect(page.locator("#uploads")).to_be_hidden()
         chosen = (("annual.pdf", b"x" * 1234), (HOSTILE, b""), ("one.txt", b"x"))
-        files.set_input_files([FilePayload(name=name, mimeType="", buffer=content) for name, content in chosen])
-        assert [line.split("\n") for line in lines(page)] == [
-            ["annual.pdf", "1 KB"],
-            [HOSTILE, "0 bytes"],
-            ["one.txt", "1 byte"],
-        ]
-        assert page.locator("#chosen img").count() == 0
+        page.locator("#files").set_input_files(
+            [FilePayload(name=name, mimeType="", buffer=content) for name, content in chosen]
+        )
+        for row, (name, size) in enumerate((("annual.pdf", "1 KB"), (HOSTILE, "0 bytes"), ("one.txt", "1 byte"))):
+            expect(rows.nth(row).locator(".name")).to_have_text(name)
+            expect(rows.nth(row).locator(".meta")).to_have_text(size)
+        assert rows.locator("img").count() == 0
 
-        files.set_input_files([])
-        expect(page.locator("#chosen")).to_be_hidden()
+        for name in ("annual.pdf", HOSTILE, "one.txt"):
+            page.get_by_role("button", name=f"Cancel {name}").click()
+        expect(page.locator("#uploads")).to_be_hidden()
 
 
 @pytest.mark.parametrize("limit", [None, 1])

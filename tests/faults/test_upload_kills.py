@@ -1,10 +1,7 @@
 """kill -9 at every step of a resumable upload: what was acknowledged is there, the rest is whole or absent (P1, P2)."""
 
 import random
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,7 +17,6 @@ from portal.models import AuditEvent, Document, Upload, User, Version
 from portal.settings import Settings
 from portal.uploads import resumable
 from tests import makers
-from tests.databases import SqliteTemplate
 from tests.faults.sender import CONTENT, GOES
 from tests.forking import Forks
 from tests.servers import environment
@@ -82,8 +78,8 @@ def require_sound() -> None:
     assert (find_category("inbox/2026") is not None) == bool(rows), "folders come with the document"
 
 
-def judge(settings: Settings, told: list[str]) -> None:
-    """What is there now, and after the sender went on."""
+def judge(sender: Forks, settings: Settings, step: str, nth: int) -> None:
+    told = die(sender, settings, step, nth)
     with makers.running(settings) as app, app.app_context():
         require_sound()
         ada = makers.actor(db.session.scalars(select(User)).one())
@@ -119,7 +115,7 @@ def go_on(ada: Actor, told: list[str]) -> None:
 def test_an_upload_killed_at_any_step_goes_on_from_what_was_acknowledged(
     sender: Forks, sqlite_installation: Settings, step: str, nth: int
 ) -> None:
-    judge(sqlite_installation, die(sender, sqlite_installation, step, nth))
+    judge(sender, sqlite_installation, step, nth)
 
 
 @pytest.mark.parametrize("step", ["R7", "R9", "R12"])
@@ -137,26 +133,4 @@ def test_what_was_whole_is_finished_by_the_worker(sender: Forks, installation: S
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_kills_lose_nothing_of_an_upload(sender: Forks, installation: Settings, seed: int) -> None:
-    judge(installation, die(sender, installation, *random.Random(seed).choice(STEPS)))
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
-@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
-@pytest.mark.parametrize("call", ["write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "mkdir", "mkdirat"])
-def test_calls_that_fail_at_any_time_lose_nothing_of_an_upload(tmp_path: Path, call: str, error: str) -> None:
-    """Whatever the call was for: bytes, the database, or a directory."""
-    template = SqliteTemplate(tmp_path)
-    for nth in (*range(1, 12), 15, 20, 30):
-        directory = tmp_path / f"{nth}"
-        directory.mkdir()
-        settings = install(template.copy(directory / "portal.db"), directory)
-        journal = directory / "journal"
-        env = environment(settings) | {"PORTAL_BASE_URL": "http://localhost"}
-        order = {"step": "", "nth": 0, "journal": str(journal), "environment": env}
-        program = [sys.executable, "-c", f"from tests.faults.sender import work; work(**{order!r})"]
-        inject = ["-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={nth}"]
-        command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, *program]
-        subprocess.run(command, env=env, capture_output=True, check=False)  # however it ended
-        judge(settings, journal.read_text().split() if journal.exists() else [])
+    judge(sender, installation, *random.Random(seed).choice(STEPS))

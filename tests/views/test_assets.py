@@ -1,6 +1,8 @@
 """Static files: kept under their fingerprint, compressed for whoever takes that, and nothing beside them."""
 
 import gzip
+import posixpath
+import re
 
 import pytest
 from flask import Flask
@@ -8,7 +10,8 @@ from flask import Flask
 from portal.views import assets
 from tests.databases import SQLITE_ONLY
 
-NAMES = sorted(path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*"))
+NAMES = sorted(path.relative_to(assets.STATIC).as_posix() for path in assets.STATIC.rglob("*") if path.is_file())
+IMPORTED = re.compile(rb'( from "[a-z./]+\.js)\?v=[0-9a-f]{12}(?=";)')
 CODINGS = ("gzip", "identity")
 
 pytestmark = SQLITE_ONLY
@@ -53,11 +56,23 @@ def test_a_static_file_is_compressed_for_who_takes_that(app: Flask, name: str) -
 
     assert packed.headers["Content-Encoding"] == "gzip"
     assert len(packed.data) == int(packed.headers["Content-Length"]) < len(content)
-    assert gzip.decompress(packed.data) == plain.data == content
+    assert gzip.decompress(packed.data) == plain.data
+    assert IMPORTED.sub(rb"\1", plain.data) == content
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
     assert packed.headers["Content-Type"] == plain.headers["Content-Type"]
     assert packed.headers["Cache-Control"] == plain.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith(".js")])
+def test_a_script_imports_others_by_their_own_addresses(app: Flask, name: str) -> None:
+    text = app.test_client().get(address_of(app, name)).text
+
+    imported = re.findall(r'^import .* from "(.*)";$|^export .* from "(.*)";$', text, re.MULTILINE)
+    for address in (one or other for one, other in imported):
+        path, _, fingerprint = address.partition("?v=")
+        beside = posixpath.normpath(f"{posixpath.dirname(name)}/{path}")
+        assert address_of(app, beside).endswith(f"/{beside}?v={fingerprint}")
 
 
 @pytest.mark.parametrize(

@@ -125,5 +125,6 @@ def _page(chosen: str, problem: PortalError | None = None) -> Response:
         largest=limits.max_upload,
         room=next(iter(list_rooms(person().user_id or 0)), None),
         types=sorted(limits.allowed_types),
+        hours=limits.upload_hours,
         offered_tags=catalog.list_offered_tags(person(), category.id if category is not None else access.NO_CATEGORY),
     )
