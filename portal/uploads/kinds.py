@@ -11,6 +11,7 @@ from portal.errors import UploadTypeRejected
 UNKNOWN = "application/octet-stream"
 SHAPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+", re.ASCII)
 BY_ENDING = {
+    ".bmp": "image/bmp",
     ".csv": "text/csv",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".gz": "application/gzip",
@@ -22,6 +23,8 @@ BY_ENDING = {
     ".tar.bz2": "application/x-bzip2",
     ".tar.gz": "application/gzip",
     ".tar.xz": "application/x-xz",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
     ".tsv": "text/tab-separated-values",
     ".webp": "image/webp",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -29,16 +32,35 @@ BY_ENDING = {
     ".zip": "application/zip",
 }
 """Endings whose type must not depend on what this machine's mime table happens to say."""
-SIGNED = {
-    "application/pdf": b"%PDF-",
-    "image/gif": b"GIF8",
-    "image/jpeg": b"\xff\xd8\xff",
-    "image/png": b"\x89PNG\r\n\x1a\n",
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a zip begins, and one with nothing in it."""
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""An OLE file, such as what is left of a modern Office document once it has a password."""
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SIGNED: dict[str, tuple[bytes, ...]] = {
+    "application/pdf": (b"%PDF-",),
+    "application/gzip": (b"\x1f\x8b",),
+    "application/x-bzip2": (b"BZh",),
+    "application/x-xz": (b"\xfd7zXZ\0",),
+    "application/zip": ZIP,
+    "image/bmp": (b"BM",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/tiff": TIFF,
+    **{BY_ENDING[ending]: (*ZIP, COMPOUND) for ending in (".docx", ".pptx", ".xlsx")},
+    **{BY_ENDING[ending]: ZIP for ending in (".odp", ".ods", ".odt")},
 }
 """Types that can be told for sure from their first bytes: a name that promises one must keep it."""
 PDF_HEADER_WITHIN = 1024
-"""Readers take a PDF whose header comes late; so do we (PDF 32000-1, annex H)."""
-PROGRAMS = (b"\x7fELF", b"MZ", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"#!")
+"""Readers take a PDF whose header comes late; so do we (PDF 32000-1, annex H), unless it is something else before."""
+TELLING = ("text/", "image/", "audio/", "video/", "application/vnd.", "application/msword", "application/rtf")
+"""Types that are no program, whatever else their bytes may be."""
+BINARIES = (b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"MZ\x90\0")
+"""Programs for a processor, which are no text whatever is said of them."""
+PROGRAMS = (*BINARIES, b"MZ", b"#!")
+PAGES = re.compile(rb"\s*<(?:!doctype|html|head|body|script|svg|\?xml)", re.IGNORECASE)
+"""How what a browser would run begins."""
 
 
 def content_type_of(filename: str, head: bytes) -> str:
@@ -67,17 +89,19 @@ def require_fitting(filename: str, head: bytes, allowed: frozenset[str]) -> None
     if allowed and ending not in allowed:
         names = ", ".join(sorted(allowed)).upper()
         raise UploadTypeRejected(f"{filename} is of a type that is not taken here. Taken are: {names}.")
-    promised = type_by_ending(filename)
-    if not head or promised not in SIGNED:
-        return
-    if not _keeps(promised, head):
+    if head and not _keeps(type_by_ending(filename), head):
         raise UploadTypeRejected(f"{filename} is not what its name says: its content is of another type.")
 
 
 def _keeps(promised: str, head: bytes) -> bool:
     if promised == "application/pdf":
-        return SIGNED[promised] in head[:PDF_HEADER_WITHIN] and not head.startswith(PROGRAMS)
-    return head.startswith(SIGNED[promised])
+        late = head[:PDF_HEADER_WITHIN]
+        return SIGNED[promised][0] in late and not head.startswith(PROGRAMS) and not PAGES.match(head)
+    if promised == "image/webp":
+        return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    if promised in SIGNED:
+        return head.startswith(SIGNED[promised])
+    return not (promised.startswith(TELLING) and head.startswith(BINARIES))
 
 
 def _sniffed(head: bytes, filename: str) -> str:

@@ -2,11 +2,13 @@
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import update
 
+from portal.accounts.quotas import change_quota_of_group
 from portal.accounts.sessions import start_session
-from portal.extensions import db
+from portal.extensions import db, transaction
 from portal.integrity import passes, scrub
-from portal.models import ScrubPass
+from portal.models import Blob, Document, ScrubPass, User, db_now
 from portal.settings import Settings
 from tests import makers
 from tests.browser.looking import look_at
@@ -31,6 +33,7 @@ def furnish(settings: Settings, *, is_damaged: bool) -> str:
         made = [makers.document(shelf, f"{title}.pdf", title.encode() * 9) for title in TITLES]
         makers.document(shelf, f"{TITLES[0]}.pdf", b"%PDF-1.7 second edition")
         if is_damaged:
+            quarantine(admin, made)
             path_of(made[1]).write_bytes(b"other bytes")
             path_of(made[2]).unlink()
             path_of(made[3]).write_bytes(b"setunim" * 9)
@@ -39,6 +42,23 @@ def furnish(settings: Settings, *, is_damaged: bool) -> str:
             begun = passes.begin()
             makers.change(db.session.get_one(ScrubPass, begun.id), files=2, bytes=begun.total_bytes // 3, damaged=1)
         return start_session(admin.id, network=makers.NETWORK, agent="tests")
+
+
+def quarantine(admin: User, made: list[Document]) -> None:
+    """Viruses in some documents, one that the scanner could not look at, and quotas that are nearly taken."""
+    editions = [makers.edition(document) for document in made]
+    infected = {
+        "scan_state": "infected",
+        "finding": "Win.Trojan.Agent_with_a_long_name-6598770-0",
+        "scanned_at": db_now(),
+    }
+    with transaction() as session:
+        for edition in editions[:2]:
+            session.execute(update(Blob).where(Blob.id == edition.blob_id).values(infected))
+        refused = {"scan_state": "waiting", "scanned_at": db_now()}
+        session.execute(update(Blob).where(Blob.id == editions[3].blob_id).values(refused))
+    makers.change(admin, used_bytes=3_800_000_000, quota_bytes=5_000_000_000)
+    change_quota_of_group(None, makers.group("Staff of the northern office", admin).id, 10**12)
 
 
 @pytest.mark.timeout(240)
@@ -54,3 +74,12 @@ def test_the_storage_is_accessible_and_fits_on_every_screen(
             page = context.new_page()
             look_at(page, "/admin/storage")
             look_at(page, "/admin/")
+            if is_damaged:
+                for path in (
+                    "/admin/storage/viruses",
+                    "/admin/people/1",
+                    "/admin/groups/1",
+                    "/documents/1",
+                    "/documents/4",
+                ):
+                    look_at(page, path)

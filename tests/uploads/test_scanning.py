@@ -112,7 +112,7 @@ def test_nobody_gets_what_was_not_looked_at_and_everybody_what_is_clean(pam: Use
 def test_what_has_a_virus_is_quarantined_and_those_concerned_are_told_once(pam: User, content: bytes) -> None:
     makers.person("Ada", is_admin=True, password=makers.PASSWORD)
     makers.person("Bob", password=makers.PASSWORD)
-    document = store(pam, content, "invoice.zip")
+    document = store(pam, content, "invoice.bin")
 
     assert scan().infected == 1
     assert scan().scanned == 0
