@@ -15,6 +15,7 @@ from portal.cli.groups import group
 from portal.cli.importing import import_documents, rescan
 from portal.cli.ledger import ledger
 from portal.cli.people import user
+from portal.cli.previews import previews
 from portal.cli.searching import reindex
 from portal.cli.serve import serve
 from portal.cli.shares import share
@@ -41,7 +42,7 @@ for command in (
     serve, work, demo, migrate, check,
     user, group, token, category, add_grant,
     import_documents, distribute, rescan, list_documents, share,
-    verify, scrub, scan, gc, reindex, backup, restore, audit, ledger,
+    verify, scrub, scan, gc, reindex, previews, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
-from portal import audit, downloads
+from portal import audit, downloads, previews
 from portal.accounts.quotas import change_used
 from portal.actors import PORTAL
 from portal.catalog.categories import lock_shelves
@@ -53,7 +53,8 @@ SILENT_SECONDS = 900
 @dataclass
 class CollectReport:
     """How much went: ``purged`` documents gave up their bytes, ``categories`` left the trash for good, ``blobs`` are
-    rows, ``files`` and ``freed_bytes`` disk. ``interrupted`` are downloads found to have stopped.
+    rows, ``files`` and ``freed_bytes`` disk, ``previews`` what was made of what is gone. ``interrupted`` are downloads
+    found to have stopped.
     """
 
     purged: int = 0
@@ -61,6 +62,7 @@ class CollectReport:
     blobs: int = 0
     files: int = 0
     freed_bytes: int = 0
+    previews: int = 0
     temps: int = 0
     tokens: int = 0
     sessions: int = 0
@@ -79,6 +81,7 @@ def collect(*, progress: Progress | None = None) -> CollectReport:
     report.categories = remove_long_trashed()
     report.blobs = _until_none(_remove_some_blob_rows)
     _remove_files(report, progress)
+    report.previews = previews.collect()
     resumable.sweep()
     report.temps = storage().remove_stale_temps(DAY_SECONDS) + resumable.remove_stale_partials(DAY_SECONDS)
     remove_leftovers()

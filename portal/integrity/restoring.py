@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import exists, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
-from portal import audit, notices, schema, search
+from portal import audit, notices, previews, schema, search
 from portal.errors import Conflict
 from portal.extensions import db, release_connection, settings, storage, transaction
 from portal.integrity import postgresql, sqlite
@@ -251,6 +251,7 @@ def _move_in(staged: Staged, manifest: Manifest, stamps: Stamps) -> None:
             staged.move_in(session)
             notices.park_waiting()
             search.start_over()
+            previews.start_over()
             stamps.remember()
             made_at, documents = manifest.made_at, manifest.counts["documents"]
             audit.record_event("portal.restored", actor=None, made_at=made_at, documents=documents)

@@ -2,6 +2,7 @@
 
 from portal.catalog.wanting import PREVIEWS as LOOK
 from portal.previews.fence import FenceMissing
+from portal.previews.keeping import collect, count_states, list_failed, rebuild, start_over
 from portal.previews.making import MAKER, take_turn, try_fence
 from portal.previews.showing import THUMBNAIL, Picture, Shown, find_shown, get_picture, shown_in
 
@@ -12,9 +13,14 @@ __all__ = [
     "FenceMissing",
     "Picture",
     "Shown",
+    "collect",
+    "count_states",
     "find_shown",
     "get_picture",
+    "list_failed",
+    "rebuild",
     "shown_in",
+    "start_over",
     "take_turn",
     "try_fence",
 ]

@@ -12,7 +12,7 @@ from portal.catalog import Edition
 from portal.catalog.wanting import PREVIEWS
 from portal.errors import PortalError
 from portal.extensions import db, release_connection, settings, storage
-from portal.models import Blob, Version
+from portal.models import Version
 from portal.previews import fence
 from portal.previews.fence import Broken, FenceMissing, Made, Refused
 from portal.previews.fenced.frames import Task
@@ -25,8 +25,8 @@ MAKER = 1
 SLICE_SECONDS = 2.0
 """After so long the worker looks at what else there is to do, and then goes on here."""
 HEAD = 4096
-HELD_SECONDS, AWAY_SECONDS = 600, 900
-"""How long bytes are left alone that are held back, and those that cannot be opened."""
+AWAY_SECONDS = 900
+"""How long bytes are left alone that cannot be opened."""
 MIB = 1024 * 1024
 
 log = logging.getLogger("portal")
@@ -61,8 +61,6 @@ def _make(claimed: Claim) -> None:
     editions = _editions(claimed.sha256)
     if not editions:
         write_off(claimed, Refused("gone"), "", MAKER)
-    elif _is_held(claimed.sha256):
-        rest(claimed, HELD_SECONDS)
     else:
         try:
             _make_of(claimed, editions)
@@ -113,9 +111,3 @@ def _editions(sha256: str) -> list[Edition]:
     newest = select(func.max(Version.id)).where(*kept).group_by(Version.content_type)
     found = catalog.list_editions(sorted(db.session.scalars(newest), reverse=True))
     return sorted(found.values(), key=lambda edition: edition.version_id, reverse=True)
-
-
-def _is_held(sha256: str) -> bool:
-    """Whether nobody gets these bytes: they are looked through for viruses, or something was found."""
-    held = select(Blob.id).where(Blob.sha256 == sha256, Blob.scan_state.in_(("waiting", "infected")))
-    return db.session.scalar(held) is not None

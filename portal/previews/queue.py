@@ -9,10 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, select, update
 
 from portal.extensions import db, release_connection, transaction
-from portal.models import Document, Preview, Version, db_later, db_now
+from portal.models import Blob, Document, Preview, Version, db_later, db_now
 from portal.previews.fence import Broken, Made, Refused
 from portal.previews.reasons import failure, reason
 from portal.search import queue_documents
@@ -37,7 +37,7 @@ class Claim:
 def claim() -> Claim | None:
     """What came last first, then what is due again; None when nothing is to be done.
 
-    So nobody waits for what somebody else has put in by the thousand.
+    So nobody waits for what somebody else has put in by the thousand. Bytes that are held back are not among it.
     """
     if _next() is None:  # without standing in line with those who write
         release_connection()
@@ -95,13 +95,18 @@ def _next(*, is_locking: bool = False) -> int | None:
 
 
 def _fresh() -> Select[int]:
-    waiting = (Preview.state == "waiting", Preview.leased_until.is_(None))
+    waiting = (Preview.state == "waiting", Preview.leased_until.is_(None), ~_is_held())
     return select(Preview.id).where(*waiting).order_by(Preview.id.desc()).limit(1)
 
 
 def _due() -> Select[int]:
-    waiting = (Preview.state == "waiting", Preview.leased_until <= db_now(), Preview.tries < TRIES)
+    waiting = (Preview.state == "waiting", Preview.leased_until <= db_now(), Preview.tries < TRIES, ~_is_held())
     return select(Preview.id).where(*waiting).order_by(Preview.leased_until, Preview.id).limit(1)
+
+
+def _is_held() -> ColumnElement[bool]:
+    """Somebody looks through these bytes for viruses, or found one."""
+    return exists().where(Blob.sha256 == Preview.sha256, Blob.scan_state.in_(("waiting", "infected")))
 
 
 def _own(claimed: Claim) -> tuple[Any, ...]:

@@ -72,6 +72,16 @@ class Albums:
             raise ContentUnavailable
         return found
 
+    def has(self, sha256: str, maker: int) -> bool:
+        """Whether there is such an album. Raises StorageFailed when nobody can say."""
+        with storage_faults():
+            try:
+                with held(open_directory(self._root, *shelf_of(sha256))) as shelf:
+                    found = os.stat(f"{sha256}-{maker}", dir_fd=shelf, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return stat.S_ISREG(found.st_mode)
+
     def remove(self, sha256: str, maker: int) -> bool:
         """Remove an album; False when there is none. Raises StorageFailed."""
         with storage_faults():

@@ -55,6 +55,8 @@ COMMANDS = [
     ("scan", "--all"),
     ("gc",),
     ("reindex",),
+    ("previews", "status"),
+    ("previews", "rebuild"),
     ("backup", "portal.tar"),
     ("restore", "portal.tar"),
     ("audit", "verify"),

@@ -1,7 +1,11 @@
 """The fence: whatever runs inside has one open file, a little memory and time, and nothing else of this world."""
 
 import os
+import subprocess
+import sys
 import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +45,13 @@ class Taken:
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory
-        self._child = directory / "child.py"
-        monkeypatch.setattr(fence, "CHILD", self._child)
+        self.child = directory / "child.py"
+        monkeypatch.setattr(fence, "CHILD", self.child)
 
     def run(self, code: str, **limits: Any) -> Made | Refused | Broken:
         """What the parent makes of it."""
         body = textwrap.indent(textwrap.dedent(code), "    ")
-        self._child.write_text(f"{ESCAPE}\ndef make(desk):\n{body}\nmaker.make = make\nrunning.main()\n")
+        self.child.write_text(f"{ESCAPE}\ndef make(desk):\n{body}\nmaker.make = make\nrunning.main()\n")
         source = self.directory / "source"
         source.write_bytes(b"What it is to look at.")
         with open_bytes(Place(self.directory, source.name)) as opened:
@@ -208,7 +212,7 @@ def test_nothing_is_believed_that_is_not_in_its_bounds(taken_over: Taken, code: 
 
 
 def test_a_child_without_a_fence_makes_nothing(taken_over: Taken) -> None:
-    start = taken_over._child
+    start = taken_over.child
     code = "running.filter_self = lambda: None\n"
     start.write_text(f"{ESCAPE}\n{code}maker.make = lambda desk: desk.finish()\nrunning.main()\n")
     source = taken_over.directory / "source"
@@ -223,6 +227,43 @@ def test_no_child_is_left(taken_over: Taken, monkeypatch: pytest.MonkeyPatch) ->
     assert taken_over.run(code) == Broken("flood")
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_child_ends_with_its_worker(taken_over: Taken) -> None:
+    where = taken_over.directory / "pid"
+    before = f"open({str(where)!r}, 'w').write(str(os.getpid()))\nmaker.make = lambda desk: time.sleep(60)\n"
+    taken_over.child.write_text(f"{ESCAPE}\n{before}running.main()\n")
+    code = f"""
+        import pathlib
+        from portal.previews import fence
+        from portal.storage.files import Place, open_bytes
+        from tests.previews.samples import task
+        fence.CHILD = pathlib.Path({str(taken_over.child)!r})
+        with open_bytes(Place(pathlib.Path(__file__).parent, "worker.py")) as opened:
+            fence.look_at(opened, task("texts", seconds=60))
+    """
+    script = taken_over.directory / "worker.py"
+    script.write_text(textwrap.dedent(code))
+    worker = subprocess.Popen([sys.executable, str(script)], env={"PYTHONPATH": str(HERE.parents[1])})
+    try:
+        wait_for(lambda: where.exists() and is_fenced(where.read_text()))
+    finally:
+        worker.kill()
+        worker.wait()
+    wait_for(lambda: not Path(f"/proc/{where.read_text()}").exists())
+
+
+def is_fenced(pid: str) -> bool:
+    """Whether the filter of calls is in force in a process, as the kernel says."""
+    return bool(pid) and "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    """Until it is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_frames_come_out_as_they_went_in() -> None:

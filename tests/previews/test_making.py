@@ -203,7 +203,6 @@ def test_bytes_that_are_held_back_are_not_looked_at(
     row = row_of(document)
     assert (row.state, row.tries, asked) == ("waiting", 0, [])
     makers.change(blob, scan_state="clean", finding=None)
-    makers.change(row_of(document), leased_until=makers.now(seconds=-1))
     work()
     assert (row_of(document).state, asked) == ("made", ["pages"])
 
