@@ -29,6 +29,11 @@ def share_address(base_url: str, token: str) -> str:
     return absolute(base_url, f"/s/{token}")
 
 
+def request_address(base_url: str, token: str) -> str:
+    """The page of a file request."""
+    return absolute(base_url, f"/r/{token}")
+
+
 def origin(base_url: str) -> str:
     """The origin as browsers write it (RFC 6454, 6.2): in small letters, a usual port left out, a name in ASCII."""
     parts = urlsplit(base_url)

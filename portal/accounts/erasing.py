@@ -13,6 +13,7 @@ from portal.models import (
     AuditPerson,
     AuthenticatorApp,
     Category,
+    DistributionLine,
     Document,
     Download,
     Follow,
@@ -25,6 +26,7 @@ from portal.models import (
     RecoveryCode,
     SavedSearch,
     Seen,
+    Submission,
     Ticket,
     User,
     db_now,
@@ -95,6 +97,7 @@ def _remove_rows(user: User) -> None:
 def _forget(user: User) -> None:
     """Make what has to stay nameless: the row itself, what the log may say of it, and the rows of the ledger."""
     name = erased_name(user.id)
+    _forget_spellings(user)
     user.name, user.name_key = name, name.casefold()
     user.reference = ""
     user.email, user.email_key = "", f"erased:{user.id}"  # no address has a colon: nobody can be invited as it
@@ -108,3 +111,12 @@ def _forget(user: User) -> None:
     db.session.execute(update(Download).where(Download.user_id == user.id).values(network="", agent=""))
     db.session.execute(update(Document).where(Document.responsible_id == user.id).values(responsible_id=None))
     db.session.execute(update(Ticket).where(Ticket.user_id == user.id).values(network=""))
+
+
+def _forget_spellings(user: User) -> None:
+    """Where others wrote their address or reference: tables of distributions, and what somebody sent from outside."""
+    spellings = {one.lower() for one in (user.email, user.reference) if one}
+    named = func.lower(DistributionLine.recipient).in_(spellings)
+    db.session.execute(update(DistributionLine).where(named).values(recipient=""))
+    sent = func.lower(Submission.email) == user.email.lower()
+    db.session.execute(update(Submission).where(sent).values(email=None, sender=erased_name(user.id), note=""))

@@ -10,9 +10,10 @@ from portal.accounts.people import get_account
 from portal.actors import Actor
 from portal.errors import QuotaExceeded
 from portal.extensions import db, lock_on, settings, transaction
-from portal.models import Group, Membership, Upload, User
+from portal.models import Group, Membership, Upload, User, Version
 from portal.sizes import size_text
 
+EVERYBODY = "all"
 RESERVING = ("receiving", "arrived")
 """Uploads in these states are in no version yet and need their room all the same."""
 
@@ -114,7 +115,7 @@ def _limits(user_id: int | None) -> list[Limit]:
 
 
 def _limit_of_all() -> Limit:
-    return Limit("all", "all people together", settings().quota, true(), true())
+    return Limit(EVERYBODY, "all people together", settings().quota, true(), true())
 
 
 def _groups_of(user_id: int) -> Select[Group]:
@@ -130,6 +131,16 @@ def _limit_of(group: Group) -> Limit:
 
 def _used(limit: Limit) -> int:
     """By one statement: an upload that comes to its end meanwhile is counted once, as the one or as the other."""
-    kept = select(func.coalesce(func.sum(User.used_bytes), 0)).where(limit.people)
+    kept = select(func.coalesce(func.sum(User.used_bytes), 0)).where(limit.people).scalar_subquery()
     coming = select(func.coalesce(func.sum(Upload.size), 0)).where(limit.uploads, Upload.state.in_(RESERVING))
-    return int(db.session.scalars(select(kept.scalar_subquery() + coming.scalar_subquery())).one())
+    total = kept + coming.scalar_subquery()
+    if limit.key == EVERYBODY:
+        total += _sent_from_outside().scalar_subquery()
+    return int(db.session.scalars(select(total)).one())
+
+
+def _sent_from_outside() -> Select[int]:
+    """What is there of what outsiders sent, who have no row to count it in."""
+    sent = (Upload.submission_id.is_not(None), Upload.outcome != "unchanged", Version.purged_at.is_(None))
+    statement = select(func.coalesce(func.sum(Version.size), 0)).join(Upload, Upload.version_id == Version.id)
+    return statement.where(*sent)

@@ -16,6 +16,7 @@ from portal.cli.importing import import_documents, rescan
 from portal.cli.ledger import ledger
 from portal.cli.people import user
 from portal.cli.previews import previews
+from portal.cli.requests import file_request
 from portal.cli.searching import reindex
 from portal.cli.serve import serve
 from portal.cli.shares import share
@@ -41,7 +42,7 @@ def cli() -> None:
 for command in (
     serve, work, demo, migrate, check,
     user, group, token, category, add_grant,
-    import_documents, distribute, rescan, list_documents, share,
+    import_documents, distribute, rescan, list_documents, share, file_request,
     verify, scrub, scan, gc, reindex, previews, backup, restore, audit, ledger,
 ):  # fmt: skip
     cli.add_command(command)

@@ -92,6 +92,37 @@ class TooManyTransfers(PortalError):
     retry_after = 10
 
 
+class RequestNotFound(NotFound):
+    """No such file request, or a receipt that never was."""
+
+    sentence = "There is no such link."
+
+
+class RequestGone(PortalError):
+    """A file request that once was real and takes nothing any more."""
+
+    status = 410
+    sentence = "This link takes no more files."
+
+
+class RequestExpired(RequestGone):
+    """Its time is over."""
+
+    sentence = "The time for sending files by this link is over."
+
+
+class RequestFull(RequestGone):
+    """It has all the files or bytes it takes."""
+
+    sentence = "This link has received all the files it takes."
+
+
+class RequestRevoked(RequestGone):
+    """Somebody revoked it."""
+
+    sentence = "This link was revoked by the people who made it."
+
+
 class UploadRejected(PortalError):
     """The bytes or their name cannot be taken in."""
 

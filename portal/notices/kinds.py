@@ -18,6 +18,9 @@ KINDS: dict[str, frozenset[str]] = {
     "role_changed": frozenset({"what"}),
     "api_token_added": frozenset({"token_name", "scopes"}),  # scopes in words, such as "read, publish"
     "identity_linked": frozenset({"provider"}),
+    # By a file request: to whoever made it, with lines about what came; and to whoever sent it and gave an address.
+    "files_received": frozenset({"title", "sender", "documents", "has_more", "address"}),
+    "receipt": frozenset({"title", "number", "documents", "has_more", "moment", "address"}),
     # What a distribution put into their own category: lines about documents, the uuid of each, whether there are more.
     "distributed": frozenset({"documents", "refs", "has_more"}),
     # The name of what was found, lines about documents, the uuid of each or "", and whether there are more.

@@ -3,9 +3,9 @@
 Closed by default: a view without a declared permission does not start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import flask_login
@@ -23,6 +23,8 @@ from portal.views.requests import PortalRequest, bearer_token, current_request
 Permission = Literal["anyone", "signed in", "publisher", "administrator"]
 Scope = Literal["read", "publish", "admin"]
 View = TypeVar("View", bound=Callable[..., object])
+Room = Callable[[Mapping[str, Any]], int]
+"""How many bytes of files may come, by what stands in the address; raises for an address that takes none."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 DENIED = (100, 60)
@@ -65,13 +67,14 @@ class PersonManager(flask_login.LoginManager):
 def allow(
     permission: Permission,
     *,
-    files: bool = False,
+    files: bool | Room = False,
     fresh: bool = False,
     page: str = "",
     scope: Scope | None = None,
     is_shown: bool = False,
 ) -> Callable[[View], View]:
-    """Declare who may call a view, and whether its form brings documents.
+    """Declare who may call a view, and whether its form brings documents: as many bytes as may be uploaded, or as
+    many as ``files`` finds there is room for, before the first of them is taken in.
 
     ``fresh`` asks for somebody who proved who they are within ten minutes; whoever did longer ago is asked to do so and
     led back: to ``page``, the endpoint of the page the form is on, when the address of the view itself is no page.
@@ -165,12 +168,12 @@ def stand_guard() -> AnyResponse | None:
     _require_readable_address(asked)
     view = current_app.view_functions[asked.endpoint]
     permission: Permission = getattr(view, _DECLARED, "administrator")
-    takes_files = bool(getattr(view, _FILES, False))
+    files: bool | Room = getattr(view, _FILES, False)
     fresh, page = getattr(view, _FRESH, (False, ""))
-    _limit_body(asked, takes_files=takes_files)
     is_by_browser = permission == "anyone" or bearer_token(asked) is None
     if asked.method not in SAFE and is_by_browser:
         _require_own_page()
+    _limit_body(asked, files)
     who = find_person() if permission != "anyone" or asked.method not in SAFE else None
     if who is not None and who.viewer_id is not None:
         _require_looking(who, view, asked)
@@ -243,11 +246,14 @@ def _require_readable_address(asked: Request) -> None:
         raise NotFound
 
 
-def _limit_body(asked: Request, *, takes_files: bool) -> None:
+def _limit_body(asked: Request, files: bool | Room) -> None:
     if isinstance(asked, PortalRequest):
-        asked.takes_files = takes_files
+        asked.takes_files = bool(files)
     asked.max_form_memory_size = FORM_BYTES
-    asked.max_content_length = settings().max_upload + FORM_ROOM if takes_files else FORM_BYTES
+    room = settings().max_upload
+    if callable(files) and asked.method not in SAFE:
+        room = files(asked.view_args or {})
+    asked.max_content_length = room + FORM_ROOM if files else FORM_BYTES
 
 
 def _require_own_page() -> None:

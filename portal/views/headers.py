@@ -21,7 +21,7 @@ PAGE_POLICY = (
 BYTES_POLICY = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PERMISSIONS = "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
 VARY = ("Cookie", "Authorization")
-SECRET_ADDRESSES = ("/s/", "/t/", "/setup/")
+SECRET_ADDRESSES = ("/r/", "/s/", "/t/", "/setup/")
 YEAR = 31_536_000
 COMMON = (
     ("X-Content-Type-Options", "nosniff"),

@@ -20,15 +20,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from portal import accounts, shares
+from portal import accounts, shares, uploads
 from portal.catalog import add_field, saved, trash_category, trash_document
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
-from portal.models import MANAGE, PUBLISH, READ, Blob, BulkEdit, BulkItem, Distribution, Session, Upload
+from portal.models import MANAGE, PUBLISH, READ, Blob, BulkEdit, BulkItem, Category, Distribution, Session, Upload
 from portal.openid import Proof
 from portal.settings import Settings
 from portal.shares import Terms
+from portal.uploads import requesting
 from tests import makers
 from tests.attacks.matrix import EXPECTED, FRESH, ROLES
 from tests.attacks.narrowed import CLOSED, NARROWED, OTHER_WAYS
@@ -157,6 +158,7 @@ def _things(role: str) -> dict[str, object]:
         "link_id": link.id,
         "token": token,
         "ticket": ticket,
+        **_asked(shelf, role),
         "group_id": group.id,
         "user_id": target.id,
         "token_id": accounts.add_api_token(None, target.id, "Backup", "read")[0].id,
@@ -171,6 +173,22 @@ def _things(role: str) -> dict[str, object]:
         "filename": "portal.css",
         "upload": document.uuid,
         "image": "thumb",
+    }
+
+
+def _asked(shelf: Category, role: str) -> dict[str, object]:
+    """A file request by which something came, with the token of its page and that of the receipt."""
+    made, token = requesting.add_request(None, shelf.id, requesting.Terms(f"Proofs {role}"))
+    incoming = uploads.receive()
+    incoming.write(b"%PDF-1.7 proof of " + role.encode())
+    opened = requesting.open_request(token, makers.NETWORK)
+    arrival = uploads.arrive(incoming, f"proof {role}.pdf")
+    sent = requesting.submit(opened, requesting.Sender("Bea"), [arrival], makers.NETWORK)
+    return {
+        "request_id": made.id,
+        "submission_id": sent.submission.id,
+        "request_token": token,
+        "receipt": sent.receipt,
     }
 
 
@@ -261,6 +279,8 @@ def ask(app: Flask, world: World, route: str, role: str) -> TestResponse:
     things = dict(world.things[role])
     if endpoint == "shares.ticket":
         things["token"] = things["ticket"]
+    if endpoint.startswith("requesting."):
+        things["token"] = things["request_token"]
     if endpoint == "identities.unlink":
         things["identity_id"] = things["own_identity_id"]
     if endpoint == "trash.restore_category":

@@ -231,6 +231,13 @@ TWINS = [
         "tests/uploads/test_distributing.py -k 'looked_at and sqlite'",
     ),
     Twin(
+        "a file request takes no more than it says",
+        "portal/uploads/requesting/receiving.py",
+        "is_live(), has_places, has_room)",
+        "is_live())",
+        "tests/uploads/test_requesting.py -k 'exceed_a_limit and sqlite'",
+    ),
+    Twin(
         "a challenge that is used up",
         "portal/accounts/passkeys/challenges.py",
         "        spent = delete(Challenge).where(*live).returning(Challenge.id)\n",

@@ -485,3 +485,14 @@ def test_the_report_has_a_line_for_each_file(mia: Actor, payroll: Category) -> N
         "1_a.pdf,9,new,Ada,1,",
         '"\'=x.pdf",9,left out,,,Its name does not follow the pattern.',
     ]
+
+
+@SQLITE_ONLY
+def test_lines_of_an_erased_person_name_them_no_more(mia: Actor, payroll: Category) -> None:
+    ada = employee("Ada", "4711")
+    begin(mia, payroll, {}, lines="filename,person\na.pdf,4711\nb.pdf,ADA@example.org\nc.pdf,4712\n")
+
+    accounts.erase_user(None, ada.id)
+
+    kept = select(DistributionLine.recipient).order_by(DistributionLine.number)
+    assert db.session.scalars(kept).all() == ["", "", "4712"]

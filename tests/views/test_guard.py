@@ -35,6 +35,9 @@ PUBLIC = {
     "second.go_on",
     "second.set_up",
     "second.show",
+    "requesting.landing",
+    "requesting.receipt",
+    "requesting.send",
     "shares.landing",
     "shares.spend",
     "shares.ticket",
@@ -84,7 +87,9 @@ def test_every_form_without_its_token_changes_nothing(sqlite_settings: Settings)
             path = re.sub(r"<[^>]+>", "1", rule.rule)
             for method in methods:
                 answer = admin.open(path, method=method, data={"anything": "1"})
-                assert answer.status_code == 400, (rule.endpoint, answer.status_code)
+                # What has room for files is asked before a byte of the form is read.
+                status = 404 if rule.endpoint == "requesting.send" else 400
+                assert answer.status_code == status, (rule.endpoint, answer.status_code)
 
 
 @pytest.mark.parametrize(

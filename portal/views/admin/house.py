@@ -45,6 +45,11 @@ def share_address(token: str) -> str:
     return addresses.share_address(base_url(), token)
 
 
+def request_address(token: str) -> str:
+    """The absolute address of a file request."""
+    return addresses.request_address(base_url(), token)
+
+
 def setup_address(token: str) -> str:
     """The absolute address of a one-time token."""
     return addresses.setup_address(base_url(), token)
