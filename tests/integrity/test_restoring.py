@@ -221,7 +221,7 @@ def fill_every_table(directory: Path) -> None:
                 BulkEdit(created_by_id=ada.id, changes={"tags": ["old"]}, state="done"),
                 Tag(name="Weather", name_key="weather"),
                 CategoryField(category_id=february.category_id, name="Number", name_key="number", kind="text"),
-                Preview(sha256="a" * 64, state="made", kind="text", text="within"),
+                Preview(sha256="a" * 64, text="within"),
                 Distribution(title="Payslips", category_id=february.category_id, created_by_id=ada.id),
                 FileRequest(token_hash=bytes(32), token_hint="abcdef", category_id=1, title="Your papers"),
             ]
