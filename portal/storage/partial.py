@@ -5,17 +5,14 @@ be there or not, whole or not. So whoever holds a file first cuts it back to wha
 """
 
 import fcntl
-import hashlib
 import os
 import re
 import secrets
 import stat
 import threading
 import time
-import zlib
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -23,7 +20,6 @@ from typing import Self
 from portal.errors import ContentUnavailable, UploadBusy
 from portal.storage.files import (
     BLOCK,
-    HEAD,
     OpenedBytes,
     held,
     list_directory,
@@ -31,67 +27,16 @@ from portal.storage.files import (
     open_directory,
     storage_faults,
 )
+from portal.storage.following import Digest, Follower, Presser
 from portal.storage.incoming import Received
 
 MOST_DIGESTS = 64
 """Of so many files this process remembers how far they are hashed; of others they are hashed anew at their end."""
-
-MOST_BEHIND = 2
-"""So many blocks may wait to be hashed."""
+PRESSED = 4 * BLOCK
+"""After so many bytes the disk begins to take them, while others come: so there is little to wait for at a flush."""
 
 _NAME = re.compile(r"upload-[0-9a-f]{32}")
 _OPEN = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class Digest:
-    """SHA-256, CRC-32 and the head of the first ``size`` bytes of a file."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.sha256 = hashlib.sha256()
-        self.crc32 = 0
-        self.head = b""
-
-    def update(self, block: bytes) -> None:
-        """Take the bytes that follow."""
-        self.sha256.update(block)
-        self.crc32 = zlib.crc32(block, self.crc32)
-        self.head += block[: HEAD - len(self.head)]
-        self.size += len(block)
-
-    def received(self, temp: Path) -> Received:
-        """What lies there and has this digest."""
-        return Received(temp, self.sha256.hexdigest(), self.crc32, self.size, self.head, is_lasting=True)
-
-    def copy(self) -> "Digest":
-        """The same, to go on from here twice."""
-        other = Digest()
-        other.size, other.sha256, other.crc32, other.head = self.size, self.sha256.copy(), self.crc32, self.head
-        return other
-
-
-class Follower:
-    """Has a digest follow in a thread of its own: hashing lets other threads run, and so do writing and flushing."""
-
-    def __init__(self, digest: Digest) -> None:
-        self._digest = digest
-        self._thread = ThreadPoolExecutor(1, "digest")
-        self._pending: deque[Future[None]] = deque()
-
-    def take(self, block: bytes) -> None:
-        """Have it hashed after those before it; waits for them when they are many, for they are held in memory."""
-        if len(self._pending) >= MOST_BEHIND:
-            self._pending.popleft().result()
-        self._pending.append(self._thread.submit(self._digest.update, block))
-
-    def catch_up(self) -> None:
-        """Wait until all are hashed."""
-        while self._pending:
-            self._pending.popleft().result()
-
-    def end(self) -> None:
-        """Let go of the thread."""
-        self._thread.shutdown(cancel_futures=True)
 
 
 class Partials:
@@ -213,15 +158,18 @@ class Partial:
         """The digest up to the last commit: those bytes stay."""
         self._digest: Digest | None = None
         self._follower: Follower | None = None
+        self._presser: Presser | None = None
+        self._pressed = self.size
         self._is_begun = False
 
     def rewind(self, size: int) -> None:
         """Cut the file to so many bytes; what follows goes there. One that is shorter stays as it is."""
+        self._stop_helpers()
         if size < self.size:
             with storage_faults():
                 os.ftruncate(self._descriptor, size)
             self.size = size
-        self._stop_following()
+        self._pressed = self.size
         if self._settled is not None and self._settled.size != self.size:
             self._settled = None
         self._digest = self._settled.copy() if self._settled is not None else Digest() if not self.size else None
@@ -240,21 +188,20 @@ class Partial:
         with storage_faults(), memoryview(block) as view:
             while written < len(block):
                 written += os.write(self._descriptor, view[written:])
-        self.size += len(block)
-        self._hash(block)
+            self.size += len(block)
+            self._hash(block)
+            self._press()
 
     def flush(self) -> None:
         """Have the disk take all there is. Raises StorageFull or StorageFailed: then ``rewind`` to the last commit.
 
         The kernel may have forgotten which pages it could not write, so they have to be written anew.
         """
-        try:
-            with storage_faults():
-                os.fdatasync(self._descriptor)
-        except BaseException:
-            self._stop_following()
-            self._digest = None
-            raise
+        with storage_faults():
+            if self._presser is not None:
+                self._presser.wait()
+            os.fdatasync(self._descriptor)
+        self._pressed = self.size
 
     def settle(self) -> None:
         """What is there was flushed and committed: it stays."""
@@ -265,6 +212,8 @@ class Partial:
     def finish(self) -> Received:
         """Flush, and hash from the disk what this process has not hashed as it came. The file stays held."""
         with storage_faults():
+            if self._presser is not None:
+                self._presser.wait()
             os.fsync(self._descriptor)
             self._catch_up()
             digest = self._digest if self._digest is not None and self._digest.size == self.size else self._read()
@@ -272,10 +221,10 @@ class Partial:
 
     def close(self) -> None:
         """Let go of the file; may be called again."""
+        self._stop_helpers()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
-        self._stop_following()
         if self._settled is not None:
             self._partials.remember(self.name, self._settled)
         os.close(descriptor)
@@ -308,10 +257,20 @@ class Partial:
         if self._follower is not None:
             self._follower.catch_up()
 
-    def _stop_following(self) -> None:
-        if self._follower is not None:
-            self._follower.end()
-        self._follower, self._is_begun = None, False
+    def _press(self) -> None:
+        if self.size - self._pressed < PRESSED:
+            return
+        if self._presser is None:
+            self._presser = Presser(self._descriptor)
+        self._presser.press()
+        self._pressed = self.size
+
+    def _stop_helpers(self) -> None:
+        """Nothing is hashed or flushed any more; what they were at is not asked for."""
+        for helper in (self._follower, self._presser):
+            if helper is not None:
+                helper.end()
+        self._follower, self._presser, self._is_begun = None, None, False
 
     def _read(self) -> Digest:
         digest = Digest()

@@ -242,3 +242,57 @@ def test_curl_sends_in_two_goes(desk: Desk, tmp_path: Path) -> None:
 
     assert "Portal-Outcome: added" in answer.stdout
     assert desk.content("curl.bin") == [BODY]
+
+
+SCRIPT = """
+const fs = require("fs"), tus = require("tus-js-client");
+const [file, endpoint, token] = process.argv.slice(2);
+let cuts = 0;
+function send(previous) {
+  const upload = new tus.Upload(fs.createReadStream(file), {
+    endpoint, chunkSize: 400000, uploadSize: fs.statSync(file).size, retryDelays: [100, 500, 1000],
+    headers: { Authorization: `Bearer ${token}` }, metadata: { filename: "tusjs.bin", category: "inbox" },
+    onChunkComplete(size, sent) { if (sent >= 1000000 && !cuts++) upload.abort().then(() => send(upload.url)); },
+    onError(problem) { console.error(problem); process.exit(1); },
+    onSuccess(payload) { console.log(payload.lastResponse.getHeader("Portal-Outcome")); },
+  });
+  if (previous) upload.options.uploadUrl = previous;
+  upload.start();
+}
+send();
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_tus_js_client_is_cut_and_goes_on(desk: Desk, tmp_path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("there is no npm")
+    installed = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "tus-js-client@4.3.1"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    if installed.returncode != 0:
+        pytest.skip("npm could not install tus-js-client")
+    file, script = tmp_path / "tusjs.bin", tmp_path / "send.js"
+    file.write_bytes(BODY)
+    script.write_text(SCRIPT)
+
+    command = ["node", str(script), str(file), desk.address, desk.token]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (answer.stdout.strip(), answer.stderr) == ("added", "")
+    assert desk.content("tusjs.bin") == [BODY]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_five_thousand_empty_files_come_in(desk: Desk) -> None:
+    for number in range(5000):
+        desk.begin(0, f"empty {number}.txt")
+
+    assert desk.content("empty 4999.txt") == [b""]
+    assert list((desk.settings.storage / "tmp").glob("upload-*")) == []

@@ -1,5 +1,6 @@
 """Uploads that are taken up again: row and file, cuts and crashes, and who finishes what was left."""
 
+import errno
 import hashlib
 import io
 import os
@@ -34,6 +35,8 @@ from tests import makers
 from tests.uploads.sending import Cut, Line, begin, checksum, publisher, send
 
 BODY = bytes(range(256)) * 40
+LONG = bytes(range(251)) * 40_000
+"""More than the disk takes at once."""
 
 
 class Killed(BaseException):
@@ -75,6 +78,33 @@ def test_any_process_goes_on_where_another_left_off(context: Flask) -> None:
     assert (found.state, found.outcome, found.number) == ("done", "added", 1)
     assert bytes_of(upload) == BODY
     assert temps() == []
+
+
+def test_long_goes_are_hashed_and_flushed_beside_their_writing(context: Flask) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(LONG))
+    send(ada, upload, 0, LONG[: len(LONG) // 2])
+    send(ada, upload, len(LONG) // 2, LONG[len(LONG) // 2 :])
+
+    assert bytes_of(upload) == LONG
+
+
+def test_a_flush_that_fails_beside_their_writing_is_noticed(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(LONG))
+    failures = [OSError(errno.EIO, "once")]
+
+    def flush(descriptor: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(os, "fdatasync", flush)
+    with pytest.raises(StorageFailed):
+        send(ada, upload, 0, LONG[:-1])
+
+    assert resumable.offset_of(resumable.find_own(ada, upload.uuid)) == 0
+    send(ada, upload, 0, LONG)
+    assert bytes_of(upload) == LONG
 
 
 def test_what_came_before_the_line_was_cut_is_kept_to_the_byte(context: Flask) -> None:
