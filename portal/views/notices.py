@@ -21,7 +21,7 @@ SENTENCES = {
     "category-sealed": "The category is sealed. What is given further up ends there.",
     "category-trashed": "The category is in the trash, with all that is in it. You can bring it back from here.",
     "category-unsealed": "The seal is open. What is given further up counts there, too.",
-    "distribution-dropped": "The distribution is given up. Nobody was given anything.",
+    "distribution-dropped": "The distribution is cancelled. Nobody was given anything.",
     "document-changed": "The changes are saved.",
     "document-moved": "The document is moved. Its links still lead to it.",
     "document-published": "The document is out. Readers see it from now on.",

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.accounts import sends_mail
 from portal.catalog import Facts
 from portal.errors import BadInput, BadRequest, PortalError, RequestGone, UploadRejected
 from portal.uploads import Arrival, requesting
@@ -67,7 +68,8 @@ def _arrivals() -> list[Arrival]:
 
 def _page(token: str, opened: Opened, problem: PortalError | None = None) -> Response:
     posted = Form(problem)
-    page = render_template("requests/landing.html", token=token, opened=opened, posted=posted, again=NOT_THIS_TIME)
+    values = {"token": token, "opened": opened, "again": NOT_THIS_TIME, "sends_mail": sends_mail()}
+    page = render_template("requests/landing.html", posted=posted, **values)
     return answer(page, problem)
 
 

@@ -75,14 +75,14 @@ def test_from_the_first_page_to_what_the_person_reads(world: World) -> None:
 
     page = world.mia.read(path)
     assert "Nobody has been given anything yet" in page
-    assert "1 file goes to 1 person or group" in page
+    assert "1 file goes to 1 person" in page
     assert "Its name does not follow the pattern." in page
     assert "Give out 1 file" in page
     assert world.start(path).status_code == 303
 
     page = world.mia.read(path)
     assert "is given out" in page
-    assert "Each person with something new was written one mail." in page
+    assert "The mail to each person with something new was only printed where the worker runs" in page
     assert "4711 march" in world.ada.read("/documents")
     assert "Done" in world.mia.read("/admin/distributions")
     assert "4711_march.pdf,9,new,Ada" in world.mia.client.get(f"{path}/report.csv").text
@@ -196,7 +196,7 @@ def test_one_given_up_leads_back_to_the_list(world: World) -> None:
     answer = world.mia.send(f"{path}/drop")
 
     assert "Nobody was given anything." in said(world.mia, answer)
-    assert "was given up" in world.mia.read(path)
+    assert "was cancelled" in world.mia.read(path)
     assert world.mia.send(f"{path}/files", files=[("b.pdf", PDF)]).status_code == 409
 
 

@@ -120,3 +120,15 @@ def test_without_a_server_the_page_says_that_mails_reach_nobody(sqlite_settings:
         page = text(desk.read("/admin/mail"))
     assert "No mail server is set: mails are only printed where the worker runs, and reach nobody." in page
     assert "No mail was written yet" in page
+
+
+def test_without_a_server_what_left_is_called_printed(sqlite_settings: Settings) -> None:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            ada = makers.person("Ada", is_admin=True)
+            makers.mail(ada, state="sent")
+            desk = Desk(app, ada)
+        page = text(desk.read("/admin/mail"))
+    assert "1 printed" in page
+    assert "Printed" in page
+    assert "Sent" not in page

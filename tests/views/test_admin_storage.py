@@ -201,3 +201,7 @@ def test_very_many_documents_are_added_up_only_when_somebody_asks(
     monkeypatch.setattr(usage, "AT_ONCE", 0)
     assert "takes some seconds" in world.admin.read("/admin/storage")
     assert "Stored 29 bytes" in words(world.admin.read("/admin/storage?count=1"))
+
+
+def test_without_a_scanner_no_virus_was_looked_for(world: World) -> None:
+    assert "not looked for: no scanner is set" in world.admin.read("/admin/storage")

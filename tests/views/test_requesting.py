@@ -97,7 +97,17 @@ def test_from_the_question_to_the_document(world: World) -> None:
 
     answer = world.pia.send("/admin/requests/1/submissions/1/review")
     assert "marked as reviewed" in said(world.pia, answer)
+    assert "Mark as reviewed" not in world.pia.read("/admin/requests/1")
     assert "Reviewed" in world.pia.read("/admin/requests/1")
+
+
+def test_without_a_mail_server_no_page_promises_a_mail(world: World) -> None:
+    path = world.ask()
+
+    page = world.pia.read("/admin/requests/1")
+    assert "You are written a mail" not in page
+    assert "This portal sends no mails" in page
+    assert "A receipt goes there" not in world.rob.read(path)
 
 
 def test_the_address_is_shown_once_and_nothing_tells_it_again(world: World) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Row, select
 from portal import filenames
 from portal.actors import Actor
 from portal.catalog import Rules, get_category, rules_of
-from portal.catalog.recipients import SHARED, Recipient, Shelf, list_shelves
+from portal.catalog.recipients import GROUP, SHARED, Recipient, Shelf, list_shelves
 from portal.errors import CategoryNotFound, PortalError
 from portal.extensions import db, settings
 from portal.models import Blob, DistributionLine, Upload
@@ -92,6 +92,12 @@ class Plan:
     def recipients(self) -> int:
         """How many people and groups something new is for."""
         return len({one.recipient.key for one in self.files if one.recipient and one.outcome in ("added", "versioned")})
+
+    @cached_property
+    def groups(self) -> int:
+        """How many of them are groups."""
+        new = (one.recipient.key for one in self.files if one.recipient and one.outcome in ("added", "versioned"))
+        return len({key for key in new if key.startswith(GROUP)})
 
     @cached_property
     def filed(self) -> int:

@@ -7,7 +7,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import catalog
+from portal import accounts, catalog
 from portal.catalog import Facts, parse_ref
 from portal.errors import (
     BadInput,
@@ -223,6 +223,7 @@ def _collecting(row: DistributionRow, problem: PortalError | None) -> Response:
         total=len(shown),
         most=distributing.MOST_FILES,
         at_once=distributing.AT_ONCE,
+        sends_mail=accounts.sends_mail(),
         problem=problem,
         refusal=problem,
     )
@@ -240,6 +241,7 @@ def _report(row: DistributionRow, problem: PortalError | None) -> Response:
         files=files,
         after=more,
         reasons=distributing.list_reasons(row.id),
+        sends_mail=accounts.sends_mail(),
         problem=problem,
         refusal=problem,
     )

@@ -15,6 +15,8 @@ bp = Blueprint("mail", __name__, url_prefix="/admin/mail")
 
 STATES = {"parked": "not taken", "waiting": "wait", "sent": "sent", "dropped": "not to be sent"}
 """State of a list to the words of its tally."""
+PRINTED = "printed"
+"""What became of a mail that no server took, for there is none."""
 EMAIL_LENGTH = 254
 
 
@@ -31,7 +33,7 @@ def show() -> Response:
         after=after,
         counts=notices.count_mails(),
         most=notices.MOST_COUNTED,
-        states=STATES,
+        states=STATES if server else STATES | {"sent": PRINTED},
         state=state,
         email=email,
         server=server.name if server else None,

@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import catalog
+from portal import accounts, catalog
 from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, PortalError
 from portal.models import PUBLISH
 from portal.sizes import read_size
@@ -52,7 +52,8 @@ def add() -> Response:
     except REFUSALS as problem:
         return _new(problem)
     row = requesting.get_row(person(), made.id)
-    return house.show("admin/request_made.html", row=row, address=house.request_address(token))
+    address, sends_mail = house.request_address(token), accounts.sends_mail()
+    return house.show("admin/request_made.html", row=row, address=address, sends_mail=sends_mail)
 
 
 @bp.get("/<request_id>")
@@ -132,4 +133,12 @@ def _page(row: RequestRow, problem: PortalError | None = None) -> Response:
     sent, after = requesting.list_submissions(person(), row.request.id, after=forms.query_id("after"))
     ids = [file.document_id for one in sent for file in one.files]
     found = {document.id: document for document in catalog.list_by_ids(person(), ids)}
-    return house.show("admin/request.html", row=row, sent=sent, after=after, documents=found, problem=problem)
+    return house.show(
+        "admin/request.html",
+        row=row,
+        sent=sent,
+        after=after,
+        documents=found,
+        sends_mail=accounts.sends_mail(),
+        problem=problem,
+    )

@@ -42,6 +42,7 @@ def show() -> Response:
         next_at=last.started_at + timedelta(seconds=integrity.interval_seconds()) if last else None,
         days=settings().scrub_days,
         scans=catalog.count_scans(),
+        has_scanner=bool(settings().clamd),
         held=integrity.held_bytes(),
         usage=integrity.count_usage() if "count" in request.args or integrity.is_counted_at_once() else None,
         unfinished=integrity.unfinished_uploads(),
