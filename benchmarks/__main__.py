@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     catalogs,
     distributing,
+    dropping,
     importing,
     machine,
     memory,
@@ -31,6 +32,7 @@ GROUPS: dict[str, Callable[[House], None]] = {
     "slow": slow.measure,
     "memory": memory.measure,
     "uploading": resuming.measure,
+    "dropping": dropping.measure,
     "importing": importing.measure,
     "people": people.measure,
     "catalog": catalogs.measure_lists,

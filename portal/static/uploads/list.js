@@ -1,4 +1,4 @@
-/* The list of uploads and what it adds up to. However much happens, it is drawn at most ten times a second, and never more
+/* The list of uploads and what it adds up to. However much happens, it is drawn at most four times a second, and never more
    of it than somebody can look at. */
 
 import { GROUPS } from "./queue.js";
@@ -6,7 +6,7 @@ import { Describing } from "./describing.js";
 import { fillRow, makeRow } from "./rows.js";
 import { counted, partInWords, sizeInWords, timeInWords } from "./words.js";
 
-const PAUSE = 100;
+const PAUSE = 250;
 const SHOWN = 50;
 const WINDOW = 10_000;   // the speed of all is that of the last seconds
 const SPOKEN = 15_000;

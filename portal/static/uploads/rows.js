@@ -28,7 +28,7 @@ export function makeRow(template, upload) {
   return row;
 }
 
-/* Only what is different is written: a thousand rows may ask for it ten times a second. */
+/* Only what is different is written: a thousand rows may ask for it four times a second. */
 export function fillRow(row, upload, icons) {
   const words = wordsOf(upload);
   if (row.dataset.state !== upload.state) changeState(row, upload, icons);
