@@ -4,6 +4,8 @@ The row is the truth of what waits; whoever dies while looking has changed nothi
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,8 @@ from portal.models import Blob, db_later
 from portal.uploads.clamd import Scanner, scanner_at
 
 BATCH = 100
+SLICE_SECONDS = 2.0
+"""After so long the worker looks at what else there is to do, and then goes on here."""
 AGAIN_SECONDS = 3600
 """What the scanner could not look at is tried again after this."""
 
@@ -43,7 +47,7 @@ class _Ending(Exception):
 
 
 def scan_waiting(is_ending: IsEnding) -> None:
-    """The worker's look: what waits is looked at, unless somebody else is at it.
+    """The worker's look: what waits is looked at for a moment, unless somebody else is at it; then it is woken again.
 
     A scanner that does not answer leaves everything held, for the next look.
     """
@@ -52,14 +56,17 @@ def scan_waiting(is_ending: IsEnding) -> None:
             _log.warning("There is no virus scanner any more: what waited for it is given out.")
         return
     try:
-        scan(is_ending)
+        scan(is_ending, SLICE_SECONDS)
     except ScannerUnavailable as problem:
         _log.warning("%s What came in is held until it does.", problem.sentence)
 
 
-def scan(is_ending: IsEnding = lambda: False) -> ScanReport:
-    """Look at what waits; nothing when somebody else is at it. Raises ScannerUnavailable."""
-    report = ScanReport()
+def scan(is_ending: IsEnding = lambda: False, seconds: float = math.inf) -> ScanReport:
+    """Look at what waits, for so long; nothing when somebody else is at it. Raises ScannerUnavailable.
+
+    It never stops inside of a blob, nor before one was looked at: whatever waits, the next ones come nearer.
+    """
+    report, until = ScanReport(), time.monotonic() + seconds
     tried = or_(Blob.scanned_at.is_(None), Blob.scanned_at < db_later(-AGAIN_SECONDS))
     with storage().scanning() as is_alone:
         if is_alone:
@@ -67,6 +74,9 @@ def scan(is_ending: IsEnding = lambda: False) -> ScanReport:
                 if is_ending():
                     break
                 _look_at(kept, report, is_ending)
+                if report.scanned + report.refused and time.monotonic() > until:
+                    scans.wake()
+                    break
     return report
 
 

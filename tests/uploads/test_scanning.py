@@ -371,6 +371,21 @@ def _serve(server: socket.socket, answer: Callable[[socket.socket], None]) -> No
             answer(line)
 
 
+def test_the_worker_looks_for_a_moment_and_is_woken_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr("portal.jobs.wake", woken.append)
+    monkeypatch.setattr("portal.uploads.scanning.SLICE_SECONDS", -1)
+    with saying(lambda line: line.sendall(b"stream: OK\0")) as address, served_by(settings, address):
+        for number in range(3):
+            store(None, bytes([number]), f"{number}.bin")
+        woken.clear()
+        scan_waiting(lambda: False)
+        assert [state for state, _ in states()] == ["clean", "waiting", "waiting"]
+        assert woken[:1] == [scans.LOOK]
+        scan()
+        assert {state for state, _ in states()} == {"clean"}, "asked for by hand, all is looked at"
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
