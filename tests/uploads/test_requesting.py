@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from portal import access, accounts, uploads
 from portal.actors import Actor
@@ -28,8 +28,21 @@ from portal.errors import (
     UploadTooLarge,
     UploadTypeRejected,
 )
-from portal.extensions import db, storage
-from portal.models import PUBLISH, READ, AuditEvent, Category, Document, FileRequest, Grant, Mail, Submission, Upload
+from portal.extensions import db, storage, transaction
+from portal.models import (
+    PUBLISH,
+    READ,
+    AuditEvent,
+    Category,
+    Document,
+    FileRequest,
+    Grant,
+    Mail,
+    Submission,
+    Upload,
+    User,
+)
+from portal.storage.incoming import Incoming
 from portal.uploads import requesting
 from portal.uploads.requesting import Sender, Sent, Terms
 from portal.uploads.requesting.opening import SENDINGS
@@ -60,13 +73,17 @@ def ask(actor: Actor | None, inbox: Category, **terms: object) -> tuple[FileRequ
     return requesting.add_request(actor, inbox.id, Terms(**{"title": "Proofs of income", **terms}))  # type: ignore[arg-type]
 
 
+def incoming(content: bytes) -> Incoming:
+    made = uploads.receive()
+    made.write(content)
+    return made
+
+
 def send(token: str, *files: tuple[str, bytes], sender: Sender = BEA, network: str = NETWORK) -> Sent:
     opened = requesting.open_request(token, network)
     arrivals = []
     for name, content in files or (("proof.pdf", PDF),):
-        incoming = uploads.receive()
-        incoming.write(content)
-        arrivals.append(uploads.arrive(incoming, name))
+        arrivals.append(uploads.arrive(incoming(content), name))
     return requesting.submit(opened, sender, arrivals, network)
 
 
@@ -272,13 +289,41 @@ def test_a_right_that_is_lost_while_bytes_come_counts(pia: Actor, inbox: Categor
     _, token = ask(pia, inbox)
     opened = requesting.open_request(token, NETWORK)
     remove_grant(None, db.session.scalars(select(Grant.id)).one())
-    incoming = uploads.receive()
-    incoming.write(PDF)
 
     with pytest.raises(RequestGone):
-        requesting.submit(opened, BEA, [uploads.arrive(incoming, "a.pdf")], NETWORK)
+        requesting.submit(opened, BEA, [uploads.arrive(incoming(PDF), "a.pdf")], NETWORK)
 
     assert (drafts(inbox), temps()) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "problem"), [({"max_file_bytes": 5}, UploadTooLarge), ({"types": ["docx"]}, UploadTypeRejected)]
+)
+def test_terms_that_change_while_bytes_come_count(
+    pia: Actor, inbox: Category, terms: dict[str, object], problem: type[PortalError]
+) -> None:
+    made, token = ask(pia, inbox)
+    opened, arrival = requesting.open_request(token, NETWORK), uploads.arrive(incoming(PDF), "a.pdf")
+    values = {"allowed_types": "docx"} if "types" in terms else terms
+    with transaction() as session:  # the row in hand does not know yet, as that of another process would not
+        session.execute(update(FileRequest).values(values).execution_options(synchronize_session=False))
+
+    with pytest.raises(problem):
+        requesting.submit(opened, BEA, [arrival], NETWORK)
+
+    assert (drafts(inbox), temps(), made.files) == ({}, 0, 0)
+
+
+def test_a_category_that_is_merged_while_bytes_come_hands_them_over(pia: Actor, inbox: Category) -> None:
+    other = makers.category("other")
+    makers.grant(other, user=db.session.get_one(User, pia.user_id), permission=PUBLISH)
+    _, token = ask(pia, inbox)
+    opened = requesting.open_request(token, NETWORK)
+    merge_category(None, inbox.id, other.id)
+
+    requesting.submit(opened, BEA, [uploads.arrive(incoming(PDF), "a.pdf")], NETWORK)
+
+    assert set(drafts(other)) == {"a.pdf"}
 
 
 def test_tokens_that_never_were_are_counted(pia: Actor, inbox: Category) -> None:

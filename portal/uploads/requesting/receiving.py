@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, or_, select, update
 
-from portal import audit, notices
+from portal import access, audit, notices
 from portal.accounts import email_key, record_try
 from portal.accounts.spelling import require_email, require_name
 from portal.actors import Actor
 from portal.addresses import absolute
 from portal.catalog import Content, Facts, Outcome
+from portal.catalog.categories import lock_shelves
 from portal.catalog.documents import place_document, stand_in_line
 from portal.catalog.texts import require_text
 from portal.errors import BadInput, TooManyTries, UploadTooLarge
@@ -76,9 +77,8 @@ def submit(opened: Opened, sender: Sender, arrivals: Sequence[Arrival], network:
 
 def _write(opened: Opened, sender: Sender, files: list[tuple[Arrival, Content]], network: str) -> Sent:
     session = db.session()
-    stand_in_line([opened.category_id], [content for _, content in files])
-    request = session.get_one(FileRequest, opened.request.id, populate_existing=True)
-    open_found(request)  # whoever asked may have lost the right to while the bytes came
+    opened = _hold(opened.request.id, files)
+    request = opened.request
     total = sum(content.size for _, content in files)
     _reserve(request, len(files), total)
     receipt = make_token()
@@ -104,6 +104,20 @@ def _write(opened: Opened, sender: Sender, files: list[tuple[Arrival, Content]],
     _tell_maker(request, submission, files)
     _mail_receipt(request, submission, files, receipt)
     return Sent(submission, receipt)
+
+
+def _hold(request_id: int, files: list[tuple[Arrival, Content]]) -> Opened:
+    """The request as it is now, with all that is written held: much may have changed while the bytes came.
+
+    Its category is looked up once more when a shelf is held, for then nothing is merged any more.
+    """
+    leads_to = db.session.scalar(select(FileRequest.category_id).where(FileRequest.id == request_id))
+    lock_shelves(leads_to or access.NO_CATEGORY)
+    opened = open_found(db.session.get_one(FileRequest, request_id, populate_existing=True))
+    for arrival, content in files:
+        opened.require(arrival.filename, content.size)
+    stand_in_line([opened.category_id], [content for _, content in files])
+    return opened
 
 
 def _reserve(request: FileRequest, files: int, total: int) -> None:
