@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -140,7 +141,7 @@ def _understood(said: bytearray) -> Made | Refused | Broken:
         if told[0][0] != frames.FENCED:
             raise FenceMissing(told[0][1].decode("utf-8", "replace"))
         return _outcome(told[1:])
-    except (Garbled, ValueError, KeyError, TypeError, RecursionError):
+    except (Garbled, ValueError, KeyError, TypeError, RecursionError, struct.error):
         return Broken("crash")
 
 

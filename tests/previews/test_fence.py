@@ -203,6 +203,7 @@ def test_a_child_that_says_too_much_is_cut_short(taken_over: Taken, monkeypatch:
         "desk.put_table([['x' * 201]], 1); desk.finish()",
         "desk.put_table([[]], 1); desk.finish()",
         "desk.put_table([['x']], -1); desk.finish()",
+        "os.write(1, b'I\\0\\0\\0\\2xx'); desk.finish()",
         "os.write(1, b'R\\0\\0\\0\\4[[1]'); desk.finish()",
         "n = 100000; os.write(1, b'R' + n.to_bytes(4, 'big') + b'[' * n); desk.finish()",
     ],
