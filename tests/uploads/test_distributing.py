@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal import access, accounts
+from portal import access, accounts, filenames
 from portal.actors import Actor
 from portal.catalog import remove_grant, seal_category
 from portal.catalog.removing import remove_category
@@ -348,6 +348,25 @@ def test_publishing_is_not_enough_to_distribute(payroll: Category) -> None:
 
     with pytest.raises(Forbidden):
         distributing.add_distribution(makers.actor(pia), payroll.id, "Payslips")
+
+
+def test_who_may_distribute_there_no_more_sees_no_plan_with_names(mia: Actor, payroll: Category) -> None:
+    employee("Ada Byron", "4711")
+    made = begin(mia, payroll, {"4711_march.pdf": PDF}, pattern=BY_REFERENCE)
+    makers.grant(payroll, everyone=True)
+    remove_grant(None, db.session.scalars(select(Grant.id).where(Grant.user_id == mia.user_id)).one())
+
+    with pytest.raises(Forbidden):
+        distributing.plan_distribution(mia, made.id)
+
+
+def test_a_file_that_is_refused_has_a_name_like_any_other(mia: Actor, payroll: Category) -> None:
+    made = begin(mia, payroll, {})
+
+    distributing.refuse_file(mia, made.id, "x" * 300 + ".exe", 1, "It is no document.")
+
+    (name,) = reasons(made.id)
+    assert (len(name), name.endswith("x.exe")) == (filenames.MAX_BYTES, True)
 
 
 def test_a_distribution_is_its_makers_and_the_administrators(mia: Actor, payroll: Category) -> None:

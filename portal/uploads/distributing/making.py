@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from sqlalchemy import delete, func, insert, select, update
 
-from portal import access, audit
+from portal import access, audit, filenames
 from portal.actors import Actor
 from portal.catalog import Content, get_category
 from portal.catalog.categories import refuse_source
@@ -118,7 +118,7 @@ def refuse_file(actor: Actor | None, distribution_id: int, filename: str, size: 
     with transaction() as session:
         hold_collecting(actor, distribution_id)
         _require_places(distribution_id, 1)
-        row = _row(actor, distribution_id, filename, size) | {"state": "refused", "reason": reason}
+        row = _row(actor, distribution_id, filenames.clean(filename), size) | {"state": "refused", "reason": reason}
         session.execute(insert(Upload).values(**row, closed_at=db_now()))
 
 

@@ -24,7 +24,7 @@ from portal.extensions import db, settings
 from portal.models import Blob, DistributionLine, Upload
 from portal.uploads.distributing.directory import look_up, look_up_all
 from portal.uploads.distributing.lines import Line
-from portal.uploads.distributing.making import get_own
+from portal.uploads.distributing.making import get_own, require_manager
 from portal.uploads.distributing.matching import Match, match_lines, match_pattern, read_pattern
 from portal.uploads.kinds import require_fitting
 from portal.uploads.places import Place, Placed, list_placed
@@ -128,8 +128,12 @@ def assignment(planned: Planned) -> dict[str, str | None]:
 
 
 def plan_distribution(actor: Actor | None, distribution_id: int) -> Plan:
-    """What would become of the files of a distribution that still takes some."""
+    """What would become of the files of a distribution that still takes some: it names people by their references.
+
+    So it needs ``manage`` like everything that is done to one.
+    """
     found = get_own(actor, distribution_id)
+    require_manager(actor, found.category_id)
     lines = list_lines(distribution_id)
     return plan_files(_dropped(distribution_id), found.category_id, found.pattern, lines)
 
