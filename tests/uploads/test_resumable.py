@@ -12,11 +12,12 @@ from sqlalchemy import func, select, update
 
 from portal import integrity
 from portal.actors import Actor
-from portal.catalog import get_category, seal_category
+from portal.catalog import get_category, merge_category, seal_category
 from portal.errors import (
     BadInput,
     CategoryNotFound,
     ChecksumWrong,
+    Conflict,
     Forbidden,
     StorageFailed,
     StorageFull,
@@ -27,10 +28,11 @@ from portal.errors import (
     UploadTooLarge,
 )
 from portal.extensions import db, storage, transaction
-from portal.models import Blob, Category, Distribution, Document, Grant, Upload, User, Version
+from portal.models import MANAGE, PUBLISH, Blob, Category, Distribution, Document, Grant, Upload, User, Version
 from portal.storage import LocalStorage, Partial
 from portal.uploads import resumable
-from portal.uploads.resumable import Announced, Progress, finishing, receiving
+from portal.uploads.distributing import making
+from portal.uploads.resumable import Announced, Progress, finishing, holding, receiving, sweeping
 from tests import makers
 from tests.uploads.sending import Cut, Line, begin, checksum, publisher, send
 
@@ -282,6 +284,43 @@ def test_the_worker_lets_in_nobody_who_may_not_publish_any_more(
         resumable.find_own(ada, upload.uuid)
 
 
+@pytest.mark.parametrize("column", ["disabled_at", "erased_at"])
+def test_the_worker_lets_in_nothing_of_an_account_that_was_closed(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    leave_whole(ada, upload, monkeypatch)
+    makers.change(db.session.get_one(User, ada.user_id), **{column: makers.now()})
+    let_time_pass(active_at=makers.now(minutes=-2))
+
+    resumable.sweep()
+
+    assert (count(Document), temps()) == (0, [])
+    assert [one.progress.state for one in resumable.list_own(ada)] == ["refused"]
+
+
+def test_an_upload_that_breaks_off_leaves_those_after_it_to_the_worker(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _ = publisher()
+    broken = begin(ada, len(BODY))
+    leave_whole(ada, broken, monkeypatch)
+    leave_whole(ada, begin(ada, len(BODY), "b.bin"), monkeypatch)
+    let_time_pass(active_at=makers.now(minutes=-2))
+    complete = sweeping.complete
+
+    def stumbling(actor: Actor, upload: Progress) -> Progress:
+        if upload.id == broken.id:
+            raise RuntimeError
+        return complete(actor, upload)
+
+    monkeypatch.setattr(sweeping, "complete", stumbling)
+    resumable.sweep()
+
+    assert [one.progress.state for one in resumable.list_own(ada)] == ["done", "receiving"]
+
+
 def test_bytes_lost_between_two_steps_are_asked_for_again(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     ada, _ = publisher()
     upload = begin(ada, len(BODY))
@@ -354,6 +393,55 @@ def test_an_upload_given_up_while_bytes_come_takes_no_more(context: Flask) -> No
     with pytest.raises(UploadGone):
         resumable.append(ada, upload.uuid, 0, meanwhile)
     assert (count(Document), temps()) == (0, [])
+
+
+def test_who_is_cut_off_while_taking_hold_of_an_upload_lets_go_of_it(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    with monkeypatch.context() as patch:
+        patch.setattr(holding, "_look_again", raising(StorageFailed()))
+        with pytest.raises(StorageFailed):
+            send(ada, upload, 0, BODY)
+
+    send(ada, upload, 0, BODY)
+    assert bytes_of(upload) == BODY
+
+
+def test_a_long_go_that_ends_before_its_row_is_finished_and_not_asked_for_again(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _ = publisher()
+    upload = begin(ada, len(BODY))
+    line = open_bytes(BODY)
+    with monkeypatch.context() as patch:
+        patch.setattr(receiving, "COMMITTED_BYTES", 1000)
+        patch.setattr(finishing, "_close", ending(finishing._close, is_before=True))
+        with pytest.raises(Killed):
+            resumable.append(ada, upload.uuid, 0, lambda size: line.read(min(size, 1000)))
+    forget_digests()
+
+    assert resumable.find_own(ada, upload.uuid).state == "done"
+    assert bytes_of(upload) == BODY
+
+
+def test_a_category_that_is_merged_while_bytes_come_has_them_go_where_it_went(context: Flask) -> None:
+    ada, inbox = publisher()
+    other = makers.category("other")
+    makers.grant(other, user=db.session.get_one(User, ada.user_id), permission=PUBLISH)
+    upload = begin(ada, len(BODY), folder="2026/may")
+
+    def meanwhile(size: int) -> bytes:
+        if not line.tell():
+            merge_category(None, inbox.id, other.id)
+        return line.read(size)
+
+    line = open_bytes(BODY)
+    resumable.append(ada, upload.uuid, 0, meanwhile)
+
+    document = db.session.scalars(select(Document)).one()
+    assert get_category(document.category_id).path == "other/2026/may"
 
 
 def test_gc_takes_no_file_of_an_upload_that_is_under_way_and_every_other(context: Flask) -> None:
@@ -431,6 +519,36 @@ def test_a_distribution_that_is_running_takes_no_more(context: Flask) -> None:
         send(ada, upload, 0, BODY)
 
 
+def test_a_distribution_takes_files_only_of_who_may_still_distribute_there(context: Flask) -> None:
+    ada, inbox = publisher()
+    given = distribution(ada.user_id or 0, inbox.id)
+    target = resumable.find_target(ada, "distribution", str(given.uuid), "")
+    upload = resumable.start(ada, Announced(target, "a.bin", len(BODY)))
+    with transaction() as session:
+        session.execute(update(Grant).values(permission=PUBLISH))
+
+    with pytest.raises(Forbidden):
+        resumable.find_target(ada, "distribution", str(given.uuid), "")
+    with pytest.raises(UploadRefused):
+        send(ada, upload, 0, BODY)
+    assert db.session.scalars(select(Upload.state)).one() == "refused"
+
+
+def test_a_distribution_takes_no_more_files_than_one_may_have(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "MOST_FILES", 2)
+    ada, inbox = publisher()
+    given = distribution(ada.user_id or 0, inbox.id)
+    target = resumable.find_target(ada, "distribution", str(given.uuid), "")
+    first = resumable.start(ada, Announced(target, "a.bin", len(BODY)))
+    resumable.start(ada, Announced(target, "b.bin", len(BODY)))
+
+    with pytest.raises(Conflict):
+        resumable.start(ada, Announced(target, "c.bin", len(BODY)))
+
+    assert send(ada, first, 0, BODY).state == "arrived"
+    assert len(temps()) == 1
+
+
 def test_folders_are_made_as_deep_as_categories_go_and_no_deeper(context: Flask) -> None:
     ada, _ = publisher()
     send(ada, begin(ada, 1, folder="/".join("d" * 63)), 0, b"x")
@@ -449,6 +567,18 @@ def test_folders_are_no_way_into_a_category_that_is_sealed(context: Flask) -> No
     with pytest.raises(UploadRefused):
         send(ada, upload, 0, b"x")
     assert count(Category) == 3
+
+
+@pytest.mark.parametrize("name", ["there.bin", "elsewhere.bin"])
+def test_nothing_is_told_of_a_folder_one_may_not_publish_in(context: Flask, name: str) -> None:
+    ada, _ = publisher()
+    sealed = makers.category("inbox/board")
+    makers.document(sealed, "there.bin")
+    seal_category(None, sealed.id, True)
+
+    with pytest.raises(CategoryNotFound):
+        begin(ada, 1, name, folder="board", said={"on_conflict": "refuse"})
+    assert temps() == []
 
 
 def test_folders_meet_categories_that_are_there(context: Flask) -> None:
@@ -473,7 +603,9 @@ def test_where_one_may_not_publish_nothing_begins(context: Flask, name: str, pro
 
 
 def distribution(user_id: int, category_id: int) -> Distribution:
+    """One of this person, who may distribute there."""
     with transaction() as session:
+        session.execute(update(Grant).where(Grant.category_id == category_id).values(permission=MANAGE))
         found = Distribution(title="Payslips", category_id=category_id, created_by_id=user_id)
         session.add(found)
         session.flush()

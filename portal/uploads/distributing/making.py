@@ -87,6 +87,14 @@ def hold_collecting(actor: Actor | None, distribution_id: int) -> Distribution:
     return found
 
 
+def require_places(distribution_id: int, more: int) -> None:
+    """Raise Conflict where so many more files would be too many; inside the transaction that holds it."""
+    mine = (Upload.distribution_id == distribution_id, Upload.state != "cancelled")
+    there = db.session.scalars(select(func.count()).select_from(Upload).where(*mine)).one()
+    if there + more > MOST_FILES:
+        raise Conflict(TOO_MANY)
+
+
 def add_files(actor: Actor | None, distribution_id: int, arrivals: Sequence[Arrival]) -> list[int]:
     """Keep files that arrived, for this distribution; the ids of their uploads, in order.
 
@@ -105,7 +113,7 @@ def add_files(actor: Actor | None, distribution_id: int, arrivals: Sequence[Arri
                 names = [arrival.filename for arrival in arrivals]
                 stand_in_line([], contents)
                 _take_out_named(distribution_id, names)
-                _require_places(distribution_id, len(names))
+                require_places(distribution_id, len(names))
                 ids = [_add(actor, distribution_id, *one) for one in zip(names, contents, strict=True)]
                 if actor is not None:
                     require_room(actor.user_id, sum(content.size for content in contents), is_counted=True)
@@ -117,7 +125,7 @@ def refuse_file(actor: Actor | None, distribution_id: int, filename: str, size: 
     """Write down that a file was not taken, and why, for the list of its distribution."""
     with transaction() as session:
         hold_collecting(actor, distribution_id)
-        _require_places(distribution_id, 1)
+        require_places(distribution_id, 1)
         row = _row(actor, distribution_id, filenames.clean(filename), size) | {"state": "refused", "reason": reason}
         session.execute(insert(Upload).values(**row, closed_at=db_now()))
 
@@ -245,10 +253,3 @@ def _take_out_named(distribution_id: int, names: Sequence[str]) -> None:
     mine = (Upload.distribution_id == distribution_id, Upload.filename.in_(names))
     standing = Upload.state.in_((*OPEN, "refused"))
     db.session.execute(update(Upload).where(*mine, standing).values(CANCELLED))
-
-
-def _require_places(distribution_id: int, more: int) -> None:
-    mine = (Upload.distribution_id == distribution_id, Upload.state != "cancelled")
-    there = db.session.scalars(select(func.count()).select_from(Upload).where(*mine)).one()
-    if there + more > MOST_FILES:
-        raise Conflict(TOO_MANY)

@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 from portal import access, audit
 from portal.actors import Actor
 from portal.catalog import Content, add_version, ensure_blob, ensure_folder, get_live, put_document
-from portal.catalog.documents import require_publisher
+from portal.catalog.categories import lock_shelves
+from portal.catalog.documents import hold_live, require_publisher
 from portal.errors import (
-    Conflict,
     NotFound,
     PortalError,
     UploadGone,
@@ -24,8 +24,9 @@ from portal.errors import (
     UploadRejected,
 )
 from portal.extensions import db, release_connection, settings, storage, transaction
-from portal.models import PUBLISH, Distribution, Document, Upload, db_now
+from portal.models import PUBLISH, Document, Upload, db_now
 from portal.storage import Partial, Received
+from portal.uploads.distributing.making import hold_collecting
 from portal.uploads.kinds import require_fitting
 from portal.uploads.resumable.facts import facts_of, on_conflict_of
 from portal.uploads.resumable.finding import WHOLE, Progress, get_progress, require_standing
@@ -35,7 +36,6 @@ from portal.uploads.storing import Arrival, require_types
 
 PLACE_GONE = "Where it was to go is not there any more, or not yours to publish in."
 NOT_THE_SAME = "The bytes that came are not those whose SHA-256 was announced. Nothing was stored; send them again."
-NOT_COLLECTING = "This distribution takes no more files."
 
 
 def finish(actor: Actor, upload: Progress, partial: Partial) -> None:
@@ -51,9 +51,7 @@ def finish(actor: Actor, upload: Progress, partial: Partial) -> None:
         if require_standing(get_progress(upload.id)).state not in WHOLE:
             if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            refusal = _refuse(upload, problem)
-            partial.remove()
-            raise refusal from problem
+            raise refuse(upload, partial, problem) from problem
     partial.remove()
 
 
@@ -85,15 +83,16 @@ def _look_at(upload: Progress, received: Received) -> Arrival:
 
 
 def _place(actor: Actor, upload: Progress, arrival: Arrival) -> None:
-    _require_publisher(actor, upload.target)
+    _require_publisher(actor, get_progress(upload.id).target)
     release_connection()
     with storage().placing():
         content = arrival.content(storage().keep(arrival.received))
         with transaction() as session:
             this = Upload.id == upload.id
+            target = _hold_target(actor, upload)
             facts = _close(upload)
-            values = _file(actor, upload, Arrival(arrival.filename, arrival.received, facts_of(facts)), content, facts)
-            session.execute(update(Upload).where(this).values(**values))
+            named = Arrival(arrival.filename, arrival.received, facts_of(facts))
+            session.execute(update(Upload).where(this).values(**_file(actor, target, named, content, facts)))
 
 
 def _require_publisher(actor: Actor, target: Target) -> None:
@@ -102,6 +101,30 @@ def _require_publisher(actor: Actor, target: Target) -> None:
         access.require_permission(actor, target.category_id, PUBLISH)
     elif target.document_id is not None:
         require_publisher(actor, get_live(target.document_id))
+
+
+def _hold_target(actor: Actor, upload: Progress) -> Target:
+    """Where it goes by now, which a merger may have changed while the bytes came; it stays so from here on.
+
+    What ends or hands over uploads holds their target first and then their rows, and so does this.
+    """
+    target = get_progress(upload.id).target
+    if target.distribution_id is not None:
+        hold_collecting(actor, target.distribution_id)
+    elif target.document_id is not None:
+        hold_live(actor, target.document_id)
+    else:
+        if target.folder:
+            _ensure_shelf(actor, target)  # the tree comes before any shelf
+        lock_shelves()  # nothing is merged any more
+        target = get_progress(upload.id).target
+        lock_shelves(target.category_id or access.NO_CATEGORY)
+    return target
+
+
+def _ensure_shelf(actor: Actor, target: Target) -> int:
+    names = target.folder.split("/") if target.folder else []
+    return ensure_folder(actor, target.category_id or access.NO_CATEGORY, names).id
 
 
 def _close(upload: Progress) -> Mapping[str, Any]:
@@ -115,19 +138,15 @@ def _close(upload: Progress) -> Mapping[str, Any]:
     return found
 
 
-def _file(
-    actor: Actor, upload: Progress, arrival: Arrival, content: Content, facts: Mapping[str, Any]
-) -> dict[str, Any]:
+def _file(actor: Actor, target: Target, arrival: Arrival, content: Content, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write the bytes down where they go; what the row says of that."""
-    target = upload.target
     if target.distribution_id is not None:
-        return _hand_over(actor, upload, target.distribution_id, content)
+        return _hand_over(actor, arrival.filename, target.distribution_id, content)
     if target.document_id is not None:
         require_types(get_live(target.document_id).category_id, [arrival])
         outcome = add_version(actor, target.document_id, arrival.filename, content, arrival.facts.note)
     else:
-        names = target.folder.split("/") if target.folder else []
-        category_id = ensure_folder(actor, target.category_id or 0, names).id
+        category_id = _ensure_shelf(actor, target)
         require_types(category_id, [arrival])
         on_conflict = on_conflict_of(facts)
         outcome = put_document(
@@ -137,25 +156,23 @@ def _file(
     return {"version_id": version_id, "outcome": outcome.kind}
 
 
-def _hand_over(actor: Actor, upload: Progress, distribution_id: int, content: Content) -> dict[str, Any]:
-    """Keep a file for a distribution, which files it later. Raises Conflict when that takes no more."""
-    open_one = select(Distribution.id).where(Distribution.id == distribution_id, Distribution.state == "collecting")
-    if db.session.scalar(open_one.with_for_update(read=True)) is None:
-        raise Conflict(NOT_COLLECTING)
+def _hand_over(actor: Actor, filename: str, distribution_id: int, content: Content) -> dict[str, Any]:
+    """Keep a file for a distribution, which files it later."""
     audit.record_event(
-        "upload.arrived", actor=actor, thing=("distribution", distribution_id), label=upload.filename,
+        "upload.arrived", actor=actor, thing=("distribution", distribution_id), label=filename,
         sha256=content.sha256, size=content.size,
     )  # fmt: skip
     said = {"content_type": content.content_type}
     return {"state": "arrived", "closed_at": None, "blob_id": ensure_blob(actor, content), "facts": said}
 
 
-def _refuse(upload: Progress, problem: PortalError) -> PortalError:
-    """Close the row with the reason, and give that back as the sender hears it from now on."""
+def refuse(upload: Progress, partial: Partial, problem: PortalError) -> PortalError:
+    """Close the row with the reason, and give that back as the sender hears it from now on; the file goes."""
     is_nowhere = isinstance(problem, NotFound)
     status, sentence = (HTTPStatus.GONE, PLACE_GONE) if is_nowhere else (problem.status, problem.sentence)
     receiving = (Upload.id == upload.id, Upload.state == "receiving")
     values = {"state": "refused", "refused_as": int(status), "reason": sentence, "closed_at": db_now()}
     with transaction() as session:
         session.execute(update(Upload).where(*receiving).values(**values))
+    partial.remove()
     return UploadRefused(status, sentence)

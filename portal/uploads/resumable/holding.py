@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from portal.errors import UploadGone
+from portal.errors import UploadBusy, UploadGone
 from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import Upload, db_later, db_now
 from portal.storage import Partial
@@ -22,19 +22,22 @@ def held(upload: Progress) -> Iterator[tuple[Progress, Partial]]:
 
     A file that is lost, or shorter than that, takes the offset back. Raises UploadBusy, UploadGone and UploadRefused.
     """
-    partials = storage().partials
-    partial = partials.hold(upload.temp)
-    upload = _look_again(upload.id)
-    if partial is None:
-        partial = partials.restart(upload.temp)
+    with _hold(upload) as partial:
         upload = _look_again(upload.id)
-    with partial:
         if upload.is_over:
             partial.remove()
+        elif upload.temp != partial.name:  # somebody else began a lost file anew before this one did
+            partial.remove()
+            raise UploadBusy
         else:
             upload = _meet(upload, partial)
         release_connection()  # none is held while bytes come
         yield upload, partial
+
+
+def _hold(upload: Progress) -> Partial:
+    partials = storage().partials
+    return partials.hold(upload.temp) or partials.restart(_look_again(upload.id).temp)
 
 
 def _meet(upload: Progress, partial: Partial) -> Progress:

@@ -4,14 +4,14 @@ import hashlib
 import uuid as uuids
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portal.actors import Actor
 from portal.errors import ChecksumWrong, PortalError, UploadBusy, UploadMisplaced, UploadTooLarge
 from portal.extensions import release_connection
 from portal.storage import BLOCK, Partial
 from portal.uploads.resumable.finding import Progress, get_own, get_progress, require_standing
-from portal.uploads.resumable.finishing import finish
+from portal.uploads.resumable.finishing import finish, refuse
 from portal.uploads.resumable.holding import commit, held
 
 COMMITTED_BYTES = 32 * 1024 * 1024
@@ -52,9 +52,9 @@ def append(
         if upload.is_over:
             return _at_the_end(upload, offset, announced)
         _require_place(upload, partial, offset, announced)
-        _take(upload, partial, source, checksum)
+        settled = _take(upload, partial, source, checksum)
         if partial.size == upload.size:
-            finish(actor, upload, partial)
+            finish(actor, replace(upload, received=settled), partial)
     return get_progress(upload.id)
 
 
@@ -81,6 +81,13 @@ def complete(actor: Actor, upload: Progress) -> Progress:
     return get_progress(upload.id)
 
 
+def reject(upload: Progress, problem: PortalError) -> None:
+    """Refuse an upload for what speaks against its sender rather than its bytes. Raises UploadBusy."""
+    with held(upload) as (now, partial):
+        if not now.is_over:
+            refuse(now, partial, problem)
+
+
 def _at_the_end(upload: Progress, offset: int, announced: int | None) -> Progress:
     """The last bytes came twice, for their answer was lost: nothing is left to do."""
     if offset != upload.size:
@@ -98,13 +105,13 @@ def _require_place(upload: Progress, partial: Partial, offset: int, announced: i
         raise UploadTooLarge("These are more bytes than were announced. None of them was kept.")
 
 
-def _take(upload: Progress, partial: Partial, source: Source, checksum: Checksum | None) -> None:
-    """Write what comes, flush, and commit how far it is.
+def _take(upload: Progress, partial: Partial, source: Source, checksum: Checksum | None) -> int:
+    """Write what comes, flush, and commit how far it is; how far the last commit went.
 
     Whatever is wrong with it, or with the disk, the file goes back to where the last commit left it.
     """
     if upload.sha256 is not None:
-        return
+        return upload.received
     start = settled = partial.size
     summing = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum is not None else None
     try:
@@ -133,6 +140,7 @@ def _take(upload: Progress, partial: Partial, source: Source, checksum: Checksum
         if is_theirs and settled != start:
             commit(upload, partial)
         raise
+    return settled
 
 
 def _settle(upload: Progress, partial: Partial) -> int:

@@ -12,6 +12,7 @@ from portal.actors import Actor
 from portal.errors import BadInput, Conflict, UploadTooLarge
 from portal.extensions import release_connection, settings, storage, transaction
 from portal.models import Upload, db_later, db_now
+from portal.uploads.distributing.making import hold_collecting, require_places
 from portal.uploads.quotas import require_room
 from portal.uploads.resumable.facts import on_conflict_of
 from portal.uploads.resumable.finding import Progress, get_own, get_progress, require_standing
@@ -36,16 +37,20 @@ class Announced:
 def start(actor: Actor, announced: Announced) -> Progress:
     """Make room for a file that ``actor`` may send there; the sender goes on with ``append``.
 
-    Raises UploadTooLarge, QuotaExceeded, and UploadTypeRejected or NameTaken for what would be refused at its end.
+    Raises UploadTooLarge, QuotaExceeded, Conflict for a distribution that takes no more files, and like
+    ``require_takes`` for what would be refused at its end.
     """
     if announced.size > settings().max_upload:
         raise UploadTooLarge
     filename = filenames.clean(announced.filename)
-    require_takes(announced.target, filename, on_conflict_of(announced.facts))
+    require_takes(actor, announced.target, filename, on_conflict_of(announced.facts))
     release_connection()
     temp = storage().partials.make()
     try:
         with transaction() as session:
+            if announced.target.distribution_id is not None:
+                hold_collecting(actor, announced.target.distribution_id)
+                require_places(announced.target.distribution_id, 1)
             require_room(actor.user_id, announced.size)
             upload = Upload(
                 user_id=actor.user_id,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from sqlalchemy import Select, and_, delete, select, update
 
-from portal.actors import Actor
-from portal.errors import PortalError, UploadBusy, UploadNotFound
+from portal import accounts
+from portal.errors import Forbidden, PortalError, UploadBusy, UploadNotFound
 from portal.extensions import db, release_connection, storage, transaction
 from portal.models import Upload, User, db_later, db_now
 from portal.uploads.resumable.finding import get_progress
-from portal.uploads.resumable.receiving import complete
+from portal.uploads.resumable.receiving import complete, reject
 
 EXPIRY = "uploads"
 """The name of the worker's look."""
@@ -20,6 +20,7 @@ CLOSED_DAYS = 7
 DAY_SECONDS = 86_400
 PATIENCE_SECONDS = 60
 """So long whoever sent the last bytes may take to have them finished."""
+SENDER_CLOSED = "The account of whoever sent it was closed before it was taken in."
 
 _log = logging.getLogger("portal.uploads")
 
@@ -70,15 +71,21 @@ def _ids(statement: Select[int]) -> list[int]:
 
 
 def _finish(upload_id: int) -> None:
-    """As whoever sent it, with the rights they have now."""
+    """As whoever sent it, with the rights they have now. One that breaks it off leaves the others alone."""
     try:
         upload = get_progress(upload_id)
-        sender = db.session.execute(select(User.id, User.is_admin).where(User.id == upload.user_id)).one()
-        complete(Actor(user_id=sender.id, is_admin=sender.is_admin), upload)
+        sender = db.session.get_one(User, upload.user_id, populate_existing=True)
+        if sender.disabled_at is not None or sender.erased_at is not None:
+            reject(upload, Forbidden(SENDER_CLOSED))
+        else:
+            complete(accounts.actor_of(sender), upload)
     except (UploadBusy, UploadNotFound):
         return
     except PortalError as problem:
         _log.warning("Upload %d was not taken in: %s", upload_id, problem.sentence)
+    except Exception:
+        db.session.rollback()
+        _log.exception("Upload %d was not taken in", upload_id)
 
 
 def _expire(upload_id: int) -> None:

@@ -21,6 +21,7 @@ from portal.errors import (
 )
 from portal.extensions import db, settings
 from portal.models import PUBLISH, READ, Category, Distribution
+from portal.uploads.distributing.making import require_manager
 from portal.uploads.kinds import require_fitting
 
 ONLY_READ = "You may read this category, but not publish in it."
@@ -65,8 +66,12 @@ def folder_names(folder: str) -> list[str]:
         raise BadInput(problem.sentence, field="folder") from problem
 
 
-def require_takes(target: Target, filename: str, on_conflict: OnConflict) -> None:
-    """Refuse before the first byte what can be refused by its name. Raises UploadTypeRejected, NameTaken."""
+def require_takes(actor: Actor, target: Target, filename: str, on_conflict: OnConflict) -> None:
+    """Refuse before the first byte what can be refused by its name. Raises UploadTypeRejected, NameTaken.
+
+    A folder may lead to a category that ``actor`` may not publish in, where nothing is told of what is in it: raises
+    CategoryNotFound and Forbidden.
+    """
     require_fitting(filename, b"", settings().allowed_types)
     if target.distribution_id is not None:
         return
@@ -76,6 +81,8 @@ def require_takes(target: Target, filename: str, on_conflict: OnConflict) -> Non
         return
     category = catalog.get_category(target.category_id or 0)
     whole = catalog.find_category(f"{category.path}/{target.folder}") if target.folder else category
+    if whole is not None:
+        access.require_permission(actor, whole.id, PUBLISH)
     catalog.rules_of(whole or category).require(filename)
     if on_conflict == "refuse" and whole is not None and find_live(whole.id, filename) is not None:
         raise NameTaken(f"There is already a document called {filename} here.")
@@ -107,4 +114,5 @@ def _find_distribution(actor: Actor, ref: str) -> int:
     found = db.session.scalar(select(Distribution).where(Distribution.uuid == named))
     if found is None or found.state != "collecting" or not (actor.is_admin or found.created_by_id == actor.user_id):
         raise NotFound(field="distribution")
+    require_manager(actor, found.category_id)
     return found.id
