@@ -278,6 +278,7 @@ def _add_uploads() -> None:
     _index("ix_uploads_blob_id", "uploads", ["blob_id"], "blob_id IS NOT NULL")
     _index("ix_uploads_distribution_id", "uploads", ["distribution_id", "state"])
     _index("ix_uploads_receiving", "uploads", ["expires_at"], "state = 'receiving'")
+    _index("ix_uploads_sent", "uploads", ["version_id"], "submission_id IS NOT NULL")
     _index("ix_uploads_submission_id", "uploads", ["submission_id"])
     _index("ix_uploads_user_id", "uploads", ["user_id", "state"])
 

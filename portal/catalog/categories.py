@@ -41,6 +41,13 @@ def find_category(path: str) -> Category | None:
     return db.session.scalar(select(Category).where(Category.path == spelled(path), is_live()))
 
 
+def find_alike(path: str) -> Category | None:
+    """A category at another path that differs from this one in capitals only."""
+    path = spelled(path)
+    alike = select(Category).where(func.lower(Category.path) == path.lower(), Category.path != path, is_live())
+    return db.session.scalar(alike.order_by(Category.id).limit(1))
+
+
 def find_moved(path: str) -> Category | None:
     """The category that once was at this path and is elsewhere now."""
     statement = select(Category).join(CategoryAlias, CategoryAlias.category_id == Category.id)

@@ -16,12 +16,14 @@ from portal.catalog.documents import Outcome, hold_live, put_version
 from portal.catalog.refs import Ref
 from portal.errors import Conflict, DocumentNotFound
 from portal.extensions import db, transaction
-from portal.models import Blob, Document, User, Version
+from portal.models import Blob, Document, Submission, Upload, User, Version
 
 PAGE = 25
 NEXT, NEXT_AUTHOR = aliased(Version), aliased(User)
 """The version after one, and who published it."""
 _ORIGINAL = aliased(Version)
+_IS_SENT = and_(Upload.submission_id.is_not(None), Upload.outcome == "added")
+"""Whether an outsider sent these bytes, and nobody had before."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,14 @@ class Successor:
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version with who published it, None for the operator.
+    """One version with who published it, None for the operator and for an outsider, whose name is the ``sender``.
 
     ``restored_from`` is the number of the older one whose bytes it brought back; ``replaced`` is None for the newest.
     """
 
     version: Version
     author: str | None
+    sender: str | None
     restored_from: int | None
     replaced: Successor | None
 
@@ -111,8 +114,10 @@ def _require_kept(version: Version) -> None:
 
 def _rows(document_id: int) -> Select[*tuple[Any, ...]]:
     return (
-        select(Version, User.name, _ORIGINAL.number, NEXT.number, NEXT.created_at, NEXT_AUTHOR.name)
+        select(Version, User.name, Submission.sender, _ORIGINAL.number, NEXT.number, NEXT.created_at, NEXT_AUTHOR.name)
         .outerjoin(User, User.id == Version.created_by_id)
+        .outerjoin(Upload, and_(Upload.version_id == Version.id, _IS_SENT))
+        .outerjoin(Submission, Submission.id == Upload.submission_id)
         .outerjoin(_ORIGINAL, _ORIGINAL.id == Version.restored_from_id)
         .outerjoin(NEXT, and_(NEXT.document_id == Version.document_id, NEXT.number == Version.number + 1))
         .outerjoin(NEXT_AUTHOR, NEXT_AUTHOR.id == NEXT.created_by_id)
@@ -121,8 +126,8 @@ def _rows(document_id: int) -> Select[*tuple[Any, ...]]:
 
 
 def _row(found: Sequence[Any]) -> VersionRow:
-    version, author, restored_from, *following = found
-    return VersionRow(version, author, restored_from, successor(*following))
+    version, author, sender, restored_from, *following = found
+    return VersionRow(version, author, sender, restored_from, successor(*following))
 
 
 def successor(number: int | None, at: datetime | None, author: str | None) -> Successor | None:

@@ -3,7 +3,7 @@
 import click
 
 from portal import catalog
-from portal.cli.inputs import get_category, path_of
+from portal.cli.inputs import get_category, path_of, warn_of_twin
 from portal.cli.installation import opened
 from portal.cli.output import counted
 from portal.errors import CategoryNotFound
@@ -19,6 +19,7 @@ def category() -> None:
 def add(path: str) -> None:
     """Add the category at PATH, such as reports/2018, with every missing one above it."""
     with opened():
+        warn_of_twin(path)
         added = catalog.ensure_category(None, path_of(path))
         click.echo(f"{added.path} is a category now.")
 

@@ -10,7 +10,7 @@ import click
 
 from portal import uploads
 from portal.cells import cell
-from portal.cli.inputs import path_of
+from portal.cli.inputs import path_of, warn_of_twin
 from portal.cli.installation import opened
 from portal.cli.output import as_json, counted, print_json, progress, say
 from portal.errors import BadInput, PortalError
@@ -80,6 +80,7 @@ def import_documents(
             tell=tell,
         )
         path = path_of(into)
+        warn_of_twin(path)
         if dry_run:
             report = uploads.foresee_import(directory, path, options, in_place=in_place, progress=bar)
         else:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from sqlalchemy import select
 
 from portal import accounts, catalog
+from portal.cli.output import say
 from portal.errors import BadInput, CategoryNotFound, DocumentNotFound, GroupNotFound, UserNotFound
 from portal.extensions import db
 from portal.models import Category, Document, Group, User, db_now
@@ -52,8 +53,21 @@ def get_category(path: str) -> Category:
     """The category at a path. Raises CategoryNotFound with its name."""
     category = catalog.find_category(path_of(path))
     if category is None:
-        raise CategoryNotFound(f"There is no category {path}.")
+        alike = catalog.find_alike(path_of(path))
+        raise CategoryNotFound(f"There is no category {path}." + (f" Did you mean {alike.path}?" if alike else ""))
     return category
+
+
+def warn_of_twin(path: str) -> None:
+    """Tell of a category that differs from one about to be made in capitals only."""
+    names = path_of(path).split("/")
+    for count in range(1, len(names) + 1):
+        above = "/".join(names[:count])
+        if catalog.find_category(above) is None:
+            alike = catalog.find_alike(above)
+            if alike is not None:
+                say(f"{alike.path} is another category than {above}, which is new: capitals make a difference.")
+            return
 
 
 def get_document(ref: str) -> Document:

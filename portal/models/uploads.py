@@ -31,6 +31,8 @@ class Upload(Base):
         CheckConstraint("state <> 'arrived' OR blob_id IS NOT NULL", name="arrived_with_bytes"),
         Index("ix_uploads_user_id", "user_id", "state"),
         Index("ix_uploads_submission_id", "submission_id"),
+        Index("ix_uploads_sent", "version_id", sqlite_where=text("submission_id IS NOT NULL"),
+              postgresql_where=text("submission_id IS NOT NULL")),
         Index("ix_uploads_distribution_id", "distribution_id", "state"),
         Index("ix_uploads_blob_id", "blob_id", sqlite_where=text("blob_id IS NOT NULL"),
               postgresql_where=text("blob_id IS NOT NULL")),

@@ -163,12 +163,12 @@ def _begun(part: Part) -> list[Phrase]:
 
 
 def _categories(path: str) -> list[int]:
-    """The category at this path, else the one that once was there, else those whose path differs in capitals only."""
+    """The categories at this path, whatever the capitals in it, else the one that once was there."""
     path = normal(path)
     live = select(Category.id).where(Category.trashed_at.is_(None))
     once = select(CategoryAlias.category_id).where(CategoryAlias.path == path)
     similar = func.lower(Category.path) == path.lower()
-    for statement in (live.where(Category.path == path), once, live.where(similar)):
+    for statement in (live.where(or_(Category.path == path, similar)), once):
         if found := db.session.scalars(statement).all():
             return list(found)
     return []

@@ -48,6 +48,20 @@ def test_a_category_is_added_with_those_above_it(command: Command, context: Flas
 
 
 @SQLITE_ONLY
+def test_a_category_that_differs_in_capitals_only_is_named(command: Command, context: Flask, tree: Path) -> None:
+    category("Reports/2018")
+    release()
+
+    refused = command("list", "reports/2018")
+    assert refused.stderr == "There is no category reports/2018. Did you mean Reports/2018?\n"
+    added = command("category", "add", "reports/2019")
+    told = "Reports is another category than reports, which is new: capitals make a difference.\n"
+    assert (added.exit_code, added.stderr) == (0, told)
+    assert told.replace("reports,", "REPORTS,") in command("import", str(tree), "--into", "REPORTS").stderr
+    assert command("import", str(tree), "--into", "Reports").stderr == ""
+
+
+@SQLITE_ONLY
 @pytest.mark.parametrize("path", ["reports/download", "reports//2018", "..", "/"])
 def test_a_category_that_cannot_be_is_refused_whole(command: Command, context: Flask, path: str) -> None:
     result = command("category", "add", path)

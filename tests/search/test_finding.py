@@ -221,6 +221,13 @@ def test_a_seal_and_a_move_are_in_force_at_once_and_the_tokens_follow() -> None:
     assert found("report", makers.actor(reader)) == [made.id]
 
 
+def test_capitals_in_the_path_of_a_category_make_no_difference_even_where_there_are_two() -> None:
+    lower, upper = (makers.document(makers.category(path), f"{path}.pdf") for path in ("reports", "Reports"))
+    makers.release()
+
+    assert sorted(found("in:REPORTS")) == sorted(found("in:reports")) == sorted([lower.id, upper.id])
+
+
 def test_old_paths_lead_on() -> None:
     made = makers.document(makers.category("a/b"))
     change_category(None, made.category_id, name="other", description="", is_sealed=False)

@@ -101,6 +101,17 @@ def test_from_the_question_to_the_document(world: World) -> None:
     assert "Reviewed" in world.pia.read("/admin/requests/1")
 
 
+def test_what_an_outsider_sent_is_not_called_the_operators(world: World) -> None:
+    world.send(world.ask())
+    (ref,) = world.rows(select(Document.uuid))
+
+    for path in (f"/documents/{ref}", f"/documents/{ref}/versions/1"):
+        page = world.pia.read(path)
+        assert "from outside" in page
+        assert "by the operator" not in page
+    assert "Bea Miller, from outside" in re.sub(r"<[^>]+>", "", world.pia.read(f"/documents/{ref}/versions"))
+
+
 def test_without_a_mail_server_no_page_promises_a_mail(world: World) -> None:
     path = world.ask()
 
