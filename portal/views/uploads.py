@@ -116,7 +116,7 @@ def override(upload: str) -> Response:
 @bp.get("")
 @allow("publisher")
 def show() -> Response:
-    """The uploads of the last day, for the page that goes on with them after its browser was closed."""
+    """The uploads under way and of the last day, for the page that goes on with them after its browser was closed."""
     return jsonify(uploads=[_listed(one) for one in resumable.list_own(person())])
 
 
@@ -185,7 +185,7 @@ def _tell(upload: Progress, status: HTTPStatus) -> Response:
 def _listed(one: Listed) -> dict[str, Any]:
     upload = one.progress
     target = {"kind": one.kind, "path" if one.kind == "category" else "title": one.label}
-    if upload.target.document_id is not None:
+    if upload.target.document_id is not None and one.label:
         target["ref"] = str(upload.target.document_id)
     return {
         "uuid": str(upload.uuid),

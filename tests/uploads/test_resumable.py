@@ -32,7 +32,7 @@ from portal.models import MANAGE, PUBLISH, Blob, Category, Distribution, Documen
 from portal.storage import LocalStorage, Partial
 from portal.uploads import resumable
 from portal.uploads.distributing import making
-from portal.uploads.resumable import Announced, Progress, finishing, holding, receiving, sweeping
+from portal.uploads.resumable import Announced, Progress, finding, finishing, holding, receiving, sweeping
 from tests import makers
 from tests.uploads.sending import Cut, Line, begin, checksum, publisher, send
 
@@ -308,7 +308,7 @@ def test_an_upload_that_breaks_off_leaves_those_after_it_to_the_worker(
     leave_whole(ada, broken, monkeypatch)
     leave_whole(ada, begin(ada, len(BODY), "b.bin"), monkeypatch)
     let_time_pass(active_at=makers.now(minutes=-2))
-    complete = sweeping.complete
+    complete = receiving.complete
 
     def stumbling(actor: Actor, upload: Progress) -> Progress:
         if upload.id == broken.id:
@@ -318,7 +318,7 @@ def test_an_upload_that_breaks_off_leaves_those_after_it_to_the_worker(
     monkeypatch.setattr(sweeping, "complete", stumbling)
     resumable.sweep()
 
-    assert [one.progress.state for one in resumable.list_own(ada)] == ["done", "receiving"]
+    assert [one.progress.state for one in resumable.list_own(ada)] == ["receiving", "done"]
 
 
 def test_bytes_lost_between_two_steps_are_asked_for_again(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,6 +471,18 @@ def test_what_is_over_is_forgotten_after_a_week(context: Flask) -> None:
 
     assert (count(Upload), temps()) == (0, [])
     assert left.temp not in temps()
+
+
+def test_what_is_under_way_is_listed_as_long_as_it_is_kept_and_before_what_is_over(
+    context: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "LISTED", 1)
+    ada, _ = publisher()
+    left = begin(ada, len(BODY))
+    let_time_pass(active_at=makers.now(days=-2))
+    send(ada, begin(ada, len(BODY), "b.bin"), 0, BODY)
+
+    assert [one.progress.uuid for one in resumable.list_own(ada)] == [left.uuid]
 
 
 def test_what_is_being_sent_does_not_expire(context: Flask) -> None:

@@ -473,6 +473,25 @@ def test_uploads_are_listed_for_the_page_that_goes_on_with_them(world: World) ->
     assert (oldest["state"], oldest["document"] is not None) == ("done", True)
 
 
+def test_the_list_tells_nothing_of_where_one_may_not_publish_any_more(world: World) -> None:
+    world.ada.begin(7, filename="b.txt")
+    with world.app.app_context():
+        document = makers.document(makers.category("inbox/2026"), "later.txt")
+        ref = str(document.id)
+    known = metadata(filename="c.txt", document=ref)
+    world.ada.ask("POST", "/uploads", {"Upload-Length": "7", "Upload-Metadata": known})
+    titled, placed = targets(world)
+    assert titled == {"kind": "document", "title": "later", "ref": ref}
+    assert placed == {"kind": "category", "path": "inbox"}
+    with world.app.app_context(), transaction() as session:
+        inbox = find_category("inbox")
+        assert inbox is not None
+        session.execute(update(Grant).where(Grant.category_id == inbox.id).values(permission=READ))
+        makers.grant(makers.category("other"), user=ada(), permission=PUBLISH)
+
+    assert targets(world) == [{"kind": "document", "title": ""}, {"kind": "category", "path": ""}]
+
+
 def test_a_request_that_only_may_be_a_post_says_what_it_is(refusing: World) -> None:
     path = refusing.ada.begin(len(TEXT))
     plain = {"Upload-Offset": "0", "Content-Type": BODY}
@@ -562,6 +581,13 @@ def start_viewing_as(app: Flask, viewer: Sender, user_id: int) -> None:
     found = accounts.find_session(cookie.value)
     assert found is not None
     accounts.start_viewing(found, user_id)
+
+
+def targets(world: World) -> list[dict[str, str]]:
+    """Where Ada's uploads go, as her list says."""
+    listed = world.ada.client.get("/uploads").json
+    assert listed is not None
+    return [one["target"] for one in listed["uploads"]]
 
 
 def ada() -> User:

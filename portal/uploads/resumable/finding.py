@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, or_, select
 
+from portal import access
 from portal.actors import Actor
 from portal.errors import UploadGone, UploadNotFound, UploadRefused
 from portal.extensions import db, storage
-from portal.models import Category, Distribution, Document, Upload, Version, db_later
+from portal.models import PUBLISH, Category, Distribution, Document, Upload, Version, db_later
 from portal.uploads.resumable.targets import Target
 
 LISTED = 1000
@@ -51,7 +52,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Listed:
-    """One upload in a list, with what it goes to: a kind of target, and the path or title of that."""
+    """One upload in a list, with what it goes to: a kind of target, and the path or title of that.
+
+    ``label`` is "" where that is gone, or not for its sender to see any more.
+    """
 
     progress: Progress
     kind: str
@@ -91,10 +95,12 @@ def offset_of(upload: Progress) -> int:
 
 
 def list_own(actor: Actor) -> list[Listed]:
-    """The person's uploads of the last day, the newest first."""
-    mine = (Upload.user_id == (actor.user_id or 0), Upload.active_at > db_later(-LISTED_SECONDS))
-    rows = db.session.execute(_rows().where(*mine).order_by(Upload.id.desc()).limit(LISTED)).all()
-    labels = _labels([row.Upload for row in rows])
+    """The person's uploads: those under way, then those of the last day; the newest first."""
+    is_open = Upload.state == "receiving"
+    mine = (Upload.user_id == (actor.user_id or 0), or_(is_open, Upload.active_at > db_later(-LISTED_SECONDS)))
+    order = (case((is_open, 0), else_=1), Upload.id.desc())
+    rows = db.session.execute(_rows().where(*mine).order_by(*order).limit(LISTED)).all()
+    labels = _labels(actor, [row.Upload for row in rows])
     return [Listed(_progress(row), *labels[row.Upload.id]) for row in rows]
 
 
@@ -136,19 +142,22 @@ def _progress(row: Any) -> Progress:
     )
 
 
-def _labels(uploads: list[Upload]) -> dict[int, tuple[str, str]]:
-    """Upload to the kind of its target, and the path or title of that."""
-    paths = _by_id(select(Category.id, Category.path), Category.id, {one.category_id for one in uploads})
-    papers = _by_id(select(Document.id, Document.title), Document.id, {one.document_id for one in uploads})
+def _labels(actor: Actor, uploads: list[Upload]) -> dict[int, tuple[str, str]]:
+    """Upload to the kind of its target, and the path or title of that, "" unless it may still be sent there."""
+    shelves = select(Category.id, Category.path).where(access.level_at(Category.id, actor) >= PUBLISH)
+    paths = _by_id(shelves, Category.id, {one.category_id for one in uploads})
+    standing = (Document.trashed_at.is_(None), access.level_at(Document.category_id, actor) >= PUBLISH)
+    readable = select(Document.id, Document.title).where(*standing)
+    papers = _by_id(readable, Document.id, {one.document_id for one in uploads})
     titles = _by_id(
         select(Distribution.id, Distribution.title), Distribution.id, {one.distribution_id for one in uploads}
     )
     found: dict[int, tuple[str, str]] = {}
     for one in uploads:
         if one.category_id is not None:
-            found[one.id] = ("category", paths[one.category_id])
+            found[one.id] = ("category", paths.get(one.category_id, ""))
         elif one.document_id is not None:
-            found[one.id] = ("document", papers[one.document_id])
+            found[one.id] = ("document", papers.get(one.document_id, ""))
         elif one.distribution_id is not None:
             found[one.id] = ("distribution", titles[one.distribution_id])
         else:  # it went to a category that was removed since
