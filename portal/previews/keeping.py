@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, update
 
 from portal import jobs
 from portal.catalog.wanting import PREVIEWS
@@ -64,8 +64,7 @@ def collect() -> int:
 
     An album that is missing is made anew. Nothing younger than a day is touched: it may be on its way.
     """
-    while _remove_some_rows():
-        pass
+    _remove_unused_rows()
     _want_missing()
     removed = 0
     for sha256, maker, found in storage().albums.list_all():
@@ -74,15 +73,22 @@ def collect() -> int:
     return removed
 
 
-def _remove_some_rows() -> int:
+def _remove_unused_rows() -> None:
+    """Looked for without standing in line with those who write, a page at a time."""
+    kept = exists().where(Version.sha256 == Preview.sha256, Version.purged_at.is_(None))
+    unused = and_(Preview.created_at < db_later(-DAY_SECONDS), ~kept)
+    for page in _pages(select(Preview.id, unused.label("is_unused"))):
+        found = [row.id for row in page if row.is_unused]
+        if found:
+            _remove_rows(found, unused)
+
+
+def _remove_rows(found: Sequence[int], unused: ColumnElement[bool]) -> None:
     """Locked first and looked at again: whoever writes a version locks the row of its bytes, too."""
     with transaction() as session:
-        kept = exists().where(Version.sha256 == Preview.sha256, Version.purged_at.is_(None))
-        unused = (Preview.created_at < db_later(-DAY_SECONDS), ~kept)
-        some = select(Preview.id).where(*unused).order_by(Preview.id).limit(BATCH).with_for_update(skip_locked=True)
-        locked = session.scalars(some).all()
-        gone = delete(Preview).where(Preview.id.in_(locked), *unused).returning(Preview.id)
-        return len(session.scalars(gone).all())
+        some = select(Preview.id).where(Preview.id.in_(found), unused).order_by(Preview.id)
+        locked = session.scalars(some.with_for_update(skip_locked=True)).all()
+        session.execute(delete(Preview).where(Preview.id.in_(locked), unused))
 
 
 def _want_missing() -> None:

@@ -11,14 +11,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, select, update
 
-from portal.extensions import db, release_connection, transaction
+from portal.catalog.scans import HELD
+from portal.extensions import db, release_connection, settings, transaction
 from portal.models import Blob, Document, Preview, Version, db_later, db_now
 from portal.previews.fence import Broken, Made, Refused
 from portal.previews.reasons import failure, reason
 from portal.search import queue_documents
 
 LEASE_SECONDS = 120
-"""For so long a preview is left to whoever claimed it: longer than a child may take, with what is read and written."""
+"""For so long a preview is left to whoever claimed it, beside the seconds that a child may take by the settings."""
 PAUSES = (60, 600)
 """Seconds until the next try, after the first one that failed, and after the second."""
 TRIES = len(PAUSES) + 1
@@ -46,7 +47,7 @@ def claim() -> Claim | None:
         found = _next(is_locking=True)
         if found is None:
             return None
-        values = {"tries": Preview.tries + 1, "leased_until": db_later(LEASE_SECONDS)}
+        values = {"tries": Preview.tries + 1, "leased_until": db_later(LEASE_SECONDS + settings().preview_seconds)}
         taken = update(Preview).where(Preview.id == found).values(values)
         row = session.execute(taken.returning(Preview.id, Preview.sha256, Preview.tries)).one()
     return Claim(*row)
@@ -106,7 +107,7 @@ def _due() -> Select[int]:
 
 def _is_held() -> ColumnElement[bool]:
     """Somebody looks through these bytes for viruses, or found one."""
-    return exists().where(Blob.sha256 == Preview.sha256, Blob.scan_state.in_(("waiting", "infected")))
+    return exists().where(Blob.sha256 == Preview.sha256, Blob.scan_state.in_(HELD))
 
 
 def _own(claimed: Claim) -> tuple[Any, ...]:

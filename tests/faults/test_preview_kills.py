@@ -25,7 +25,7 @@ pytestmark = pytest.mark.faults
 STEPS = ["claiming", "claimed", "looking", "looked", "writing", "placing", "placed", "unwritten", "written"]
 HASTY = (
     "import portal.previews.queue, portal.jobs, portal.cli.keeping\n"
-    "portal.previews.queue.LEASE_SECONDS = 8\n"
+    "portal.previews.queue.LEASE_SECONDS = -2\n"  # with those of the settings: eight
     "portal.previews.queue.PAUSES = (1, 1)\n"
     "portal.jobs.SWEEP_SECONDS = 0.5\n"
     "portal.cli.keeping.PAUSE_SECONDS = 0.1\n"

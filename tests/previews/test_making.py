@@ -1,6 +1,7 @@
 """What becomes of new versions: one worker after another looks at them, and the row says what came of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from portal.models import Blob, Document, Preview
 from portal.previews import fence, making, queue
 from portal.previews.fence import Broken, FenceMissing, Made, Refused
 from portal.previews.fenced.frames import Task
+from portal.settings import Settings
 from portal.storage.derived import Albums
 from portal.uploads import index_directory
 from tests import makers
@@ -239,6 +241,15 @@ def test_a_full_disk_costs_no_try(row_of: RowOf, work: Work, monkeypatch: pytest
     monkeypatch.setattr(Albums, "keep", full)
     work()
     assert (row_of(document).state, row_of(document).tries) == ("waiting", 0)
+
+
+@SQLITE_ONLY
+def test_a_claim_lasts_longer_than_a_child_may_by_the_settings(sqlite_settings: Settings) -> None:
+    with makers.core(replace(sqlite_settings, preview_seconds=3600)):
+        makers.document(makers.category())
+        makers.release()
+        assert queue.claim() is not None
+        assert db.session.scalars(select(Preview.leased_until)).one() > makers.now(seconds=3600)
 
 
 @SQLITE_ONLY
