@@ -4,7 +4,6 @@
 has no state, and is given out.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from portal import audit, jobs, notices
 from portal.actors import PORTAL, Actor
 from portal.catalog.wanting import let_previews_be_made
 from portal.errors import Conflict, NotFound
-from portal.extensions import after_commit, db, settings, transaction
+from portal.extensions import after_commit, db, release_connection, settings, transaction
 from portal.models import Blob, Category, Document, Upload, User, Version, db_now
 
 LOOK = "scan"
@@ -98,6 +97,10 @@ def release(actor: Actor | None, blob_id: int) -> None:
 
 def give_up_waiting() -> int:
     """Nobody is to look for viruses any more: what still waits is given out; how many blobs those were."""
+    is_any = db.session.scalar(select(Blob.id).where(WAITS).limit(1)) is not None
+    release_connection()  # without standing in line with those who write
+    if not is_any:
+        return 0
     with transaction() as session:
         let_go = update(Blob).where(WAITS).values(scan_state=None).returning(Blob.id)
         count = len(session.execute(let_go).all())
@@ -108,21 +111,20 @@ def give_up_waiting() -> int:
 
 @dataclass(frozen=True)
 class _Place:
-    """A version that has the bytes, or an upload that is not in the catalog yet: whose it is, and how it is called."""
+    """A version that has the bytes, or an upload that is not in the catalog yet, and how it is called."""
 
-    user_id: int | None
     ref: str
     line: str
 
 
 def _tell(blob_id: int, finding: str) -> None:
     """Mails to everybody who put the bytes in, about what is theirs, and to administrators about all."""
-    places = [*_versions(blob_id), *_uploads(blob_id)]
-    authors = {place.user_id for place in places} - {None}
+    authors = User.id.in_(_stored(blob_id, Version.created_by_id)) | User.id.in_(_arrived(blob_id, Upload.user_id))
     able = (User.disabled_at.is_(None), User.password_hash.is_not(None) | User.seen_at.is_not(None))
-    people = select(User).where(User.is_admin | User.id.in_(authors), *able).order_by(User.id)
-    for user in db.session.scalars(people):
-        theirs = [place for place in places if user.is_admin or place.user_id == user.id]
+    people = db.session.scalars(select(User).where(User.is_admin | authors, *able).order_by(User.id)).all()
+    everywhere = _places(blob_id)
+    for user in people:
+        theirs = everywhere if user.is_admin else _places(blob_id, user.id)
         notices.add_mail(
             "virus_found",
             user_id=user.id,
@@ -134,22 +136,27 @@ def _tell(blob_id: int, finding: str) -> None:
         )
 
 
-def _versions(blob_id: int) -> Iterable[_Place]:
-    statement = (
-        select(Version.created_by_id, Document.uuid, Document.title, Category.path, Version.number)
-        .join(Document, Document.id == Version.document_id)
-        .join(Category, Category.id == Document.category_id)
-        .where(Version.blob_id == blob_id, Document.trashed_at.is_(None))
-        .order_by(Version.id)
-    )
-    for user_id, uuid, title, path, number in db.session.execute(statement):
-        yield _Place(user_id, str(uuid), f"{title} ({path}), version {number}")
+def _places(blob_id: int, user_id: int | None = None) -> list[_Place]:
+    """Where the bytes are, or those of one person: as many as are named, and one more if there are more."""
+    versions = _stored(blob_id, Document.uuid, Document.title, Category.path, Version.number)
+    versions = versions.join(Category, Category.id == Document.category_id).order_by(Version.id)
+    uploads = _arrived(blob_id, Upload.filename).order_by(Upload.id)
+    if user_id is not None:
+        versions, uploads = versions.where(Version.created_by_id == user_id), uploads.where(Upload.user_id == user_id)
+    found = [
+        _Place(str(uuid), f"{title} ({path}), version {number}")
+        for uuid, title, path, number in db.session.execute(versions.limit(NAMED + 1))
+    ]
+    return found + [_Place("", filename) for (filename,) in db.session.execute(uploads.limit(NAMED + 1))]
 
 
-def _uploads(blob_id: int) -> Iterable[_Place]:
-    arrived = select(Upload.user_id, Upload.filename).where(Upload.blob_id == blob_id, Upload.state == "arrived")
-    for user_id, filename in db.session.execute(arrived):
-        yield _Place(user_id, "", filename)
+def _stored(blob_id: int, *columns: Any) -> Select[*tuple[Any, ...]]:
+    live = (Version.blob_id == blob_id, Document.trashed_at.is_(None))
+    return select(*columns).select_from(Version).join(Document, Document.id == Version.document_id).where(*live)
+
+
+def _arrived(blob_id: int, *columns: Any) -> Select[*tuple[Any, ...]]:
+    return select(*columns).where(Upload.blob_id == blob_id, Upload.state == "arrived")
 
 
 def _record(actor: Actor | None, action: str, blob_id: int, **details: object) -> None:

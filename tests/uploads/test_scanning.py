@@ -138,6 +138,17 @@ def test_nobody_hears_of_documents_of_others_with_the_same_bytes(pam: User) -> N
     assert "payroll" not in letter
 
 
+@SQLITE_ONLY
+def test_a_letter_names_some_of_many_documents_and_says_that_there_are_more(pam: User) -> None:
+    for number in range(scans.NAMED + 2):
+        store(pam, EICAR, f"copy {number}.bin")
+    scan()
+
+    letter = db.session.scalars(select(func.coalesce(Mail.text, "")).where(Mail.email == "pam@example.org")).one()
+    assert letter.count("version 1") == scans.NAMED
+    assert "- and more" in letter
+
+
 def test_many_at_once_by_an_operator_wait_as_well(house: Flask) -> None:
     shelf = makers.category("reports").id
     put_documents(None, [Item(shelf, f"{number}.bin", makers.content_of(bytes([number]))) for number in range(3)])
@@ -293,6 +304,9 @@ def test_without_a_scanner_nothing_waits_and_what_waited_is_let_go(settings: Set
         scan_waiting(lambda: False)
         assert read(db.session.get_one(Document, document_id)) == CLEAN
         assert [event.details["count"] for event in events("scan.ended")] == [1]
+        with asking(db.engine) as asked:
+            scan_waiting(lambda: False)
+        assert not [statement for statement, _ in asked if statement.startswith("UPDATE")]
 
 
 @SQLITE_ONLY
