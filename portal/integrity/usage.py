@@ -135,19 +135,23 @@ def _versions() -> tuple[dict[str, Part], dict[str, Part]]:
         (Version.id == Document.current_version_id, CURRENT),
         else_=OLDER,
     )
-    statement = (
-        select(Document.category_id, kind, func.count(), func.sum(Version.size))
+    sums = (
+        select(
+            Document.category_id, kind.label("kind"), func.count().label("count"), func.sum(Version.size).label("size")
+        )
         .join(Document, Document.id == Version.document_id)
         .where(Version.purged_at.is_(None))
         .group_by(Document.category_id, kind)
+        .subquery()
     )
-    paths = dict(db.session.execute(select(Category.id, Category.path)).all())
+    columns = (Category.path, sums.c.kind, sums.c.count, sums.c.size)
+    statement = select(*columns).join(sums, sums.c.category_id == Category.id)
     kinds, tops = dict.fromkeys((CURRENT, OLDER, TRASH, IN_PLACE), NOTHING), dict[str, Part]()
-    for category_id, what, count, size in db.session.execute(statement):
+    for path, what, count, size in db.session.execute(statement):
         part = Part(count, int(size))
         kinds[what] = _sum(kinds[what], part)
         if what == CURRENT:
-            top = paths[category_id].partition("/")[0]
+            top = path.partition("/")[0]
             tops[top] = _sum(tops.get(top, NOTHING), part)
     return kinds, tops
 
@@ -163,8 +167,10 @@ def _blobs() -> tuple[int, Part, Part]:
 
 def _previews() -> Part:
     release_connection()  # none is held while directories are read
-    sizes = [found.st_size for _, _, found in storage().albums.list_all()]
-    return Part(len(sizes), sum(sizes))
+    count = size = 0
+    for _, _, found in storage().albums.list_all():
+        count, size = count + 1, size + found.st_size
+    return Part(count, size)
 
 
 def _sum(*parts: Part) -> Part:
