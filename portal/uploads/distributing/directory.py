@@ -61,11 +61,11 @@ def look_up(texts: Iterable[str]) -> Directory:
     wanted = sorted(set(texts))
     emails = sorted({email_key(text) for text in wanted if "@" in text})
     others = [text for text in wanted if "@" not in text]
-    for part in _parts(emails):
+    for part in parts_of(emails):
         _add_people(directory, User.email_key.in_(part))
     if others:
         _add_people(directory, User.reference != "")
-    for part in _parts(sorted({email_key(text) for text in others})):
+    for part in parts_of(sorted({email_key(text) for text in others})):
         for group in db.session.scalars(select(Group).where(Group.name_key.in_(part))):
             directory.add_group(group)
     return directory
@@ -82,10 +82,10 @@ def list_recipients(keys: Iterable[str]) -> dict[str, Recipient]:
     """Those with these keys, as they are called now."""
     wanted = set(keys)
     found: dict[str, Recipient] = {}
-    for part in _parts(sorted(int(key[2:]) for key in wanted if key.startswith(PERSON))):
+    for part in parts_of(sorted(int(key[2:]) for key in wanted if key.startswith(PERSON))):
         for row in db.session.execute(_PEOPLE.where(User.id.in_(part))):
             found[f"{PERSON}{row.id}"] = person_of(row)
-    for part in _parts(sorted(int(key[2:]) for key in wanted if key.startswith(GROUP))):
+    for part in parts_of(sorted(int(key[2:]) for key in wanted if key.startswith(GROUP))):
         for group in db.session.scalars(select(Group).where(Group.id.in_(part))):
             found[f"{GROUP}{group.id}"] = Recipient(f"{GROUP}{group.id}", group.name)
     return found
@@ -102,6 +102,7 @@ def _add_people(directory: Directory, which: ColumnElement[bool]) -> None:
         directory.add_person(row)
 
 
-def _parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+def parts_of(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """The values, so many at a time as one statement takes."""
     for start in range(0, len(values), AT_ONCE):
         yield values[start : start + AT_ONCE]

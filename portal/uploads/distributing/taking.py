@@ -1,6 +1,7 @@
 """A directory of an operator's as the files of a distribution: looked at, or copied into the storage."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from portal import filenames
@@ -14,7 +15,7 @@ from portal.uploads.distributing.making import MOST_FILES, add_files, refuse_fil
 from portal.uploads.distributing.planning import Dropped, Plan, plan_files
 from portal.uploads.importing import copy_in
 from portal.uploads.planning import Progress
-from portal.uploads.storing import Arrival
+from portal.uploads.storing import Arrival, kept
 
 AT_ONCE = 200
 
@@ -50,17 +51,16 @@ def take_directory(
 def _take(actor: Actor | None, distribution_id: int, source: Source, entries: Sequence[Entry]) -> None:
     arrivals: list[Arrival] = []
     problems: list[tuple[Entry, str]] = []
-    try:
+    with ExitStack() as coming:
         for entry in entries:
             try:
                 arrivals.append(Arrival(_name(entry), copy_in(source, entry), Facts()))
             except ContentUnavailable as problem:
                 problems.append((entry, problem.sentence))
-        add_files(actor, distribution_id, arrivals)
-    except BaseException:
-        for arrival in arrivals:
-            arrival.received.temp.unlink(missing_ok=True)
-        raise
+            else:
+                coming.enter_context(kept(arrivals[-1]))
+        if arrivals:
+            add_files(actor, distribution_id, arrivals)
     for entry, sentence in problems:
         refuse_file(actor, distribution_id, _name(entry), entry.size, sentence)
 

@@ -9,6 +9,7 @@ from portal import notices
 from portal.catalog.recipients import GROUP
 from portal.extensions import db, run, transaction
 from portal.models import Distribution, Document, Membership, Upload, User, Version, db_now
+from portal.uploads.distributing.directory import parts_of
 from portal.uploads.distributing.making import cancel_open, forget_lines
 
 KIND = "distributed"
@@ -49,26 +50,33 @@ def _papers_of_people(distribution_id: int) -> dict[int, list[Paper]]:
     statement = statement.join(Document, Document.id == Version.document_id)
     mine = (Upload.distribution_id == distribution_id, Upload.outcome.in_(("added", "versioned")))
     found: dict[int, list[Paper]] = {}
-    members: dict[str, list[int]] = {}
-    for key, title, uuid in db.session.execute(statement.where(*mine).order_by(Upload.id)):
-        if key not in members:
-            members[key] = _members(int(key[2:])) if key.startswith(GROUP) else [int(key[2:])]
-        for user_id in members[key]:
+    rows = db.session.execute(statement.where(*mine).order_by(Upload.id)).all()
+    members = _members({int(key[2:]) for key, _, _ in rows if key.startswith(GROUP)})
+    for key, title, uuid in rows:
+        number = int(key[2:])
+        for user_id in members[number] if key.startswith(GROUP) else [number]:
             found.setdefault(user_id, []).append((title, str(uuid)))
     return found
 
 
-def _members(group_id: int) -> list[int]:
-    return list(db.session.scalars(select(Membership.user_id).where(Membership.group_id == group_id)))
+def _members(group_ids: set[int]) -> dict[int, list[int]]:
+    """Group to the people in it."""
+    found: dict[int, list[int]] = {group_id: [] for group_id in group_ids}
+    for part in parts_of(sorted(group_ids)):
+        rows = select(Membership.group_id, Membership.user_id).where(Membership.group_id.in_(part))
+        for group_id, user_id in db.session.execute(rows):
+            found[group_id].append(user_id)
+    return found
 
 
 def _open_people(user_ids: Iterable[int]) -> list[tuple[int, str]]:
     """Id and address of those whose account is open."""
-    wanted = set(user_ids)
-    if not wanted:
-        return []
-    able = select(User.id, User.email).where(User.disabled_at.is_(None), User.erased_at.is_(None))
-    return [(row.id, row.email) for row in db.session.execute(able.order_by(User.id)) if row.id in wanted]
+    able = select(User.id, User.email).where(User.disabled_at.is_(None), User.erased_at.is_(None)).order_by(User.id)
+    return [
+        (row.id, row.email)
+        for part in parts_of(sorted(user_ids))
+        for row in db.session.execute(able.where(User.id.in_(part)))
+    ]
 
 
 def _values(papers: list[Paper]) -> dict[str, Any]:
