@@ -15,6 +15,7 @@ from benchmarks import (
     memory,
     moving,
     people,
+    previews,
     ranges,
     requests,
     resuming,
@@ -39,6 +40,7 @@ GROUPS: dict[str, Callable[[House], None]] = {
     "search": catalogs.measure_search,
     "moving": moving.measure,
     "distributing": distributing.measure,
+    "previews": previews.measure,
 }
 
 

@@ -8,8 +8,8 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ class Image:
     width: int
     height: int
     data: bytes
+
+
+Early = Callable[[list[Image]], None]
 
 
 @dataclass
@@ -69,22 +72,22 @@ class FenceMissing(Exception):
     """This machine cannot put the fence up, so nothing is made."""
 
 
-def look_at(opened: OpenedBytes, task: Task) -> Made | Refused | Broken:
+def look_at(opened: OpenedBytes, task: Task, early: Early | None = None) -> Made | Refused | Broken:
     """Have a child look at bytes. Takes a while; nothing it meets can hurt anybody but the child.
 
-    Raises FenceMissing.
+    ``early`` is told the first images when more are to come. Raises FenceMissing.
     """
-    return _look(opened.handle.fileno(), task)
+    return _look(opened.handle.fileno(), task, early)
 
 
 def look_at_nothing(task: Task) -> Made | Refused | Broken:
     """The same with no bytes at all, to see whether there is a fence. Raises FenceMissing."""
-    return _look(subprocess.DEVNULL, task)
+    return _look(subprocess.DEVNULL, task, None)
 
 
-def _look(source: int, task: Task) -> Made | Refused | Broken:
+def _look(source: int, task: Task, early: Early | None) -> Made | Refused | Broken:
     with _started(source, task) as child:
-        said = _heard(child, time.monotonic() + task.seconds + STARTING_SECONDS)
+        said = _heard(child, time.monotonic() + task.seconds + STARTING_SECONDS, early)
     return said if isinstance(said, Broken) else _understood(said)
 
 
@@ -107,7 +110,7 @@ def _started(source: int, task: Task) -> Iterator["subprocess.Popen[bytes]"]:
             child.kill()
 
 
-def _heard(child: "subprocess.Popen[bytes]", deadline: float) -> bytearray | Broken:
+def _heard(child: "subprocess.Popen[bytes]", deadline: float, early: Early | None) -> bytearray | Broken:
     """All that it says until it ends, within its time and no more than it may."""
     pipe = child.stdout
     if pipe is None:
@@ -119,9 +122,24 @@ def _heard(child: "subprocess.Popen[bytes]", deadline: float) -> bytearray | Bro
         said += block
         if len(said) > MOST_SAID:
             return Broken("flood")
+        if early is not None and (images := _early_images(said)):
+            early(images)
+            early = None
         if not block:
             return Broken("time") if _has_overrun(child, deadline) else said
     return Broken("time")
+
+
+def _early_images(said: bytearray) -> list[Image]:
+    """Those that were said before the child said that they can be shown already; [] until it does."""
+    images: list[Image] = []
+    with suppress(Garbled, struct.error):  # the last frame has not come as a whole yet
+        for letter, payload in frames.unframed(said):
+            if letter == frames.EARLY:
+                return images
+            if letter == frames.IMAGE:
+                images.append(_image(payload))
+    return []
 
 
 def _has_overrun(child: "subprocess.Popen[bytes]", deadline: float) -> bool:
@@ -161,7 +179,7 @@ def _outcome(told: list[tuple[bytes, bytes]]) -> Made | Refused | Broken:
             made.text = _text(payload.decode())
         elif letter == frames.TABLE:
             made.table = _table(json.loads(payload))
-        else:
+        elif letter != frames.EARLY:
             raise Garbled
     return made
 

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -14,10 +15,10 @@ from portal.errors import PortalError
 from portal.extensions import db, release_connection, settings, storage
 from portal.models import Version
 from portal.previews import fence
-from portal.previews.fence import Broken, FenceMissing, Made, Refused
+from portal.previews.fence import Broken, FenceMissing, Image, Made, Refused
 from portal.previews.fenced.frames import Task
 from portal.previews.kinds import Maker, maker_of
-from portal.previews.queue import Claim, claim, park_unfinished, rest, write_off
+from portal.previews.queue import Claim, claim, park_unfinished, rest, show_early, write_off
 from portal.settings import Settings
 
 MAKER = 1
@@ -85,12 +86,18 @@ def _make_of(claimed: Claim, editions: list[Edition]) -> None:
                 outcome = Refused("large")
             else:
                 release_connection()
-                outcome = fence.look_at(opened, _task(maker, opened.size, settings()))
+                early = partial(_show_early, claimed, maker) if claimed.is_first else None
+                outcome = fence.look_at(opened, _task(maker, opened.size, settings()), early)
         if isinstance(outcome, Made) and outcome.images:
             storage().albums.keep(claimed.sha256, MAKER, [image.data for image in outcome.images])
         write_off(claimed, outcome, maker.kind, MAKER)
         return
     write_off(claimed, outcome, "", MAKER)
+
+
+def _show_early(claimed: Claim, maker: Maker, images: list[Image]) -> None:
+    storage().albums.keep(claimed.sha256, MAKER, [image.data for image in images])
+    show_early(claimed, images, maker.kind, MAKER)
 
 
 def _task(maker: Maker, size: int, chosen: Settings) -> Task:

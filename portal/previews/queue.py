@@ -5,7 +5,7 @@ worker down does so three times at most.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, select, update
 from portal.catalog.scans import HELD
 from portal.extensions import db, release_connection, settings, transaction
 from portal.models import Blob, Document, Preview, Version, db_later, db_now
-from portal.previews.fence import Broken, Made, Refused
+from portal.previews.fence import Broken, Image, Made, Refused
 from portal.previews.reasons import failure, reason
 from portal.search import queue_documents
 
@@ -28,11 +28,12 @@ NOTHING = {"kind": None, "images": 0, "sizes": None, "total": None, "table": Non
 
 @dataclass(frozen=True)
 class Claim:
-    """A row that is ours for a while; ``tries`` tells this claim from a later one."""
+    """A row that is ours for a while; ``tries`` tells this claim from a later one. ``is_first``: nothing is shown."""
 
     id: int
     sha256: str
     tries: int
+    is_first: bool
 
 
 def claim() -> Claim | None:
@@ -49,8 +50,8 @@ def claim() -> Claim | None:
             return None
         values = {"tries": Preview.tries + 1, "leased_until": db_later(LEASE_SECONDS + settings().preview_seconds)}
         taken = update(Preview).where(Preview.id == found).values(values)
-        row = session.execute(taken.returning(Preview.id, Preview.sha256, Preview.tries)).one()
-    return Claim(*row)
+        row = session.execute(taken.returning(Preview.id, Preview.sha256, Preview.tries, Preview.kind)).one()
+    return Claim(row.id, row.sha256, row.tries, is_first=row.kind is None)
 
 
 def park_unfinished() -> None:
@@ -75,6 +76,13 @@ def write_off(claimed: Claim, outcome: Made | Refused | Broken, kind: str, maker
         done = session.execute(update(Preview).where(*_own(claimed)).values(values).returning(Preview.id)).all()
         if done:
             queue_documents(_current([claimed.sha256]))
+
+
+def show_early(claimed: Claim, images: Sequence[Image], kind: str, maker: int) -> None:
+    """Show the first images while the others are made."""
+    with transaction() as session:
+        values = _shown(images) | {"kind": kind, "maker": maker}
+        session.execute(update(Preview).where(*_own(claimed)).values(values))
 
 
 def rest(claimed: Claim, seconds: int, *, counts: bool = False) -> None:
@@ -119,17 +127,20 @@ def _values(outcome: Made | Refused | Broken, kind: str, tries: int) -> dict[str
         return NOTHING | {"state": "none", "reason": reason(outcome.word)}
     if isinstance(outcome, Broken):
         return NOTHING | {"state": "parked", "reason": failure(outcome.word, tries)}
-    sizes = [[image.width, image.height] for image in outcome.images[1:]]
-    return {
+    return _shown(outcome.images) | {
         "state": "made",
         "kind": kind,
-        "images": len(sizes),
-        "sizes": json.dumps(sizes),
         "total": outcome.total,
         "table": outcome.table,
         "text": outcome.text,
         "reason": "",
     }
+
+
+def _shown(images: Sequence[Image]) -> dict[str, object]:
+    """Of the images of an album, those beside the thumbnail."""
+    sizes = [[image.width, image.height] for image in images[1:]]
+    return {"images": len(sizes), "sizes": json.dumps(sizes)}
 
 
 def _current(hashes: Collection[str]) -> ColumnElement[bool]:

@@ -62,6 +62,8 @@ class View:
     @property
     def words(self) -> str:
         """What is shown of how much."""
+        if self.kind == "pages" and self.shown.total is None:
+            return f"Page {self.number}"
         if self.kind == "pages":
             return f"Page {self.number} of {self.total:,}"
         if self.kind == "image":

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,14 @@ def take(page: Page, target: Path) -> None:
         shutil.copy(target, ROOT / "docs" / "images" / target.name)
 
 
+def wait_for_preview(page: Page) -> None:
+    """Until the document shows what is in it, which the worker makes beside; only for pictures that are kept."""
+    deadline = time.monotonic() + 60
+    while os.environ.get("PORTAL_PICTURES") and not page.locator("img.page").count() and time.monotonic() < deadline:
+        page.wait_for_timeout(500)
+        page.reload()
+
+
 @pytest.mark.timeout(240)
 def test_the_demonstration_looks_as_the_readme_shows_it(chromium: Browser, tmp_path: Path) -> None:
     with demonstration(tmp_path) as (port, people):
@@ -65,4 +74,5 @@ def test_the_demonstration_looks_as_the_readme_shows_it(chromium: Browser, tmp_p
             take(page, tmp_path / "home.png")
             page.locator(".docs .title").first.click()
             expect(page.locator(".button.primary.big")).to_be_visible()
+            wait_for_preview(page)
             take(page, tmp_path / "document.png")

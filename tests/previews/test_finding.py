@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from portal import catalog, search
@@ -104,10 +103,3 @@ def test_what_was_found_says_where(people: tuple[User, User]) -> None:
     makers.change(db.session.scalars(select(Blob)).one(), scan_state="waiting")
     (one,) = catalog.find_documents(makers.actor(people[0]), query).found
     assert one.body == ""
-
-
-def test_the_page_of_a_search_shows_where(app: Flask, people: tuple[User, User]) -> None:
-    comes_to(makers.document(makers.category("reports"), "a.txt", b"1", "text/plain"), Made(text="On <dismantling>."))
-    search.catch_up(lambda: False)
-    page = makers.signed_in(app, people[0]).get("/search?q=dismantling").text
-    assert "On &lt;<mark>dismantling</mark>&gt;." in page

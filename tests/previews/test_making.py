@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -38,7 +39,7 @@ def comes_to(monkeypatch: pytest.MonkeyPatch, outcome: Made | Refused | Broken |
     """Every look comes to this; the makers that were asked."""
     asked: list[str] = []
 
-    def look_at(_: object, task: Task) -> Made | Refused | Broken:
+    def look_at(_: object, task: Task, early: object) -> Made | Refused | Broken:
         asked.append(task.maker)
         if isinstance(outcome, Exception):
             raise outcome
@@ -241,6 +242,40 @@ def test_a_full_disk_costs_no_try(row_of: RowOf, work: Work, monkeypatch: pytest
     monkeypatch.setattr(Albums, "keep", full)
     work()
     assert (row_of(document).state, row_of(document).tries) == ("waiting", 0)
+
+
+def test_of_a_long_document_the_first_page_is_shown_while_the_others_are_made(
+    row_of: RowOf, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, str | None, int, bytes]] = []
+    document = makers.document(makers.category(), content=paper("Long", 150))
+    show_early = queue.show_early
+
+    def look(claimed: queue.Claim, *shown: Any) -> None:
+        show_early(claimed, *shown)
+        row = row_of(document)
+        seen.append((row.state, row.kind, row.images, storage().albums.read(row.sha256, row.maker, 1)[:4]))
+
+    monkeypatch.setattr(making, "show_early", look)
+    work()
+    assert seen == [("waiting", "pages", 1, b"RIFF")]
+    row = row_of(document)
+    assert row.state == "made"
+    assert row.images == row.total
+    assert row.images > 3
+    assert previews.rebuild() == 1
+    work()
+    assert (len(seen), row_of(document).state) == (1, "made")
+
+
+def test_what_was_shown_early_goes_when_the_rest_comes_to_nothing(row_of: RowOf) -> None:
+    document = makers.document(makers.category())
+    claimed = queue.claim()
+    assert claimed is not None
+    queue.show_early(claimed, [fence.Image(1, 1, b""), fence.Image(2, 3, b"")], "pages", 1)
+    assert (row_of(document).images, row_of(document).sizes) == (1, "[[2, 3]]")
+    queue.write_off(claimed, Refused("damaged"), "pages", 1)
+    assert (row_of(document).state, row_of(document).kind, row_of(document).images) == ("none", None, 0)
 
 
 @SQLITE_ONLY

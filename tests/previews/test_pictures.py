@@ -52,7 +52,7 @@ def test_every_kind_of_pixel_is_shown(tmp_path: Path, mode: str) -> None:
 
 def test_a_large_image_is_made_smaller(tmp_path: Path) -> None:
     found = made(tmp_path, picture("JPEG", (4000, 3000)), "pictures", "image/jpeg")
-    assert (found.images[1].width, found.images[1].height) == (2400, 1800)
+    assert (found.images[1].width, found.images[1].height) == (2000, 1500)
 
 
 @pytest.mark.parametrize(("turn", "places"), [(3, (0.8, 0.5)), (6, (0.5, 0.2)), (8, (0.5, 0.8))])

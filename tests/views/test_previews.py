@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
+from portal import search
 from portal.extensions import db, storage
 from portal.models import Blob, Document, Download, Preview, Seen, User, Version
 from portal.previews import MAKER
@@ -211,6 +212,14 @@ def test_more_pages_than_are_shown_are_told_of(house: House) -> None:
     assert "are shown here" not in house.page()
 
 
+def test_while_the_other_pages_are_made_nobody_counts_them(house: House) -> None:
+    house.change(state="waiting", images=1, sizes="[[1200, 1698]]", total=None)
+    page = house.page()
+    assert 'alt="Page 1"' in page
+    assert "The other pages are being made." in page
+    assert "<dt>Pages</dt>" not in page
+
+
 def test_a_pinned_version_has_its_own_page(house: House) -> None:
     page = house.page("/versions/1?page=2")
     assert f'src="/documents/{house.uuid}/versions/1/preview/2"' in page
@@ -270,3 +279,12 @@ def test_of_bytes_that_are_held_back_the_page_shows_nothing(house: House) -> Non
     page = house.page()
     assert "/preview/" not in page
     assert "preview.css" not in page
+
+
+def test_the_page_of_a_search_shows_where_in_the_text_it_is(house: House) -> None:
+    house.change(text="On <dismantling>, and nothing else.")
+    with house.app.app_context():
+        search.reindex()
+        db.session.remove()
+    assert "On &lt;<mark>dismantling</mark>&gt;, and nothing else." in house.reader.get("/search?q=dismantling").text
+    assert "dismantling</mark>" not in house.stranger.get("/search?q=dismantling").text

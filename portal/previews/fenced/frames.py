@@ -12,6 +12,8 @@ FENCED, UNFENCED = b"F", b"U"
 """First of all: whether the fence stands; ``UNFENCED`` with why it does not."""
 IMAGE, TEXT, TABLE = b"I", b"T", b"R"
 """Of the images the thumbnail comes first."""
+EARLY = b"E"
+"""There is more to come, and what was said so far can be shown already."""
 MADE, REFUSED = b"M", b"N"
 """At the end: ``MADE`` with how many pages or rows there are, as JSON; ``REFUSED`` with a word that says why not."""
 

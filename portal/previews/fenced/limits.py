@@ -10,7 +10,7 @@ from portal.previews.fenced.frames import Task
 PR_SET_PDEATHSIG = 1
 DESCRIPTORS = 4
 """Those it has, and one more of the source when that is mapped."""
-GENTLE = 10
+GENTLE = 5
 """How much others come first."""
 
 

@@ -5,7 +5,7 @@ import mmap
 import os
 import time
 
-from portal.previews.fenced.frames import IMAGE, MADE, SIDES, TABLE, TEXT, Task, frame
+from portal.previews.fenced.frames import EARLY, IMAGE, MADE, SIDES, TABLE, TEXT, Task, frame
 
 SOURCE, ANSWER = 0, 1
 """The two descriptors the child has."""
@@ -47,6 +47,10 @@ class Desk:
     def put_image(self, width: int, height: int, data: bytes) -> None:
         """Give an image away, as WebP."""
         self._say(frame(IMAGE, SIDES.pack(width, height) + data))
+
+    def say_early(self) -> None:
+        """What was given away so far is worth to be shown while the rest is made."""
+        self._say(frame(EARLY, b""))
 
     def put_text(self, text: str) -> None:
         """Give the text away, cut to what is kept."""

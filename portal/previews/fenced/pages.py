@@ -15,20 +15,24 @@ HIGHEST = 3
 """No image is more than so many times as high as it is wide: of a longer page it is narrower."""
 SMALLEST = 1.0
 """A page of less than a point is none."""
+SOON_DONE = 3
+"""So few pages are there all at once; of more, the first is shown while the others are drawn."""
 TEXT_SHARE, PAGES_SHARE = 0.3, 0.6
 """So much of the time may pass until no more text is read, and no more pages are drawn."""
 
 
 def make(desk: Desk) -> None:
-    """The thumbnail, the text, then page after page while there is time."""
+    """The thumbnail and the first page, the text, then page after page while there is time."""
     document = _opened(desk)
     total = len(document)
     if not total:
         raise Refusal("empty")
     first = _drawn(document, 0, desk)
     put_thumbnail(desk, first)
-    desk.put_text("\n\n".join(_texts(document, desk)))
     put_webp(desk, first)
+    if total > SOON_DONE:
+        desk.say_early()
+    desk.put_text("\n\n".join(_texts(document, desk)))
     for number in range(1, min(total, desk.task.pages)):
         if desk.is_late(PAGES_SHARE):
             break

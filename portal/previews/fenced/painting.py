@@ -13,7 +13,7 @@ LARGE = 1200
 THUMBNAIL = (108, 144)
 """Three times as large as it is shown, for fine screens."""
 WHITE = (255, 255, 255)
-QUALITY, METHOD = 75, 2
+QUALITY, METHOD = 75, 1
 """Of WebP: what more effort would save is less than what it costs to wait."""
 
 

@@ -11,7 +11,7 @@ from PIL import (  # noqa: F401 - the readers, brought in before the fence stand
 )
 
 from portal.previews.fenced.making import SOURCE, Desk, Refusal
-from portal.previews.fenced.painting import LARGE, WHITE, doubting, put_thumbnail, put_webp
+from portal.previews.fenced.painting import WHITE, doubting, put_thumbnail, put_webp
 
 FORMATS = {
     "image/bmp": ("BMP",),
@@ -33,7 +33,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """How a camera was held, and what puts it right."""
-SIDE = 2 * LARGE
+SIDE = 2000
 """No image is longer than that; none is made larger than it is."""
 
 

@@ -1,0 +1,80 @@
+"""What is in a document, in a browser: pages turned without a script, images, tables, texts, or why there is none."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from portal import previews
+from portal.accounts.sessions import start_session
+from portal.previews import making
+from portal.settings import Settings
+from tests import makers
+from tests.browser.looking import look_at
+from tests.previews.samples import paper, picture
+from tests.servers import serving
+
+pytestmark = pytest.mark.browser
+
+LONG = "A_name_of_a_column_that_is_longer_than_any_column_should_be_and_cannot_be_broken"
+
+
+def furnish(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, str]]:
+    """A document of every kind, all made; the token of a session, and the addresses."""
+    monkeypatch.setattr(making, "SLICE_SECONDS", 600.0)
+    table = f"{LONG},two,\n" + "".join(f"{'word ' * 40},{number},<b>\n" for number in range(80))
+    files = {
+        "pages": ("accounts.pdf", paper("Balance sheet", 100), "application/pdf"),
+        "image": ("photo.png", picture("PNG", (1600, 900)), "image/png"),
+        "table": ("figures.csv", table.encode(), "text/csv"),
+        "text": ("readme.md", f"# Title\n\n{LONG * 5}\n<script>alert(1)</script>\n".encode() * 40, "text/markdown"),
+        "nothing": ("archive.zip", b"PK\x05\x06" + bytes(18), "application/zip"),
+    }
+    with makers.running(settings) as app, app.app_context():
+        admin, shelf = makers.person("Ada Byron", is_admin=True), makers.category("reports")
+        made = {kind: f"/documents/{makers.document(shelf, *file).uuid}" for kind, file in files.items()}
+        previews.take_turn(lambda: False)
+        makers.document(shelf, "later.pdf", paper("Later"))
+        return start_session(admin.id, network=makers.NETWORK, agent="tests"), made
+
+
+@pytest.mark.timeout(240)
+def test_what_is_in_a_document_is_seen(
+    chromium: Browser, empty_house: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, paths = furnish(empty_house, monkeypatch)
+    with serving(empty_house) as server:
+        address = f"http://127.0.0.1:{server.port}"
+        with chromium.new_context(base_url=address, java_script_enabled=True) as context:
+            context.add_cookies([{"name": "portal", "value": token, "url": address}])
+            page = context.new_page()
+            page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+            for path in (*paths.values(), f"{paths['pages']}/versions/1?page=2", "/"):
+                look_at(page, path)
+            require_thumbnails(page)
+        with chromium.new_context(base_url=address, java_script_enabled=False) as context:
+            context.add_cookies([{"name": "portal", "value": token, "url": address}])
+            turn(context.new_page(), paths["pages"])
+
+
+def require_thumbnails(page: Page) -> None:
+    """Of what has pages or is an image; drawn, and as large as the sheets of the others."""
+    page.set_viewport_size({"width": 1280, "height": 1200})
+    thumbs = page.locator("img.thumb")
+    expect(thumbs).to_have_count(2)
+    for thumb in thumbs.all():
+        thumb.scroll_into_view_if_needed()
+        expect(thumb).to_have_js_property("naturalWidth", 108)
+    expect(page.locator("svg.thumb")).to_have_count(4)
+
+
+def turn(page: Page, path: str) -> None:
+    """On to the second page, and back; then the page alone."""
+    page.goto(path)
+    expect(page.locator("img.page")).to_have_attribute("alt", re.compile("Page 1 of 3"))
+    page.get_by_role("link", name="Page 2", exact=True).click()
+    expect(page.locator("img.page")).to_have_attribute("alt", re.compile("Page 2 of 3"))
+    page.get_by_role("link", name="Page 1", exact=True).click()
+    expect(page.locator("img.page")).to_have_attribute("alt", re.compile("Page 1 of 3"))
+    page.get_by_role("link", name="Page 1 of 3").click()
+    expect(page).to_have_url(re.compile("/preview/1$"))
