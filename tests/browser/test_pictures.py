@@ -54,10 +54,10 @@ def take(page: Page, target: Path) -> None:
         shutil.copy(target, ROOT / "docs" / "images" / target.name)
 
 
-def wait_for_preview(page: Page) -> None:
-    """Until the document shows what is in it, which the worker makes beside; only for pictures that are kept."""
+def wait_for_previews(page: Page, images: str, count: int) -> None:
+    """Until so many are there, which the worker makes beside; only for pictures that are kept."""
     deadline = time.monotonic() + 60
-    while os.environ.get("PORTAL_PICTURES") and not page.locator("img.page").count() and time.monotonic() < deadline:
+    while os.environ.get("PORTAL_PICTURES") and page.locator(images).count() < count and time.monotonic() < deadline:
         page.wait_for_timeout(500)
         page.reload()
 
@@ -71,8 +71,9 @@ def test_the_demonstration_looks_as_the_readme_shows_it(chromium: Browser, tmp_p
             page = context.new_page()
             sign_in(page, reader)
             expect(page.locator(".docs > li").first).to_be_visible()
+            wait_for_previews(page, "img.thumb", 6)
             take(page, tmp_path / "home.png")
             page.locator(".docs .title").first.click()
             expect(page.locator(".button.primary.big")).to_be_visible()
-            wait_for_preview(page)
+            wait_for_previews(page, "img.page", 1)
             take(page, tmp_path / "document.png")
