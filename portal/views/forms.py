@@ -7,7 +7,7 @@ from datetime import datetime
 from flask import request
 
 from portal.catalog import parse_id
-from portal.errors import BadInput, NotFound
+from portal.errors import BadInput, BadRequest, NotFound
 from portal.views.clock import from_local, local
 
 FIELD = "%Y-%m-%dT%H:%M"
@@ -30,6 +30,14 @@ def checked(value: str, name: str, most: int) -> str:
     if any(character < " " and character not in "\r\n\t" for character in value):
         raise BadInput("A text holds characters that cannot be seen. Type it again.", field=name)
     return value
+
+
+def json_body() -> object:
+    """What a program sent as JSON. Raises BadRequest for what is none, and for one nested too deep to be read."""
+    try:
+        return request.get_json()
+    except RecursionError as problem:
+        raise BadRequest("This JSON is nested too deep.") from problem
 
 
 def words(name: str) -> list[str]:

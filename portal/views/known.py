@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from portal.errors import BadInput
 from portal.uploads.knowing import Asked, list_known_in_category, list_known_of_document
-from portal.views.forms import checked
+from portal.views.forms import checked, json_body
 from portal.views.guard import allow, person
 
 bp = Blueprint("known", __name__)
@@ -20,7 +20,7 @@ NAME, FOLDER, SHA256 = 1_000, 10_000, re.compile(r"[0-9a-f]{64}", re.ASCII)
 @allow("publisher")
 def ask() -> Response:
     """``files``: each ``new``, ``same`` or a ``version`` of what is there; ``documents``: which one that is."""
-    said = request.get_json()
+    said = json_body()
     if not isinstance(said, dict) or ("category" in said) == ("document" in said):
         raise BadInput("Ask with a JSON object that has a category or a document, and files.")
     files = _files(said.get("files"))

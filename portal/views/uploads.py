@@ -11,12 +11,20 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import http_date
 
 from portal.catalog import parse_ref
-from portal.errors import BadInput, BadRequest, ProtocolUnknown, TypeNotTaken, UploadNotFound, UploadTooLarge
+from portal.errors import (
+    BadInput,
+    BadRequest,
+    ChecksumWrong,
+    ProtocolUnknown,
+    TypeNotTaken,
+    UploadNotFound,
+    UploadTooLarge,
+)
 from portal.extensions import settings
 from portal.uploads import resumable
 from portal.uploads.resumable import Announced, Checksum, Listed, Progress
 from portal.views.clock import here
-from portal.views.forms import checked
+from portal.views.forms import checked, json_body
 from portal.views.guard import allow, person
 from portal.views.requests import Body, current_request
 
@@ -66,7 +74,7 @@ def start() -> Response:
         raise UploadTooLarge
     upload = resumable.start(person(), announced)
     if has_body or not upload.size:
-        upload = _receive(upload.uuid, 0, checksum)
+        upload = _begin(upload.uuid, checksum)
     response = _tell(upload, HTTPStatus.CREATED)
     response.headers["Location"] = url_for("uploads.receive", upload=str(upload.uuid))
     if not has_body and upload.size:
@@ -124,7 +132,7 @@ def show() -> Response:
 @allow("publisher")
 def describe_document(upload: str) -> Response:
     """Say something else of the document while its bytes are still coming."""
-    said = request.get_json()
+    said = json_body()
     try:
         if not isinstance(said, dict):
             raise BadInput("This is not a JSON object.")
@@ -157,6 +165,15 @@ def _patch(upload: str) -> Response:
 def _cancel(upload: str) -> Response:
     resumable.cancel(person(), _uuid(upload))
     return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _begin(uuid: Any, checksum: Checksum | None) -> Progress:
+    """The bytes that come with the announcement. Where they are refused nobody learns its address: it is given up."""
+    try:
+        return _receive(uuid, 0, checksum)
+    except (ChecksumWrong, UploadTooLarge):
+        resumable.cancel(person(), uuid)
+        raise
 
 
 def _receive(uuid: Any, offset: int, checksum: Checksum | None) -> Progress:
@@ -225,7 +242,7 @@ def _metadata(header: str) -> dict[str, str]:
         if not KEY.fullmatch(key) or key in found:
             raise BadRequest("Upload-Metadata has a key twice, or one that cannot be.")
         try:
-            found[key] = base64.b64decode(packed.strip(), validate=True).decode()
+            found[key] = _unpacked(packed).decode()
         except (binascii.Error, UnicodeDecodeError) as problem:
             raise BadRequest(f"The value of {key} in Upload-Metadata is no base64 of a text in UTF-8.") from problem
         if key in resumable.KEYS | {"category", "folder"}:
@@ -241,9 +258,14 @@ def _checksum() -> Checksum | None:
     if algorithm not in resumable.ALGORITHMS:
         raise BadRequest(f"Checksums are taken of {' and '.join(resumable.ALGORITHMS)}.")
     try:
-        return Checksum(algorithm, base64.b64decode(packed.strip(), validate=True))
+        return Checksum(algorithm, _unpacked(packed))
     except binascii.Error as problem:
         raise BadRequest("Upload-Checksum is no base64.") from problem
+
+
+def _unpacked(text: str) -> bytes:
+    """Of base64. Raises binascii.Error, also for letters that are in no base64: for these Python has another error."""
+    return base64.b64decode(text.strip().encode(), validate=True)
 
 
 def _number(header: str) -> int:

@@ -515,3 +515,14 @@ def test_lines_of_an_erased_person_name_them_no_more(mia: Actor, payroll: Catego
 
     kept = select(DistributionLine.recipient).order_by(DistributionLine.number)
     assert db.session.scalars(kept).all() == ["", "", "4712"]
+
+
+def test_a_table_may_name_somebody_by_address_in_one_line_and_by_reference_in_another(
+    mia: Actor, payroll: Category
+) -> None:
+    ada = employee("Ada Byron", "4711")
+    lines = f"filename,person\nmarch.pdf,{ada.email}\napril.pdf,4711\n"
+
+    made = begin(mia, payroll, {"march.pdf": PDF, "april.pdf": PDF + b"b"}, lines=lines)
+
+    assert outcomes(mia, made.id) == {"march.pdf": "added", "april.pdf": "added"}

@@ -45,7 +45,7 @@ from portal.models import (
 from portal.storage.incoming import Incoming
 from portal.uploads import requesting
 from portal.uploads.requesting import Sender, Sent, Terms
-from portal.uploads.requesting.opening import SENDINGS
+from portal.uploads.requesting.opening import MOST_AT_ONCE, SENDINGS
 from tests import makers
 from tests.databases import SQLITE_ONLY
 from tests.makers import NETWORK
@@ -118,6 +118,15 @@ def test_what_is_sent_lands_as_drafts_that_say_who_sent_them(pia: Actor, inbox: 
     assert access.may_read(pia, found["proof.pdf"].id)
     assert not access.may_read(makers.actor(reader), found["proof.pdf"].id)
     assert temps() == 0
+
+
+def test_so_many_files_in_one_go_that_others_would_wait_are_refused(pia: Actor, inbox: Category) -> None:
+    _, token = ask(pia, inbox)
+
+    with pytest.raises(BadInput, match="at most 100 at a time"):
+        send(token, *((f"{number}.pdf", PDF) for number in range(MOST_AT_ONCE + 1)))
+
+    assert (drafts(inbox), temps()) == ({}, 0)
 
 
 def test_the_maker_hears_of_it_once_and_the_sender_gets_one_receipt(pia: Actor, inbox: Category) -> None:

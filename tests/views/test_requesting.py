@@ -287,5 +287,5 @@ def test_lists_narrow_to_what_is_to_be_reviewed(world: World) -> None:
 def test_a_portal_with_small_uploads_takes_no_more_by_a_link(sqlite_settings: Settings) -> None:
     with makers.running(replace(sqlite_settings, max_upload=10)) as app:
         world = build(app)
-        assert "Together at most 10 bytes" in app.test_client().get(world.ask()).text
+        assert "Up to 100 files at a time, together at most 10 bytes" in app.test_client().get(world.ask()).text
         assert world.send(world.ask()).status_code == 413

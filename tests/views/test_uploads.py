@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from portal import accounts, filenames
 from portal.accounts.quotas import change_quota_of_person
-from portal.catalog import find_category, get_category, trash_category
+from portal.catalog import change_rules, find_category, get_category, trash_category
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, READ, Document, Grant, Upload, User, Version
 from portal.settings import Settings
@@ -252,7 +252,7 @@ def test_the_last_bytes_may_come_twice_for_their_answer_may_be_lost(world: World
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [(checksum(b"others"), 460), (checksum(b"others", "sha1"), 460), ("sha256 AAAA", 460), ("md5 AAAA", 400),
-     ("sha256 ?", 400), ("sha256", 460), ("", 400)],
+     ("sha256 ?", 400), ("sha256 é", 400), ("sha256", 460), ("", 400)],
 )  # fmt: skip
 def test_bytes_with_another_checksum_are_not_kept(world: World, wrong: str, status: int) -> None:
     path = world.ada.begin(len(TEXT))
@@ -263,6 +263,17 @@ def test_bytes_with_another_checksum_are_not_kept(world: World, wrong: str, stat
     assert world.ada.offset(path) == 10
     last = world.ada.patch(path, 10, TEXT[10:], {"Upload-Checksum": checksum(TEXT[10:])})
     assert world.ada.client.get(f"{last.headers['Content-Location']}/download").data == TEXT
+
+
+def test_first_bytes_that_are_refused_leave_no_upload_whose_address_nobody_knows(world: World) -> None:
+    sent = {"Content-Type": BODY, "Upload-Length": "3", "Upload-Metadata": metadata(filename="a.txt", category="inbox")}
+
+    answer = world.ada.ask("POST", "/uploads", sent | {"Upload-Checksum": checksum(b"others")}, b"abc")
+
+    assert answer.status_code == 460
+    with world.app.app_context():
+        assert db.session.scalars(select(Upload.state)).all() == ["cancelled"]
+    assert left_in_tmp(world.app) == []
 
 
 def test_a_whole_that_has_not_the_hash_announced_is_refused_for_good(world: World) -> None:
@@ -286,6 +297,7 @@ def test_a_whole_that_has_not_the_hash_announced_is_refused_for_good(world: Worl
         (metadata(filename="a.txt", category="inbox") + "," + metadata(category="inbox"), 400),
         ("filename ?,category aW5ib3g=", 400),
         ("filename gIA=,category aW5ib3g=", 400),
+        ("filename é,category aW5ib3g=", 400),
         (metadata(filename="a.txt", category="nowhere"), 404),
         (metadata(filename="a.txt", category="vault"), 404),
         (metadata(filename="a.txt", category="read only"), 403),
@@ -304,7 +316,7 @@ def test_a_whole_that_has_not_the_hash_announced_is_refused_for_good(world: Worl
         (metadata(filename="a.txt", category="inbox", folder="x" * 101), 422),
         (metadata(filename="a.txt", category="inbox", title="a\0b"), 422),
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_what_is_announced_wrongly_begins_nothing(refusing: World, known: str, status: int) -> None:
     answer = refusing.ada.create(3, {"Upload-Metadata": known})
@@ -341,6 +353,19 @@ def test_an_upload_of_somebody_else_is_not_there(world: World) -> None:
         assert sender.patch(path, 0, TEXT).data == sender.patch(unknown, 0, TEXT).data
     assert world.ada.offset(path) == 0
     assert world.other.client.get("/uploads").json == {"uploads": []}
+
+
+def test_nobody_learns_what_is_behind_a_seal_below_a_category_they_publish_in(world: World) -> None:
+    with world.app.app_context():
+        sealed = makers.category("inbox/sealed", is_sealed=True)
+        makers.document(sealed, filename="plan.txt")
+        change_rules(None, sealed.id, types=("txt",), expiry_days=None)
+    told = {"folder": "sealed", "on_conflict": "refuse"}
+
+    answers = [world.ada.create(3, filename=name, **told) for name in ("plan.txt", "other.txt", "other.pdf")]
+
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert len({answer.text for answer in answers}) == 1
 
 
 def test_an_upload_whose_time_is_over_is_gone(world: World) -> None:
@@ -440,7 +465,9 @@ def test_what_is_said_of_a_document_may_change_while_its_bytes_come(world: World
         ('{"tags": {"a": 1}}', 422, "tags"),
         ('["title"]', 422, ""),
         ("{", 400, None),
+        ("[" * 100_000, 400, None),
     ],
+    ids=range(8),
 )
 def test_what_cannot_be_said_of_a_document_is_refused(
     refusing: World, said: str, status: int, field: str | None

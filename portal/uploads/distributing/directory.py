@@ -48,7 +48,9 @@ class Directory:
         one = person_of(row)
         self._by_email[row.email_key] = one
         if row.reference:
-            self._by_reference.setdefault(row.reference.casefold(), []).append(one)
+            known = self._by_reference.setdefault(row.reference.casefold(), [])
+            if one not in known:  # some lines may name somebody by address, and others by reference
+                known.append(one)
 
     def add_group(self, group: Group) -> None:
         """Know a group."""

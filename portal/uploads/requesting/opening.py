@@ -27,6 +27,8 @@ from portal.uploads.requesting.making import PURPOSE, now, state_of
 MINUTE, QUARTER = 60, 15 * 60
 SENDINGS = 30
 """So often one network may send by one link within a quarter of an hour, whatever becomes of it."""
+MOST_AT_ONCE = 100
+"""Files in one go: they are written down in one transaction, for which every other writer waits."""
 NOT_OPEN = "This link takes no more files: the place they went to, or whoever asked for them, is not there any more."
 CLOSED = {"revoked": RequestRevoked, "expired": RequestExpired, "full": RequestFull}
 
@@ -47,6 +49,11 @@ class Opened:
         """How many files it still takes; None for any number."""
         limit = self.request.max_files
         return None if limit is None else limit - self.request.files
+
+    @property
+    def most_files(self) -> int:
+        """How many files may come in one go."""
+        return min(MOST_AT_ONCE, self.files_left if self.files_left is not None else MOST_AT_ONCE)
 
     @property
     def bytes_left(self) -> int | None:

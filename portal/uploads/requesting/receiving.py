@@ -22,7 +22,7 @@ from portal.sizes import size_text
 from portal.tokens import make_token, token_hash
 from portal.uploads.quotas import require_room
 from portal.uploads.requesting.making import is_live
-from portal.uploads.requesting.opening import Opened, open_found, require_state
+from portal.uploads.requesting.opening import MOST_AT_ONCE, Opened, open_found, require_state
 from portal.uploads.storing import Arrival, kept
 
 RECEIPT = "receipt"
@@ -33,6 +33,7 @@ DAY = 24 * 3600
 RECEIPTS_TO_ONE, RECEIPTS_FROM_ONE = 3, 20
 """So many receipts are mailed to one address, and asked for by one network, in a day: nobody floods anybody."""
 NOTHING = "Choose at least one file."
+TOO_MANY_AT_ONCE = f"These are {{:,}} files. Send at most {MOST_AT_ONCE} at a time, and then the others."
 TOO_MANY_FILES = "These are {} files, and this link takes {} more."
 TOO_MANY_BYTES = "This is {} together, and this link takes {} more."
 
@@ -65,6 +66,8 @@ def submit(opened: Opened, sender: Sender, arrivals: Sequence[Arrival], network:
         sender = _checked(sender)
         if not arrivals:
             raise BadInput(NOTHING, field="files")
+        if len(arrivals) > MOST_AT_ONCE:
+            raise BadInput(TOO_MANY_AT_ONCE.format(len(arrivals)), field="files")
         for arrival in arrivals:
             opened.require(arrival.filename, arrival.received.size)
         release_connection()
