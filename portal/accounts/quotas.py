@@ -54,8 +54,9 @@ def require_room(user_id: int | None, size: int, *, is_counted: bool = False) ->
         lock_on(f"quota:{limit.key}")
         used = _used(limit) - (size if is_counted else 0)
         if used + size > limit.most:
-            left = size_text(max(0, limit.most - used))
-            raise QuotaExceeded(f"The quota of {limit.whose} is {size_text(limit.most)}, and {left} of it is left.")
+            left, needed = size_text(max(0, limit.most - used)), size_text(size)
+            why = f"The quota of {limit.whose} is {size_text(limit.most)}, and {left} of it is left."
+            raise QuotaExceeded(why if needed == left else f"{why} This needs {needed}.")
 
 
 def change_used(user_id: int, change: int) -> None:

@@ -54,7 +54,7 @@ def text(page: str) -> str:
 def test_a_link_is_listed_with_what_became_of_it(world: World) -> None:
     page = text(world.publisher.read("/admin/links"))
 
-    assert f"Ernst & Jung annual {world.token[:6]}… · made by Pam 1 of 3 Never opened no end" in page
+    assert f"Ernst & Jung annual {world.token[:6]}… · made by Pam 1 of 3 Never opened never" in page
     assert world.token not in page
 
 

@@ -103,7 +103,7 @@ def test_an_upload_beyond_the_quota_is_refused_in_the_form(world: World) -> None
 
     answer = desk.send("/admin/upload", category="reports", files=[("a.txt", b"more than ten bytes")])
     assert answer.status_code == 413
-    assert "The quota of your account is 10 bytes, and 10 bytes of it is left." in answer.text
+    assert "The quota of your account is 10 bytes, and 10 bytes of it is left. This needs 19 bytes." in answer.text
 
 
 def test_a_reference_is_given_on_the_page_of_a_person_and_is_nobody_elses(world: World) -> None:

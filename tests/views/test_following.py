@@ -70,4 +70,4 @@ def test_no_name_is_learned_of_what_is_not_theirs(world: World) -> None:
 def test_an_opened_document_says_so_in_lists(world: World) -> None:
     assert "Not downloaded yet" in world.ada.read("/documents")
     world.ada.read(f"/documents/{world.document}")
-    assert "Only opened" in world.ada.read("/documents")
+    assert "Opened, not downloaded" in world.ada.read("/documents")

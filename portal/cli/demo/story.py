@@ -134,7 +134,7 @@ def _date_back(document_id: int, number: int, moment: datetime) -> None:
 
 def _let_readers_read(year: int) -> None:
     bakery, instruments, circulars = f"{BAKERY}/", f"{INSTRUMENTS}/", f"{ALL}/Circulars/"
-    for person, path, age in (
+    reads = (
         (LEILA, f"{bakery}Annual accounts/annual-accounts-{year}.pdf", 39),
         (LEILA, f"{bakery}Annual accounts/trial-balance-{year}.csv", 39),
         (LEILA, f"{bakery}Tax/tax-computation-{year}.pdf", 36),
@@ -143,7 +143,9 @@ def _let_readers_read(year: int) -> None:
         (KENJI, f"{instruments}Annual accounts/annual-accounts-{year}.pdf", 54),
         (KENJI, f"{instruments}Annual accounts/stock-count-{year}.csv", 54),
         (KENJI, f"{circulars}electronic-invoices.pdf", 73),
-    ):
+    )
+    # A ledger is read in the order of its ids: what is dated back furthest comes first.
+    for person, path, age in sorted(reads, key=lambda read: read[2], reverse=True):
         _send(_claim(person), _edition(path), age)
     _send(_claim(LEILA), _edition(f"{bakery}Annual accounts/takings-by-month.png"), 18, is_cut=True)
 
