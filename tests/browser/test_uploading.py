@@ -381,6 +381,10 @@ def test_it_pauses_goes_on_and_is_cancelled(desk: Desk, large: Path) -> None:
         expect(row).to_contain_text("1.0 of 5.2 MB", timeout=LONG)
         page.get_by_role("button", name="Pause large.bin").click()
         expect(row).to_contain_text("Paused. 1.0 of 5.2 MB are here")
+        words, bar = (row.locator(part).bounding_box() for part in (".meta", "progress"))
+        assert words is not None
+        assert bar is not None
+        assert bar["x"] >= words["x"] + words["width"], "on a wide screen the bar stands beside the words"
     page.get_by_role("button", name="Go on with large.bin").click()
     expect(row).to_contain_text("Done.", timeout=LONG)
     assert desk.patched() == len(LARGE) + len(LARGE) - MIB  # what was under way when it paused was sent again
