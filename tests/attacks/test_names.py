@@ -31,7 +31,7 @@ from tests.parts import program
 
 pytestmark = pytest.mark.xdist_group("attacks")
 
-UPLOADED = {"documents", "versions", "blobs", "categories", "audit_events", "search_changes"}
+UPLOADED = {"documents", "versions", "blobs", "categories", "audit_events", "search_changes", "previews", "users"}
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 _numbers = count(1)
 """So that no two documents have equal bytes: those that are known are only touched."""

@@ -43,8 +43,8 @@ ROUND = 20
 NOT_AS_SEEN = "Something came to it or was changed meanwhile. Look at it once more."
 STILL_COMING = "Some files are still on their way. Wait for them, or take them out."
 NOTHING_TO_FILE = "None of the files would go to anybody."
-MAKER_CLOSED = "The account of whoever confirmed it is closed."
-MAY_NOT = "Whoever confirmed it may not manage that category any more."
+MAKER_CLOSED = "The account of whoever made this distribution is closed."
+MAY_NOT = "Whoever made this distribution may not manage that category any more."
 RECIPIENT_GONE = "Whose it was is not here any more."
 
 _UPLOADS = Upload.metadata.tables[Upload.__tablename__]
@@ -197,7 +197,7 @@ def _file(distribution: Distribution, upload: Upload) -> None:
 
 
 def _maker(distribution: Distribution) -> Actor | None:
-    """Whoever confirmed it, when they may still distribute there. Raises Conflict."""
+    """Whoever made it, when they may still distribute there. Raises Conflict."""
     if distribution.created_by_id is None:
         require_manager(None, distribution.category_id)
         return None
