@@ -147,6 +147,7 @@ def _file(actor: Actor, target: Target, arrival: Arrival, content: Content, fact
         outcome = add_version(actor, target.document_id, arrival.filename, content, arrival.facts.note)
     else:
         category_id = _ensure_shelf(actor, target)
+        access.require_permission(actor, category_id, PUBLISH)  # first: which types it takes is not for everybody
         require_types(category_id, [arrival])
         on_conflict = on_conflict_of(facts)
         outcome = put_document(
