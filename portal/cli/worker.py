@@ -18,6 +18,7 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
+from portal.cli.bodies import direct
 from portal.networks import network_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,10 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The headers are there, unless somebody was just told that they are not; all else may take its time."""
-        return self._arriving.pop(conn, None) is not None and super().handle_request(req, conn)
+        if self._arriving.pop(conn, None) is None:
+            return False
+        direct(req.body)
+        return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
         """Every second: besides connections on which nothing came, end those whose headers are late."""
