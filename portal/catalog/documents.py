@@ -51,6 +51,7 @@ class Outcome:
 
     document_id: int
     uuid: uuids.UUID
+    version_id: int | None
     number: int
     kind: Kind
     title: str
@@ -300,4 +301,5 @@ def count_live(category_id: int) -> int:
 
 
 def _outcome(document: Document, kind: Kind) -> Outcome:
-    return Outcome(document.id, document.uuid, document.version_count, kind, document.title, document.filename)
+    number, version_id = document.version_count, document.current_version_id
+    return Outcome(document.id, document.uuid, version_id, number, kind, document.title, document.filename)

@@ -19,7 +19,7 @@ from portal.catalog.documents import place_document
 from portal.catalog.recipients import ensure_shelf
 from portal.errors import Conflict, PortalError
 from portal.extensions import after_commit, db, give_way, run, transaction
-from portal.models import MANAGE, Blob, Distribution, Document, Upload, User, db_now
+from portal.models import MANAGE, Blob, Distribution, Upload, User, db_now
 from portal.uploads.distributing.directory import list_recipients
 from portal.uploads.distributing.making import (
     forget_left,
@@ -191,8 +191,8 @@ def _file(distribution: Distribution, upload: Upload) -> None:
     ends = datetime.fromisoformat(said["expires_at"]) if said["expires_at"] else None
     facts = Facts(title=said["title"] or None, expires_at=ends)
     outcome = place_document(actor, shelf.id, upload.filename, content, facts=facts)
-    upload.version_id = db.session.scalar(select(Document.current_version_id).where(Document.id == outcome.document_id))
     upload.state, upload.outcome, upload.blob_id = "done", outcome.kind, None
+    upload.version_id = outcome.version_id
     upload.closed_at = db.session.scalar(select(db_now()))
 
 

@@ -16,7 +16,7 @@ from portal.catalog.documents import place_document, stand_in_line
 from portal.catalog.texts import require_text
 from portal.errors import BadInput, TooManyTries, UploadTooLarge
 from portal.extensions import db, release_connection, settings, storage, transaction
-from portal.models import Document, FileRequest, Submission, Upload, User, db_now
+from portal.models import FileRequest, Submission, Upload, User, db_now
 from portal.settings import last_address
 from portal.sizes import size_text
 from portal.tokens import make_token, token_hash
@@ -141,7 +141,6 @@ def _reserve(request: FileRequest, files: int, total: int) -> None:
 
 
 def _row(submission_id: int, category_id: int, arrival: Arrival, outcome: Outcome) -> dict[str, object]:
-    version_id = db.session.scalar(select(Document.current_version_id).where(Document.id == outcome.document_id))
     size = arrival.received.size
     return {
         "submission_id": submission_id,
@@ -151,7 +150,7 @@ def _row(submission_id: int, category_id: int, arrival: Arrival, outcome: Outcom
         "received": size,
         "state": "done",
         "temp": "",
-        "version_id": version_id,
+        "version_id": outcome.version_id,
         "outcome": outcome.kind,
         "expires_at": db_now(),
         "closed_at": db_now(),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from portal import access, audit
 from portal.actors import Actor
@@ -24,7 +24,7 @@ from portal.errors import (
     UploadRejected,
 )
 from portal.extensions import db, release_connection, settings, storage, transaction
-from portal.models import PUBLISH, Document, Upload, db_now
+from portal.models import PUBLISH, Upload, db_now
 from portal.storage import Partial, Received
 from portal.uploads.distributing.making import hold_collecting
 from portal.uploads.kinds import require_fitting
@@ -153,8 +153,7 @@ def _file(actor: Actor, target: Target, arrival: Arrival, content: Content, fact
         outcome = put_document(
             actor, category_id, arrival.filename, content, facts=arrival.facts, on_conflict=on_conflict
         )
-    version_id = db.session.scalar(select(Document.current_version_id).where(Document.id == outcome.document_id))
-    return {"version_id": version_id, "outcome": outcome.kind}
+    return {"version_id": outcome.version_id, "outcome": outcome.kind}
 
 
 def _hand_over(actor: Actor, filename: str, distribution_id: int, content: Content) -> dict[str, Any]:
