@@ -159,6 +159,27 @@ TWINS = [
         "tests/faults/test_upload_kills.py -k 'acknowledged and r9'",
     ),
     Twin(
+        "nothing is kept of what nobody may send any more",
+        "portal/uploads/resumable/finishing.py",
+        "    _require_publisher(actor, get_progress(upload.id).target)\n",
+        "",
+        "tests/uploads/test_resumable.py -k 'any_more_are_not_kept and sqlite'",
+    ),
+    Twin(
+        "the right to publish is asked again where an upload is written down",
+        "portal/uploads/resumable/finishing.py",
+        "        access.require_permission(actor, category_id, PUBLISH)  # first: ",
+        "        # ",
+        "tests/uploads/test_resumable.py -k 'is_asked_for_again and sqlite-category'",
+    ),
+    Twin(
+        "what is there already is told where one may publish, and nowhere else",
+        "portal/uploads/knowing.py",
+        "    shown = access.shown_categories(actor, PUBLISH).subquery()\n",
+        "    shown = access.shown_categories(actor).subquery()\n",
+        "tests/views/test_known.py -k 'only_read and sqlite'",
+    ),
+    Twin(
         "the comparison of a file with what was seen of it",
         "portal/downloads/opening.py",
         "        if opened.stamp != edition.seen or edition.damage is not None:\n",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from portal import integrity
 from portal.actors import Actor
-from portal.catalog import get_category, merge_category, seal_category
+from portal.catalog import change_rules, get_category, merge_category, seal_category
 from portal.errors import (
     BadInput,
     CategoryNotFound,
@@ -29,10 +29,10 @@ from portal.errors import (
 )
 from portal.extensions import db, storage, transaction
 from portal.models import MANAGE, PUBLISH, Blob, Category, Distribution, Document, Grant, Upload, User, Version
-from portal.storage import LocalStorage, Partial
+from portal.storage import LocalStorage, Partial, Received, Stamp
 from portal.uploads import resumable
 from portal.uploads.distributing import making
-from portal.uploads.resumable import Announced, Progress, finding, finishing, holding, receiving, sweeping
+from portal.uploads.resumable import Announced, Progress, Target, finding, finishing, holding, receiving, sweeping
 from tests import makers
 from tests.uploads.sending import Cut, Line, begin, checksum, publisher, send
 
@@ -581,6 +581,54 @@ def test_folders_are_no_way_into_a_category_that_is_sealed(context: Flask) -> No
     assert count(Category) == 3
 
 
+@pytest.mark.parametrize("kind", ["category", "document", "distribution"])
+def test_bytes_of_somebody_who_may_not_send_them_any_more_are_not_kept(context: Flask, kind: str) -> None:
+    ada, inbox = publisher()
+    upload = resumable.start(ada, Announced(target_of(kind, ada, inbox), "a.bin", len(BODY)))
+    send(ada, upload, 0, BODY[:1000])
+    before = keys()
+    take_away_all()
+
+    with pytest.raises(UploadRefused):
+        send(ada, upload, 1000, BODY[1000:])
+
+    assert (keys(), temps()) == (before, [])
+
+
+@pytest.mark.parametrize("kind", ["category", "document", "distribution"])
+def test_a_right_that_ends_while_bytes_are_kept_is_asked_for_again_before_anything_is_told(
+    context: Flask, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ada, inbox = publisher()
+    upload = resumable.start(ada, Announced(target_of(kind, ada, inbox), "a.bin", len(BODY)))
+    there, keep = count(Document), LocalStorage.keep
+
+    def keeping(local: LocalStorage, received: Received) -> Stamp:
+        change_rules(None, inbox.id, types=["pdf"], expiry_days=None)
+        take_away_all()
+        return keep(local, received)
+
+    monkeypatch.setattr(LocalStorage, "keep", keeping)
+    with pytest.raises(UploadRefused) as refusal:
+        send(ada, upload, 0, BODY)
+
+    assert (refusal.value.status, refusal.value.sentence) == (410, finishing.PLACE_GONE)
+    assert (count(Document), temps()) == (there, [])
+
+
+def test_which_types_a_category_takes_that_was_sealed_while_bytes_came_is_not_told(context: Flask) -> None:
+    ada, _ = publisher()
+    board = makers.category("inbox/board")
+    upload = begin(ada, 1, folder="board")
+    change_rules(None, board.id, types=["pdf"], expiry_days=None)
+    seal_category(None, board.id, True)
+
+    with pytest.raises(UploadRefused) as refusal:
+        send(ada, upload, 0, b"x")
+
+    assert (refusal.value.status, refusal.value.sentence) == (410, finishing.PLACE_GONE)
+
+
 @pytest.mark.parametrize("name", ["there.bin", "elsewhere.bin"])
 def test_nothing_is_told_of_a_folder_one_may_not_publish_in(context: Flask, name: str) -> None:
     ada, _ = publisher()
@@ -622,6 +670,26 @@ def distribution(user_id: int, category_id: int) -> Distribution:
         session.add(found)
         session.flush()
         return found
+
+
+def target_of(kind: str, actor: Actor, inbox: Category) -> Target:
+    """Where this person may send something by now: the inbox, a document in it, or a distribution below it."""
+    if kind == "distribution":
+        name = str(distribution(actor.user_id or 0, inbox.id).uuid)
+    else:
+        name = inbox.path if kind == "category" else str(makers.document(inbox, "there.bin").id)
+    return resumable.find_target(actor, kind, name, "")
+
+
+def take_away_all() -> None:
+    """Nobody but administrators may do anything any more."""
+    with transaction() as session:
+        session.execute(delete(Grant))
+
+
+def keys() -> list[str]:
+    """What is kept of all bytes that ever came."""
+    return [key for key, _ in storage().list_keys()]
 
 
 def leave_whole(actor: Actor, upload: Progress, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,12 @@ def test_nothing_is_told_of_what_is_not_theirs_to_publish_in(world: World) -> No
     assert world.words(("annual.pdf", OURS), folder="vault") == ["new"]
 
 
+def test_nothing_is_told_of_a_folder_that_one_may_only_read(world: World) -> None:
+    makers.grant(makers.category("inbox/vault"), everyone=True)
+
+    assert world.words(("annual.pdf", OURS), folder="vault") == ["new"]
+
+
 def test_what_is_in_the_trash_is_not_there(world: World) -> None:
     trash_document(None, world.document.id)
 

@@ -26,7 +26,7 @@ from portal.errors import (
 from portal.extensions import db, release_connection, settings, storage, transaction
 from portal.models import PUBLISH, Upload, db_now
 from portal.storage import Partial, Received
-from portal.uploads.distributing.making import hold_collecting
+from portal.uploads.distributing.making import get_own, hold_collecting, require_manager
 from portal.uploads.kinds import require_fitting
 from portal.uploads.resumable.facts import facts_of, on_conflict_of
 from portal.uploads.resumable.finding import WHOLE, Progress, get_progress, require_standing
@@ -96,8 +96,12 @@ def _place(actor: Actor, upload: Progress, arrival: Arrival) -> None:
 
 
 def _require_publisher(actor: Actor, target: Target) -> None:
-    """Before bytes are kept; asked once more in the transaction that writes them down."""
-    if target.category_id is not None:
+    """Before bytes are kept, which no quota counts until they are written down; asked once more where they are, for
+    much may change meanwhile.
+    """
+    if target.distribution_id is not None:
+        require_manager(actor, get_own(actor, target.distribution_id).category_id)
+    elif target.category_id is not None:
         access.require_permission(actor, target.category_id, PUBLISH)
     elif target.document_id is not None:
         require_publisher(actor, get_live(target.document_id))
