@@ -14,14 +14,17 @@ from uuid import UUID
 from portal.archives.names import MANIFEST
 from portal.cells import cell, moment_cell
 
-_COLUMNS = ("path", "document", "version", "title", "size", "sha256", "published")
+_COLUMNS = ("path", "document", "version", "title", "size", "sha256", "published", "left_out")
 _ESCAPED = re.compile(r"[\\\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One document of a zip: `path` is its name in there, `sha256` in hex, `published` aware, or None for a draft."""
+    """One document of a zip: `path` is its name in there, `sha256` in hex, `published` aware, or None for a draft.
+
+    `left_out` says why it is not in there after all, in words without commas; "" for what is.
+    """
 
     path: str
     document: UUID
@@ -30,6 +33,7 @@ class Row:
     size: int
     sha256: str
     published: datetime | None
+    left_out: str = ""
 
 
 def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
@@ -37,13 +41,14 @@ def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
 
     The first is a line of names, then one of each document (RFC 4180, UTF-8), moments in UTC as in RFC 3339; a cell
     that a spreadsheet could take for a formula gets an apostrophe in front. The second is for ``sha256sum -c`` in the
-    unpacked folder: all documents, then the manifest.
+    unpacked folder: all documents that are in there, then the manifest.
     """
     manifest, sums = BytesIO(), BytesIO()
     manifest.write((",".join(_COLUMNS) + "\r\n").encode())
     for row in rows:
         manifest.write(_line(row))
-        sums.write(_sum(row.sha256, row.path))
+        if not row.left_out:
+            sums.write(_sum(row.sha256, row.path))
     listed = manifest.getvalue()
     sums.write(_sum(sha256(listed).hexdigest(), MANIFEST))
     return listed, sums.getvalue()
@@ -51,8 +56,8 @@ def lists(rows: Iterable[Row]) -> tuple[bytes, bytes]:
 
 def _line(row: Row) -> bytes:
     """What people gave is path and title; nothing else can need quotes."""
-    middle, end = f"{row.document},{row.version}", f"{row.size},{row.sha256},{moment_cell(row.published)}\r\n"
-    return f"{cell(row.path)},{middle},{cell(row.title)},{end}".encode()
+    middle, end = f"{row.document},{row.version}", f"{row.size},{row.sha256},{moment_cell(row.published)}"
+    return f"{cell(row.path)},{middle},{cell(row.title)},{end},{row.left_out}\r\n".encode()
 
 
 def _sum(digest: str, path: str) -> bytes:

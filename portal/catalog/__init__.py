@@ -88,8 +88,8 @@ from portal.catalog.packing import Packed, list_packed, list_packed_below, size_
 from portal.catalog.paths import within
 from portal.catalog.quarantine import (
     count_scans,
-    find_held,
     is_any_late,
+    list_held,
     list_infected,
     list_refused,
 )
@@ -185,7 +185,6 @@ __all__ = [
     "find_document",
     "find_documents",
     "find_edition",
-    "find_held",
     "find_in_door",
     "find_moved",
     "find_readable",
@@ -215,6 +214,7 @@ __all__ = [
     "list_grants",
     "list_grants_of_group",
     "list_grants_of_person",
+    "list_held",
     "list_holders",
     "list_home",
     "list_infected",

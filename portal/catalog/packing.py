@@ -2,6 +2,7 @@
 
 import uuid as uuids
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,8 +11,9 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from portal import access
 from portal.actors import Actor
 from portal.catalog.paths import within
+from portal.catalog.quarantine import held_documents, is_held
 from portal.extensions import db
-from portal.models import Category, Document, Version
+from portal.models import Blob, Category, Document, Version
 
 GROUP = 500
 """How many ids one statement names."""
@@ -37,23 +39,39 @@ class Packed(NamedTuple):
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Below:
+    """What the zip of a category comes to: how many documents, and their bytes or None where these were not counted.
+
+    ``leaves_out``: further documents belong there, and are held or quarantined.
+    """
+
+    count: int
+    size: int | None
+    leaves_out: bool
+
+
 def list_packed_below(actor: Actor, category: Category, limit: int) -> list[Packed]:
     """At most ``limit`` documents in a category and below it that are out and readable, by path and filename."""
     return _in_order(_packed(actor, and_(within(category), access.is_out())).limit(limit))
 
 
-def size_below(actor: Actor, category: Category) -> tuple[int, int | None]:
-    """How many documents ``list_packed_below`` would list without a limit, and their bytes.
+def size_below(actor: Actor, category: Category) -> Below:
+    """What ``list_packed_below`` would list without a limit comes to.
 
-    More than ``MOST_COUNTED`` are not counted, for people wait for the page: then it is one more, and None.
+    More than ``MOST_COUNTED`` are not counted, for people wait for the page: then it is one more, and no size.
     """
     shelves = select(Category.id).where(within(category)).correlate(None)  # or SQLite would look at every document
     which = and_(Document.category_id.in_(shelves), access.is_out())
-    sizes = _packed(actor, which).with_only_columns(Version.size, maintain_column_froms=True)
+    sizes = _packed(actor, which).outerjoin(Blob, Blob.id == Version.blob_id)
+    sizes = sizes.with_only_columns(Version.size, is_held().label("is_held"), maintain_column_froms=True)
     some = sizes.limit(MOST_COUNTED + 1).subquery()
-    statement = select(func.count(), func.coalesce(func.sum(some.c.size), 0)).select_from(some)
-    count, size = db.session.execute(statement).one()
-    return count, int(size) if count <= MOST_COUNTED else None
+    is_given = some.c.is_held.is_not(True)
+    given = func.coalesce(func.sum(some.c.size).filter(is_given), 0)
+    count, given_count, size = db.session.execute(select(func.count(), func.count().filter(is_given), given)).one()
+    if count > MOST_COUNTED:
+        return Below(count, None, _is_any_held(actor, which))
+    return Below(given_count, int(size), given_count < count)
 
 
 def list_packed(actor: Actor, document_ids: Sequence[int]) -> list[Packed]:
@@ -63,6 +81,12 @@ def list_packed(actor: Actor, document_ids: Sequence[int]) -> list[Packed]:
         these = Document.id.in_(document_ids[start : start + GROUP])
         found |= {row.document_id: row for row in _in_order(_packed(actor, these))}
     return [found[document_id] for document_id in dict.fromkeys(document_ids) if document_id in found]
+
+
+def _is_any_held(actor: Actor, which: ColumnElement[bool]) -> bool:
+    """Whether one of these documents that the person may download is held or quarantined."""
+    groups = (_packed(actor, and_(Document.id.in_(ids), which)).limit(1) for ids in held_documents())
+    return any(db.session.execute(one).first() is not None for one in groups)
 
 
 def _packed(actor: Actor, which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:

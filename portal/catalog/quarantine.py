@@ -1,14 +1,14 @@
 """What is held for a look for viruses, and what is quarantined because one was found: listed and counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from portal.catalog.scans import HELD, INFECTED, QUARANTINED, WAITS
+from portal.catalog.scans import HELD, QUARANTINED, WAITS
 from portal.extensions import db
 from portal.models import Blob, Category, Document, User, Version, db_later
 
@@ -18,14 +18,6 @@ GROUP = 500
 LATE_SECONDS = 600
 """What waits for longer than this says that the scanner or the worker is away."""
 _REFUSED = WAITS & Blob.scanned_at.is_not(None)
-
-
-@dataclass(frozen=True)
-class HeldVersion:
-    """A version that no door gives out, and why: ``waiting`` or ``infected``."""
-
-    version_id: int
-    state: str
 
 
 @dataclass(frozen=True)
@@ -57,19 +49,39 @@ class ScanCounts:
     infected: int
 
 
-def find_held(version_ids: Iterable[int]) -> HeldVersion | None:
-    """One of these versions that is held or quarantined, rather a quarantined one; None when all are given out."""
-    if not db.session.scalar(select(or_(exists().where(WAITS), exists().where(QUARANTINED)))):
-        return None
-    wanted, found = list(version_ids), None
+def list_held(version_ids: Iterable[int]) -> dict[int, str]:
+    """Version to ``waiting`` or ``infected``, for those of these that no door gives out."""
+    if not _is_any_held():
+        return {}
+    wanted = list(version_ids)
+    found: dict[int, str] = {}
     for start in range(0, len(wanted), GROUP):
         these = Version.id.in_(wanted[start : start + GROUP])
         statement = select(Version.id, Blob.scan_state).join(Blob, Blob.id == Version.blob_id)
-        for version_id, state in db.session.execute(statement.where(these, Blob.scan_state.in_(HELD))):
-            found = HeldVersion(version_id, state or "")
-            if state == INFECTED:
-                return found
+        found.update((row.id, row.scan_state) for row in db.session.execute(statement.where(these, is_held())))
     return found
+
+
+def held_documents() -> Iterator[list[int]]:
+    """The ids of documents whose current version no door gives out, some at a time."""
+    if not _is_any_held():
+        return
+    # From what is held on, which is little, and never through all that there is.
+    held = union_all(*(select(Blob.id).where(which) for which in (WAITS, QUARANTINED)))
+    versions = select(Version.id).where(Version.blob_id.in_(held))
+    statement = select(Document.id).where(Document.current_version_id.in_(versions), Document.trashed_at.is_(None))
+    ids = list(db.session.scalars(statement))
+    for start in range(0, len(ids), GROUP):
+        yield ids[start : start + GROUP]
+
+
+def is_held() -> ColumnElement[bool]:
+    """The condition on the blob of a version that its bytes are held or quarantined."""
+    return Blob.scan_state.in_(HELD)
+
+
+def _is_any_held() -> bool:
+    return bool(db.session.scalar(select(or_(exists().where(WAITS), exists().where(QUARANTINED)))))
 
 
 def count_scans() -> ScanCounts:

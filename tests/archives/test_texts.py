@@ -15,7 +15,7 @@ from portal.archives import Row, lists
 
 DIGEST = sha256(b"").hexdigest()
 ROW = Row("2018/Ω report.pdf", UUID(int=7), 3, "Ω report", 12, DIGEST, datetime(2018, 2, 3, 4, 5, 6, 789, tzinfo=UTC))
-HEADER = "path,document,version,title,size,sha256,published\r\n"
+HEADER = "path,document,version,title,size,sha256,published,left_out\r\n"
 
 
 def cells_of(row: Row) -> list[str]:
@@ -25,7 +25,7 @@ def cells_of(row: Row) -> list[str]:
 
 
 def test_a_document_is_a_line_with_its_facts() -> None:
-    line = f"2018/Ω report.pdf,00000000-0000-0000-0000-000000000007,3,Ω report,12,{DIGEST},2018-02-03T04:05:06Z\r\n"
+    line = f"2018/Ω report.pdf,00000000-0000-0000-0000-000000000007,3,Ω report,12,{DIGEST},2018-02-03T04:05:06Z,\r\n"
     assert lists([ROW])[0].decode() == HEADER + line
 
 
@@ -42,7 +42,7 @@ def test_a_moment_is_in_utc_and_a_draft_has_none() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.text("\",;\r\n\t'=a ", max_size=20))
 def test_a_title_is_read_back_with_at_most_an_apostrophe_more(title: str, path: str) -> None:
     cells = cells_of(replace(ROW, title=title, path=path))
-    assert len(cells) == 7
+    assert len(cells) == 8
     assert cells[3] in (title, f"'{title}")
     assert cells[0] in (path, f"'{path}")
     assert cells[4:6] == ["12", DIGEST]
@@ -70,6 +70,13 @@ def test_the_sums_name_all_documents_and_the_manifest() -> None:
     manifest, sums = lists([ROW, replace(ROW, path="b.pdf")])
     listed = sha256(manifest).hexdigest()
     assert sums.decode() == f"{DIGEST}  2018/Ω report.pdf\n{DIGEST}  b.pdf\n{listed}  MANIFEST.csv\n"
+
+
+def test_what_is_left_out_is_named_with_the_reason_and_has_no_sum() -> None:
+    manifest, sums = lists([ROW, replace(ROW, path="b.pdf", left_out="A virus was found in it.")])
+    _, there, missing = csv.reader(io.StringIO(manifest.decode(), newline=""), strict=True)
+    assert (there[7], missing[0], missing[7]) == ("", "b.pdf", "A virus was found in it.")
+    assert [line.split("  ")[1] for line in sums.decode().splitlines()] == ["2018/Ω report.pdf", "MANIFEST.csv"]
 
 
 def test_a_path_cannot_forge_a_line() -> None:

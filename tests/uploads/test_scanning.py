@@ -13,6 +13,7 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from portal.catalog import Item, list_infected, put_documents, scans, trash_document
+from portal.catalog.quarantine import held_documents
 from portal.downloads import Claim, open_bytes, open_for_zip, pack_category, pack_documents
 from portal.errors import ContentHeld, ContentQuarantined, ContentUnavailable, ScannerRefused, ScannerUnavailable
 from portal.extensions import db, transaction
@@ -310,21 +311,43 @@ def test_without_a_scanner_nothing_waits_and_what_waited_is_let_go(settings: Set
 
 
 @SQLITE_ONLY
-def test_a_zip_is_refused_as_a_whole_and_names_what_is_held(pam: User) -> None:
-    who, shelf = makers.actor(pam), makers.category("reports")
-    store(pam, CLEAN, "clean.bin")
+def test_a_zip_of_chosen_documents_is_refused_as_a_whole_and_names_what_is_held(pam: User) -> None:
+    who, clean = makers.actor(pam), store(pam, CLEAN, "clean.bin")
     scan()
     held = store(pam, b"another", "held.bin")
 
     with pytest.raises(ContentHeld, match="“held” is looked at for viruses"):
-        pack_category(who, shelf)
-    store(pam, EICAR, "bad.bin")
+        pack_documents(who, "x", [clean.id, held.id])
+    bad = store(pam, EICAR, "bad.bin")
     scan()
-    for pack in (partial(pack_category, who, shelf), partial(pack_documents, who, "x", [held.id, held.id + 1])):
-        with pytest.raises(ContentQuarantined, match="A virus was found in “bad”"):
-            pack()
-    trash_document(None, held.id + 1)
-    assert len(pack_category(who, shelf).version_ids) == 2
+    with pytest.raises(ContentQuarantined, match="A virus was found in “bad”"):
+        pack_documents(who, "x", [held.id, bad.id])
+    assert len(pack_documents(who, "x", [clean.id, held.id]).version_ids) == 2
+
+
+def test_a_zip_of_a_category_has_what_is_given_out_and_another_validator_once_more_is(pam: User) -> None:
+    who, shelf = makers.actor(pam), makers.category("reports")
+    store(pam, CLEAN, "clean.bin")
+    scan()
+    store(pam, b"another", "held.bin")
+    bad = store(pam, EICAR, "bad.bin")
+
+    before = pack_category(who, shelf)
+    scan()
+    after = pack_category(who, shelf)
+    trash_document(None, bad.id)
+    whole = pack_category(who, shelf)
+    assert [len(one.version_ids) for one in (before, after, whole)] == [1, 2, 2]
+    assert len({one.etag for one in (before, after, whole)}) == 3
+    assert pack_category(who, shelf).etag == whole.etag
+
+
+@SQLITE_ONLY
+def test_a_zip_of_a_category_of_which_nothing_is_given_out_is_refused(pam: User) -> None:
+    who, shelf = makers.actor(pam), makers.category("reports")
+    store(pam, b"another", "held.bin")
+    with pytest.raises(ContentHeld, match="“held” is looked at for viruses"):
+        pack_category(who, shelf)
 
 
 @SQLITE_ONLY
@@ -353,6 +376,16 @@ def test_the_few_rows_are_found_by_their_own_index(house: Flask, ask: Callable[[
     with asking(db.engine) as asked:
         ask()
         assert index in plan(asked)
+
+
+@SQLITE_ONLY
+def test_what_is_held_is_found_without_going_through_all_documents(pam: User) -> None:
+    document = store(pam, CLEAN)
+    with asking(db.engine) as asked:
+        assert list(held_documents()) == [[document.id]]
+    how = plan(asked)
+    assert [index for index in ("ix_blobs_scan_waiting", "ix_blobs_infected") if index not in how] == []
+    assert "SCAN documents" not in how
 
 
 # What a scanner may say or not say, by one that is none.

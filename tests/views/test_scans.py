@@ -1,6 +1,10 @@
 """No door gives out what is held or quarantined, whoever asks and however; and what people are told of it."""
 
+import csv
 import dataclasses
+import hashlib
+import io
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -35,11 +39,18 @@ class World:
     limited_link: str
     ticket: str
 
-    def put(self, state: str) -> None:
-        """Of all bytes: what is known of viruses."""
+    def put(self, state: str, of: bytes | None = None) -> None:
+        """Of all bytes, or of these: what is known of viruses."""
         with self.app.app_context(), transaction() as session:
             values = {"scan_state": state, "finding": FINDING if state == "infected" else None}
-            session.execute(update(Blob).values(values))
+            these = [Blob.sha256 == hashlib.sha256(of).hexdigest()] if of is not None else []
+            session.execute(update(Blob).where(*these).values(values))
+
+    def put_beside(self, content: bytes, filename: str) -> str:
+        """Another document on the same shelf; the address of the zip of that."""
+        with self.app.app_context():
+            makers.document(makers.category("pdf"), filename, content)
+        return "/categories/pdf/download"
 
     def count(self, what: type[Download]) -> int:
         with self.app.app_context():
@@ -114,6 +125,72 @@ def test_a_range_and_a_condition_change_nothing(world: World, state: str) -> Non
         answer = world.bo.get(road, headers=headers)
         assert answer.status_code in (403, 503), headers
         assert b"%PDF" not in answer.data
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("infected", "A virus was found in it."),
+        ("waiting", "It is looked at for viruses before it is given out."),
+    ],
+)
+def test_the_zip_of_a_category_has_the_rest_and_says_what_is_missing(world: World, state: str, why: str) -> None:
+    road = world.put_beside(b"%PDF-1.7\nminutes\n", "minutes.pdf")
+    world.put(state, of=SECRET)
+
+    answer = world.bo.get(road)
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["minutes.pdf", "MANIFEST.csv", "SHA256SUMS"]
+        listed = list(csv.DictReader(io.StringIO(archive.read("MANIFEST.csv").decode())))
+        assert "annual.pdf" not in archive.read("SHA256SUMS").decode()
+    assert [(row["path"], row["left_out"]) for row in listed] == [("annual.pdf", why), ("minutes.pdf", "")]
+    assert SECRET not in answer.data
+    page = world.bo.get("/categories/pdf").text
+    assert "The zip leaves out what is being looked at" in page
+    assert "Everything as zip <small>17" in page, "the size is that of the rest"
+    with world.app.app_context():
+        assert len(db.session.scalars(select(Download)).all()) == 1
+
+
+def test_a_zip_that_broke_off_does_not_go_on_with_another_one_once_all_is_released(world: World) -> None:
+    road = world.put_beside(b"%PDF-1.7\nminutes\n", "minutes.pdf")
+    world.put("waiting", of=SECRET)
+    before = world.bo.get(road)
+    asked = {"Range": "bytes=50-", "If-Range": before.headers["ETag"]}
+    assert (world.bo.get(road, headers=asked).status_code, world.bo.get(road).data) == (206, before.data)
+    world.put("clean")
+
+    after = world.bo.get(road, headers=asked)
+    assert after.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(after.data)) as archive:
+        assert archive.read("annual.pdf") == SECRET
+    assert "MANIFEST.csv" not in world.bo.get("/categories/pdf").text
+
+
+def test_the_page_of_a_category_says_that_there_is_no_zip_when_nothing_is_given_out(world: World) -> None:
+    assert "Everything as zip" in world.bo.get("/categories/pdf").text
+    world.put("waiting")
+
+    page = world.bo.get("/categories/pdf").text
+    assert "Everything as zip" not in page
+    assert "There is no zip now" in page
+
+
+@pytest.mark.parametrize("most", [1000, 0])
+def test_nobody_hears_that_something_is_left_out_that_they_may_not_read(
+    world: World, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.catalog.packing.MOST_COUNTED", most)
+    with world.app.app_context():
+        board = makers.category("pdf/board", is_sealed=True)
+        makers.document(board, "secret.pdf", b"%PDF-1.7\nof the board\n")
+    world.put("waiting", of=b"%PDF-1.7\nof the board\n")
+    sentence = "The zip leaves out"
+    assert sentence not in world.bo.get("/categories/pdf").text
+    assert sentence in world.admin.read("/categories/pdf")
+    listed = world.bo.get("/categories/pdf/download").data
+    assert b"secret.pdf" not in listed
 
 
 @pytest.mark.parametrize("state", ["infected", "waiting"])
