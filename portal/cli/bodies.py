@@ -1,37 +1,89 @@
-"""The bodies of requests, which gunicorn would copy several times on their way from the socket to the application."""
+"""The bodies of requests: read without copying them over and over, and at a pace that keeps no thread for ever."""
 
-import socket
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
+PATIENCE_SECONDS = 20.0
+LEAST_RATE = 500
+STALL_SECONDS = 120.0
+"""A body may keep its thread waiting so long at first, and a second more for every so many bytes that came (as with
+Apache's mod_reqtimeout), but never longer than a line may need that is cut for a while."""
 DIRECT = 16 * 1024
 """So much at once is worth a call of its own; of smaller pieces gunicorn reads many ahead."""
 
 
-class DirectReader(LengthReader):
-    """Reads what is asked for in one call, straight into the bytes that are handed out.
+class PacedUnreader(SocketUnreader):
+    """What gunicorn reads a connection with, out of patience with whoever sends a body too slowly."""
 
-    What gunicorn has read ahead comes first, and it goes on reading as it does wherever little is asked for.
+    def __init__(self, replaced: SocketUnreader) -> None:
+        super().__init__(replaced.sock, replaced.mxchunk)
+        self.buf = replaced.buf
+        self._patience: float | None = None
+        self._waiting = select.poll()
+        self._waiting.register(self.sock, select.POLLIN)
+
+    def begin(self) -> None:
+        """A body begins."""
+        self._patience = PATIENCE_SECONDS
+
+    def end(self) -> None:
+        """It is over: whoever waits now has patience of their own."""
+        self._patience = None
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """What has come, at most what is asked for. Raises TimeoutError when it comes too slowly."""
+        if self._patience is None:
+            return super().chunk(size_hint)  # type: ignore[call-arg]  # the stubs know an older gunicorn
+        began = time.monotonic()
+        if not self._waiting.poll(self._patience * 1000):
+            self._patience = 0.0
+            raise TimeoutError("The body of the request came too slowly.")
+        block = super().chunk(size_hint)  # type: ignore[call-arg]
+        left = self._patience - (time.monotonic() - began) + len(block) / LEAST_RATE
+        self._patience = min(max(left, 0.0), STALL_SECONDS)
+        return block
+
+
+class DirectReader(LengthReader):
+    """Hands out what comes as it comes. gunicorn would copy every byte several times.
+
+    What was read ahead comes first, and where little is asked for it goes on reading ahead.
     """
 
-    def __init__(self, unreader: SocketUnreader, length: int) -> None:
-        super().__init__(unreader, length)
-        self._line = unreader.sock
-
     def read(self, size: int) -> bytes:
-        """At most so many of the next bytes; fewer where others were read ahead, b"" at the end or a cut line."""
+        """At most so many of the next bytes, b"" at the end or a cut line."""
         wanted = min(size, self.length)
         ahead = self.unreader.buf.getbuffer().nbytes
         if ahead or wanted < DIRECT:
             return super().read(min(wanted, ahead or wanted))
-        block = self._line.recv(wanted, socket.MSG_WAITALL)
+        block = self.unreader.chunk(wanted)  # type: ignore[call-arg]
         self.length -= len(block)
         return block
 
 
-def direct(body: Body) -> None:
-    """Have a body that is announced by its length read so; any other stays as it is."""
-    reader = body.reader
-    if type(reader) is LengthReader and type(reader.unreader) is SocketUnreader and reader.length >= DIRECT:
-        body.reader = DirectReader(reader.unreader, reader.length)
+@contextmanager
+def paced(parser: Any, request: Any) -> Iterator[None]:
+    """Have the body of a request read so, if it has one, for as long as it is answered.
+
+    The connection keeps what reads it: it may hold the beginning of the next request.
+    """
+    reader = request.body.reader
+    is_measured = type(reader) is LengthReader
+    if is_measured and not reader.length:
+        yield
+        return
+    if not isinstance(parser.unreader, PacedUnreader):
+        parser.unreader = PacedUnreader(parser.unreader)
+    unreader = parser.unreader
+    request.body.reader = DirectReader(unreader, reader.length) if is_measured else ChunkedReader(request, unreader)
+    unreader.begin()
+    try:
+        yield
+    finally:
+        unreader.end()

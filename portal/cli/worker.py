@@ -18,7 +18,7 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
-from portal.cli.bodies import direct
+from portal.cli.bodies import paced
 from portal.networks import network_of
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class Worker(ThreadWorker):
         """The headers are there, unless somebody was just told that they are not; all else may take its time."""
         if self._arriving.pop(conn, None) is None:
             return False
-        direct(req.body)
-        return super().handle_request(req, conn)
+        with paced(conn.parser, req):
+            return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
         """Every second: besides connections on which nothing came, end those whose headers are late."""

@@ -170,6 +170,26 @@ def test_whoever_never_ends_their_headers_keeps_nobody_from_theirs(
     assert server.output.count("refused 408 from 127.0.0.0/24 before it was read") == 2
 
 
+@pytest.mark.parametrize("kind", ["Content-Length: 1000", "Transfer-Encoding: chunked"], ids=["measured", "chunked"])
+def test_whoever_never_ends_a_body_keeps_nobody_from_theirs(
+    sqlite_template: SqliteTemplate, tmp_path: Path, kind: str
+) -> None:
+    """Slow bodies, on as many connections as there are threads; on one it goes on and on, a little at a time."""
+    settings = makers.settings_for(sqlite_template.copy(tmp_path / "portal.db"), tmp_path)
+    sooner = "import portal.cli.bodies\nportal.cli.bodies.PATIENCE_SECONDS = 2.0"
+    with serving(settings, "--threads", "2", program=sooner) as server, ExitStack() as stack:
+        address = ("127.0.0.1", server.port)
+        slow = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(2)]
+        for connection in slow:
+            form = "Content-Type: application/x-www-form-urlencoded"
+            connection.sendall(f"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n{form}\r\n{kind}\r\n\r\n".encode())
+        assert Caller(server.port).get("/healthz").status == 200
+        refused = [trickled(slow[0]), slow[1].recv(65536)]
+
+    assert all(answer.startswith(b"HTTP/1.1 4") for answer in refused)
+    assert "Traceback" not in server.output
+
+
 def trickled(connection: socket.socket) -> bytes:
     """What the server says while it is sent a little more of a header whenever it has said nothing for a while."""
     while not select.select([connection], [], [], 0.5)[0]:

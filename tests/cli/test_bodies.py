@@ -1,27 +1,35 @@
-"""Bodies read straight from the socket are the bodies that were sent, and nothing of what follows them."""
+"""Bodies read from the socket are those that were sent, nothing of what follows them, and not waited for for ever."""
 
 import random
 import socket
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
-from gunicorn.http.body import Body, ChunkedReader, LengthReader
-from gunicorn.http.unreader import IterUnreader, SocketUnreader
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 
-from portal.cli.bodies import DIRECT, DirectReader, direct
+from portal.cli import bodies
+from portal.cli.bodies import DIRECT, DirectReader, paced
 
-NEXT = b"GET /next HTTP/1.1\r\n\r\n"
+WANTED = (1, 1000, DIRECT - 1, DIRECT, 65_536, 1_048_576, 5_000_000)
+SECOND = b"GET /next HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
-def bodied(line: socket.socket, length: int, ahead: int = 0) -> tuple[Body, SocketUnreader]:
-    """A body as gunicorn makes it, some of which came with the headers."""
-    unreader = SocketUnreader(line)
-    if ahead:
-        unreader.unread(line.recv(ahead, socket.MSG_WAITALL))
-    body = Body(LengthReader(unreader, length))
-    direct(body)
-    return body, unreader
+@contextmanager
+def parsed(line: socket.socket) -> Iterator[tuple[Any, Any]]:
+    """The first request of a connection as gunicorn reads it, being answered, and what read it."""
+    parser = RequestParser(Config(), line, ("127.0.0.1", 1))
+    request = next(parser)
+    with paced(parser, request):
+        yield parser, request
+
+
+def announced(length: int) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % length
 
 
 def send_in_pieces(line: socket.socket, sent: bytes, seed: int) -> None:
@@ -33,59 +41,125 @@ def send_in_pieces(line: socket.socket, sent: bytes, seed: int) -> None:
             view = view[count:]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_whatever_is_asked_for_the_body_comes_whole_and_what_follows_stays(seed: int) -> None:
+def chunked(sent: bytes, seed: int) -> bytes:
+    chance, place, chunks = random.Random(seed), 0, b""
+    while place < len(sent):
+        piece = sent[place : place + chance.choice((100, 70_000, 900_000))]
+        chunks += b"%x\r\n%b\r\n" % (len(piece), piece)
+        place += len(piece)
+    return b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["measured", "chunked"])
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_asked_for_the_body_comes_whole_and_the_next_request_after_it(seed: int, is_chunked: bool) -> None:
     chance = random.Random(seed)
-    length = chance.choice((DIRECT, DIRECT + 1, 70_000, 1_500_000, 3_000_001))
-    sent = random.Random(seed + 1000).randbytes(length)
+    sent = random.Random(seed + 1000).randbytes(chance.choice((1, DIRECT, DIRECT + 1, 70_000, 1_500_000, 3_000_001)))
+    wire = (chunked(sent, seed) if is_chunked else announced(len(sent)) + sent) + SECOND
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        sender = threading.Thread(target=send_in_pieces, args=(theirs, sent + NEXT, seed))
+        sender = threading.Thread(target=send_in_pieces, args=(theirs, wire, seed))
         sender.start()
-        body, unreader = bodied(ours, length, chance.choice((0, 1, 8192, length, length + 5)))
-        assert isinstance(body.reader, DirectReader)
-        got = b""
-        while block := body.read(chance.choice((1, 1000, DIRECT - 1, DIRECT, 65_536, 1_048_576, 5_000_000))):
-            got += block
+        with parsed(ours) as (parser, request):
+            got = b""
+            while block := request.body.read(
+                chance.choice((1, 1000, DIRECT - 1, DIRECT, 65_536, 1_048_576, 5_000_000))
+            ):
+                got += block
+        following = next(parser)
         sender.join()
-        followed = unreader.take_buffered()
-        followed += ours.recv(len(NEXT) - len(followed), socket.MSG_WAITALL) if len(followed) < len(NEXT) else b""
     assert got == sent
-    assert followed == NEXT
+    assert following.path == "/next"
 
 
-def test_of_a_line_that_is_cut_comes_what_arrived_and_then_nothing() -> None:
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            theirs.sendall(bytes(50_000))
-        body, _ = bodied(ours, 1_000_000, ahead=100)
-        read = [len(body.read(1_048_576)), len(body.read(1_048_576))]
+def test_a_body_nobody_read_is_passed_over(line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    sender = threading.Thread(target=send_in_pieces, args=(theirs, announced(400_000) + bytes(400_000) + SECOND, 1))
+    sender.start()
+    with parsed(ours) as (parser, _):
+        pass
+    assert next(parser).path == "/next"
+    sender.join()
+
+
+def test_of_a_line_that_is_cut_comes_what_arrived_and_then_nothing(line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    theirs.sendall(announced(1_000_000) + bytes(50_000))
+    theirs.shutdown(socket.SHUT_WR)
+    with parsed(ours) as (_, request):
+        read = [len(request.body.read(1_048_576)), len(request.body.read(1_048_576))]
     assert read == [50_000, 0]
 
 
-def test_a_read_asks_the_socket_once_for_all_it_wants() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        sender = threading.Thread(target=theirs.sendall, args=(bytes(2_000_000),))
-        sender.start()
-        body, unreader = bodied(ours, 2_000_000)
-        assert len(body.read(1_000_000)) == 1_000_000
-        assert not unreader.take_buffered()
-        assert len(body.read(1_000_000)) == 1_000_000
-        sender.join()
+def test_what_is_asked_for_is_not_read_ahead(line: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = line
+    sender = threading.Thread(target=theirs.sendall, args=(announced(2_000_000) + bytes(2_000_000),))
+    sender.start()
+    with parsed(ours) as (parser, request):
+        assert isinstance(request.body.reader, DirectReader)
+        assert len(request.body.read(1_000_000)) == 1_000_000
+        assert parser.unreader.take_buffered() == b""
+        assert len(request.body.read(2_000_000)) == 1_000_000
+    sender.join()
 
 
-def test_a_body_without_a_length_or_a_socket_or_much_in_it_stays_as_it_was() -> None:
+@pytest.mark.parametrize("sent", [announced(9), announced(90_000) + bytes(40_000)], ids=["little", "much"])
+def test_a_body_that_stops_coming_is_not_waited_for(
+    line: tuple[socket.socket, socket.socket], sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = line
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "STALL_SECONDS", 0.3)
+    theirs.sendall(sent)
+    with parsed(ours) as (parser, request):
+        with pytest.raises(TimeoutError, match="too slowly"):
+            request.body.read(90_000)
+        assert not parser.finish_body(), "the next request cannot be found"
+
+
+def test_a_body_that_trickles_is_not_waited_for_either(
+    line: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = line
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.5)
+    stop = threading.Event()
+
+    def trickle() -> None:
+        theirs.sendall(announced(1000))
+        with suppress(OSError):
+            while not stop.wait(0.05):
+                theirs.sendall(b"x")
+
+    sender = threading.Thread(target=trickle)
+    sender.start()
+    with parsed(ours) as (_, request), pytest.raises(TimeoutError):
+        request.body.read(1000)
+    stop.set()
+    sender.join()
+
+
+def test_a_slow_body_that_keeps_the_pace_may_take_its_time(
+    line: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = line
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.4)
+
+    def pace() -> None:
+        theirs.sendall(announced(4000))
+        for _ in range(8):
+            time.sleep(0.1)
+            theirs.sendall(bytes(500))
+
+    sender = threading.Thread(target=pace)
+    sender.start()
+    with parsed(ours) as (_, request):
+        assert len(request.body.read(4000)) == 4000
+    sender.join()
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The portal's end of a connection and the client's."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        unreader = SocketUnreader(ours)
-        readers: list[LengthReader | ChunkedReader] = [
-            LengthReader(unreader, DIRECT - 1),
-            LengthReader(IterUnreader([b"x" * DIRECT]), DIRECT),
-            ChunkedReader(None, unreader),  # type: ignore[arg-type]  # of the request it needs only the trailers
-        ]
-        for reader in readers:
-            body = Body(reader)
-            direct(body)
-            assert body.reader is reader
+        yield ours, theirs
