@@ -1,7 +1,7 @@
 """The mail of the day: what came out in the categories a person follows, and what their saved searches find anew.
 
 One mail a day at most, and none when there is nothing. What may be told is asked when it is told: whoever lost a
-permission hears of nothing below it.
+permission hears of nothing below it, and what is held for a look for viruses is told of once it is released.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +15,7 @@ from portal import access, notices
 from portal.accounts import actor_of
 from portal.actors import Actor
 from portal.catalog.paths import within
+from portal.catalog.quarantine import came_out_after
 from portal.catalog.saved import News, list_untold
 from portal.extensions import db, lock_on, transaction
 from portal.models import Category, Document, Follow, SavedSearch, User, Version, db_later, db_now
@@ -55,8 +56,8 @@ def tell_news(is_ending: Callable[[], bool]) -> None:
 
 
 def list_fresh(actor: Actor, follows: Iterable[tuple[Category, datetime]], until: datetime) -> list[Fresh]:
-    """What came out in categories, with what is below them, after the moment of each: the newest first, and at most one
-    more than a mail names.
+    """What came out, or was released, in categories with what is below them after the moment of each: the newest first,
+    and at most one more than a mail names.
     """
     wanted = list(follows)
     if not wanted:
@@ -86,7 +87,7 @@ def _fresh(actor: Actor, at: Any, condition: ColumnElement[bool], until: datetim
 
 
 def _after(at: Any, category: Category, since: datetime) -> ColumnElement[bool]:
-    return and_(within(category), at > since)
+    return and_(within(category), came_out_after(at, since))
 
 
 def _due(user_id: int | None = None) -> list[int]:

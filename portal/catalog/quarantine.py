@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from portal.catalog.scans import HELD, QUARANTINED, WAITS
@@ -17,6 +17,8 @@ GROUP = 500
 """How many ids one statement names."""
 LATE_SECONDS = 600
 """What waits for longer than this says that the scanner or the worker is away."""
+REMEMBERED = timedelta(days=30)
+"""Of what was held for longer nobody is told that it came out: news is looked for no further back."""
 _REFUSED = WAITS & Blob.scanned_at.is_not(None)
 
 
@@ -73,6 +75,18 @@ def held_documents() -> Iterator[list[int]]:
     ids = list(db.session.scalars(statement))
     for start in range(0, len(ids), GROUP):
         yield ids[start : start + GROUP]
+
+
+def came_out_after(at: SQLColumnExpression[datetime | None], since: datetime) -> ColumnElement[bool]:
+    """The condition on a document that it is given out, and came out after a moment: ``at`` is, or its release was.
+
+    So what is held is told of once, when it is held no more.
+    """
+    version, blob = aliased(Version), aliased(Blob)
+    its_own = select(blob.id).join(version, version.blob_id == blob.id)
+    its_own = its_own.where(version.id == Document.current_version_id).correlate(Document)
+    was_released = and_(at > since - REMEMBERED, its_own.where(blob.scanned_at > since).exists())
+    return and_(or_(at > since, was_released), ~its_own.where(blob.scan_state.in_(HELD)).exists())
 
 
 def is_held() -> ColumnElement[bool]:

@@ -11,10 +11,11 @@ from sqlalchemy import delete, func, select, update
 from portal import search
 from portal.accounts.spelling import require_name
 from portal.actors import Actor
+from portal.catalog.quarantine import REMEMBERED, came_out_after
 from portal.catalog.texts import require_line
 from portal.errors import BadInput, Conflict, NotFound
 from portal.extensions import db, lock_on, transaction
-from portal.models import SavedSearch, db_now
+from portal.models import Document, SavedSearch, db_now
 
 MOST_SEARCHES = 50
 NAME_LENGTH = 100
@@ -108,11 +109,16 @@ def list_with_news(actor: Actor, limit: int = MOST_SEARCHES) -> list[News]:
 def list_untold(actor: Actor) -> list[News]:
     """The searches whose owner wants to hear of new hits and has some that no mail told: for the mail of the day.
 
-    The count is of what this person may read now.
+    The count is of what this person may read now, and of what is held for a look for viruses once it is released.
     """
     wanted = [saved for saved in list_searches(actor) if saved.wants_notice]
-    news = [_news(actor, saved, saved.told_at) for saved in wanted]
+    news = [News(saved, _count_untold(actor, saved)) for saved in wanted]
     return [one for one in news if one.count]
+
+
+def _count_untold(actor: Actor, saved: SavedSearch) -> int:
+    came_out = came_out_after(Document.published_at, saved.told_at)
+    return search.count_since(actor, search.parse(saved.query), saved.told_at - REMEMBERED, came_out)
 
 
 def _news(actor: Actor, saved: SavedSearch, since: datetime) -> News:

@@ -7,7 +7,7 @@ has no state, and is given out.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, case, literal_column, null, select, update
 
 from portal import audit, jobs, notices
 from portal.actors import PORTAL, Actor
@@ -42,9 +42,15 @@ def first_state() -> str | None:
 
 
 def state_once_more() -> dict[str, Any]:
-    """The column of a blob whose bytes were stored once more: it waits if nobody ever looked at it."""
+    """The columns of a blob whose bytes were stored once more: it waits if nobody ever looked at it."""
     state = first_state()
-    return {"scan_state": case((Blob.scan_state.is_(None), state), else_=Blob.scan_state)} if state else {}
+    if state is None:
+        return {}
+    is_new = Blob.scan_state.is_(None)
+    return {
+        "scan_state": case((is_new, state), else_=Blob.scan_state),
+        "scanned_at": case((is_new, null()), else_=Blob.scanned_at),
+    }
 
 
 def found(blob_id: int, finding: str | None) -> bool:
@@ -55,7 +61,10 @@ def found(blob_id: int, finding: str | None) -> bool:
     state = CLEAN if finding is None else INFECTED
     with transaction() as session:
         before = session.scalar(select(Blob.scan_state).where(Blob.id == blob_id).with_for_update())
-        there = update(Blob).where(Blob.id == blob_id).values(scan_state=state, finding=finding, scanned_at=db_now())
+        values: dict[str, Any] = {"scan_state": state, "finding": finding}
+        if finding is not None or before in HELD:  # since when it is given out says nothing of what always was
+            values["scanned_at"] = db_now()
+        there = update(Blob).where(Blob.id == blob_id).values(values)
         sha256 = session.scalar(there.returning(Blob.sha256))
         if sha256 is None or before == state:
             return False
@@ -102,7 +111,7 @@ def give_up_waiting() -> int:
     if not is_any:
         return 0
     with transaction() as session:
-        let_go = update(Blob).where(WAITS).values(scan_state=None).returning(Blob.id)
+        let_go = update(Blob).where(WAITS).values(scan_state=None, scanned_at=db_now()).returning(Blob.id)
         count = len(session.execute(let_go).all())
         if count:
             audit.record_event("scan.ended", actor=PORTAL, count=count)

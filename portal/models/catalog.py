@@ -253,6 +253,8 @@ class Blob(Verified, Base):
     """What is known of viruses: ``waiting`` bytes are held and ``infected`` ones quarantined, which no door gives out;
     None: nobody was to look for any."""
     scanned_at: Mapped[datetime | None]
+    """When somebody last looked at what is held or quarantined, or since when it is given out again; None for what was
+    never held or was not looked at yet."""
     finding: Mapped[str | None] = mapped_column(String(200))
     """What the scanner calls what it found."""
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from sqlalchemy import ColumnElement, and_
+
 from portal.actors import Actor
 from portal.errors import BadRequest
 from portal.models import Document
@@ -79,13 +81,18 @@ def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
     return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit)]
 
 
-def count_since(actor: Actor, query: Query, moment: datetime) -> int:
-    """How many documents that meet the query were published after this moment, and are out; at most a hundred."""
+def count_since(actor: Actor, query: Query, moment: datetime, more: ColumnElement[bool] | None = None) -> int:
+    """How many documents that meet the query were published after this moment, and are out; at most a hundred.
+
+    ``more`` is a further condition on them.
+    """
     if query.is_empty:
         return 0
     question = resolve(actor, query)
     recent = replace(question, first=max(question.first, first_key(moment)))
-    return len(find_keys(actor, recent, MOST_NEW, only_out=True, more=Document.published_at > moment))
+    after = Document.published_at > moment
+    which = after if more is None else and_(after, more)
+    return len(find_keys(actor, recent, MOST_NEW, only_out=True, more=which))
 
 
 def _cursor(after: str | None) -> int | None:

@@ -1,10 +1,12 @@
 """Following categories, what a person has opened, and the mail of the day."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.accounts import disable_user
 from portal.catalog import (
@@ -15,6 +17,7 @@ from portal.catalog import (
     note_seen,
     put_document,
     remove_grant,
+    scans,
     trash_document,
     unfollow,
 )
@@ -23,7 +26,7 @@ from portal.catalog.news import SHOWN, tell_news
 from portal.catalog.saved import add_search
 from portal.errors import CategoryNotFound, Conflict
 from portal.extensions import db, transaction
-from portal.models import Category, Document, Follow, Mail, SavedSearch, Seen, User, Version, db_later
+from portal.models import Blob, Category, Document, Follow, Mail, SavedSearch, Seen, User, Version, db_later
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -117,6 +120,87 @@ def test_nothing_is_told_of_what_is_not_out(ada: User, shelf: Category, what: st
     if what == "trashed":
         trash_document(None, made.id)
     assert tell() == []
+
+
+@pytest.mark.parametrize("state", ["waiting", "infected"])
+def test_what_is_held_or_quarantined_is_told_of_once_when_it_is_released(
+    ada: User, shelf: Category, state: str
+) -> None:
+    follow(makers.actor(ada), shelf.id)
+    add_search(makers.actor(ada), "Weather", "weather", wants_notice=True)
+    age()
+    blob_id = put(shelf, "weather.pdf", state)
+    assert tell() == []
+    age()
+    put(shelf, "another.pdf", "clean", b"%PDF another")
+    (text,) = tell()
+    assert "- another (reports)" in text
+    assert "weather" not in text.lower()
+
+    came_out_before_the_last_mail()
+    scans.release(None, blob_id)
+    (text,) = tell()
+    assert "- weather (reports)" in text
+    assert "- “Weather”: 1 new document" in text
+    assert "another" not in text
+    age(hours=2)
+    assert tell() == []
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("state", ["waiting", "infected"])
+def test_a_new_version_is_told_when_it_is_released(ada: User, shelf: Category, state: str) -> None:
+    makers.document(shelf, "old.pdf")
+    with transaction() as session:
+        session.execute(update(Document).values(published_at=db_later(-90 * DAY)))
+    follow(makers.actor(ada), shelf.id)
+    age()
+    blob_id = put(shelf, "old.pdf", state, b"%PDF other")
+    assert tell() == []
+    came_out_before_the_last_mail(of=Version.created_at)
+    scans.found(blob_id, None)
+    (text,) = tell()
+    assert "- old (reports), version 2" in text
+
+
+@SQLITE_ONLY
+@pytest.mark.parametrize("state", [None, "clean"])
+def test_what_was_always_given_out_is_no_news_when_it_is_looked_at(
+    ada: User, shelf: Category, state: str | None
+) -> None:
+    follow(makers.actor(ada), shelf.id)
+    blob_id = put(shelf, "old.pdf", state)
+    came_out_before_the_last_mail()
+    scans.found(blob_id, None)
+    assert tell() == []
+
+
+@SQLITE_ONLY
+def test_what_nobody_is_to_look_at_any_more_is_told(ada: User, shelf: Category) -> None:
+    follow(makers.actor(ada), shelf.id)
+    put(shelf, "held.pdf", "waiting")
+    came_out_before_the_last_mail()
+    assert tell() == []
+    age()
+    scans.give_up_waiting()
+    assert len(tell()) == 1
+
+
+def put(shelf: Category, filename: str, state: str | None, content: bytes = b"%PDF") -> int:
+    """A document with these bytes, of whose viruses this is known; the id of their blob."""
+    made = makers.document(shelf, filename, content)
+    edition = makers.edition(made)
+    blob = db.session.scalars(select(Blob).where(Blob.sha256 == edition.sha256)).one()
+    makers.change(blob, scan_state=state, finding="Eicar" if state == "infected" else None)
+    makers.release()
+    return blob.id
+
+
+def came_out_before_the_last_mail(of: InstrumentedAttribute[Any] = Document.published_at) -> None:
+    """Everything came out three days ago, and the last mail is a day old."""
+    with transaction() as session:
+        session.execute(update(of.class_).values({of: db_later(-3 * DAY)}))
+    age()
 
 
 @SQLITE_ONLY

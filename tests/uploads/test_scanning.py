@@ -308,6 +308,10 @@ def test_without_a_scanner_nothing_waits_and_what_waited_is_let_go(settings: Set
         with asking(db.engine) as asked:
             scan_waiting(lambda: False)
         assert not [statement for statement, _ in asked if statement.startswith("UPDATE")]
+    with served_by(settings, f"127.0.0.1:{free_port()}"):
+        store(None, CLEAN, "once more.bin")
+        looked_at = select(Blob.scanned_at).where(Blob.scan_state == "waiting")
+        assert db.session.scalars(looked_at).all() == [None], "it is looked at next"
 
 
 @SQLITE_ONLY
