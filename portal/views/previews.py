@@ -1,9 +1,13 @@
-"""Images of previews: thumbnails and pages, for whoever may read the document; looked at again each time."""
+"""Images of previews: thumbnails and pages, for whoever may read the document; looked at again each time.
+
+What is held or quarantined is refused as the document itself is.
+"""
 
 from flask import Blueprint, Response
 
 from portal import catalog, previews, ranges
 from portal.catalog import Edition, parse_id, parse_ref
+from portal.downloads import require_released
 from portal.errors import ContentUnavailable, DocumentNotFound, NotFound
 from portal.extensions import release_connection
 from portal.previews import Picture
@@ -42,6 +46,7 @@ def _send(edition: Edition, image: str) -> Response:
     number = previews.THUMBNAIL if image == "thumb" else parse_id(image)
     if number is None:
         raise NotFound
+    require_released(edition)
     picture = previews.get_picture(edition, number)
     # As for HEAD: an image is never sent in parts.
     answer = ranges.answer("HEAD", current_request().headers, etag=picture.etag, size=0, modified=None)

@@ -434,11 +434,18 @@ TWINS = [
         "tests/previews/test_making.py -k 'full_disk and sqlite'",
     ),
     Twin(
-        "nothing is shown of bytes that are held back",
+        "nothing is shown of bytes that are damaged",
         "portal/previews/showing.py",
         "sound.where(Version.id == edition.version_id, is_given_out()).exists()\n",
         "sound.where(Version.id == edition.version_id).exists()\n",
-        "tests/views/test_previews.py -k 'not_given_out'",
+        "tests/views/test_previews.py -k 'bytes_that_are_damaged'",
+    ),
+    Twin(
+        "no image is shown of bytes that are held back",
+        "portal/views/previews.py",
+        "    require_released(edition)\n",
+        "",
+        "tests/views/test_previews.py -k 'held_back_are_refused'",
     ),
     Twin(
         "the predicate behind the tokens of search",

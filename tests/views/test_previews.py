@@ -135,16 +135,34 @@ def test_a_pinned_version_keeps_its_own(house: House) -> None:
     assert house.stranger.get(f"/documents/{house.uuid}/versions/1/preview/thumb").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [{"damage": "bytes"}, {"scan_state": "waiting"}, {"scan_state": "infected", "finding": "Eicar"}],
-    ids=["damaged", "held", "infected"],
-)
-def test_nothing_is_shown_of_bytes_that_are_not_given_out(house: House, columns: dict[str, str]) -> None:
+def test_nothing_is_shown_of_bytes_that_are_damaged(house: House) -> None:
     with house.app.app_context():
-        damaged = {"damaged_at": makers.now()} if "damage" in columns else {}
-        makers.change(db.session.scalars(select(Blob)).one(), **columns, **damaged)
+        makers.change(db.session.scalars(select(Blob)).one(), damage="bytes", damaged_at=makers.now())
     assert house.reader.get(house.path()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("state", "finding", "status"), [("waiting", None, 503), ("infected", "Eicar", 403)], ids=["held", "infected"]
+)
+def test_images_of_bytes_that_are_held_back_are_refused_as_the_document_is(
+    house: House, state: str, finding: str | None, status: int
+) -> None:
+    etag = house.reader.get(house.path()).headers["ETag"]
+    images = [house.path(), house.path("1"), f"/documents/{house.uuid}/versions/1/preview/thumb"]
+    unknown = [house.stranger.get(image).data for image in images]
+    with house.app.app_context():
+        makers.change(db.session.scalars(select(Blob)).one(), scan_state=state, finding=finding)
+
+    own = house.reader.get(f"/documents/{house.uuid}/download")
+    assert own.status_code == status
+    for image in images:
+        for headers in ({}, {"If-None-Match": etag}):
+            answer = house.reader.get(image, headers=headers)
+            assert (answer.status_code, answer.headers.get("Retry-After")) == (status, own.headers.get("Retry-After"))
+            assert "virus" in answer.text
+    strangers = [house.stranger.get(image) for image in images]
+    assert [answer.status_code for answer in strangers] == [404] * len(images)
+    assert [answer.data for answer in strangers] == unknown
 
 
 def test_nothing_is_written_down(house: House) -> None:
