@@ -74,12 +74,16 @@ class Desk:
         assert answer.status == 201
         return answer.headers["Location"]
 
+    def look(self, path: str) -> int:
+        """How far it is by now; who only looks keeps nobody from writing."""
+        return int(self.ask("HEAD", path).headers["Upload-Offset"])
+
     def offset(self, path: str) -> int:
         """How far it is once nobody writes to it any more: a go of no bytes is taken then, and there."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with suppress(OSError, HTTPException):
-                found = int(self.ask("HEAD", path).headers["Upload-Offset"])
+                found = self.look(path)
                 if self.ask("PATCH", path, Upload_Offset=str(found), Content_Type=BYTES).status == 204:
                     return found
             time.sleep(0.05)
@@ -126,9 +130,12 @@ def read(edition: Edition) -> bytes:
 
 
 def await_offset(desk: Desk, path: str, offset: int) -> None:
-    """Every byte that arrived is kept, as soon as the server has noticed that no more comes."""
+    """Every byte that arrived is kept, as soon as the server has noticed that no more comes.
+
+    Until then only looked at: a go of no bytes that came before those that were cut off would lock them out.
+    """
     deadline = time.monotonic() + PATIENCE
-    while desk.offset(path) != offset:
+    while desk.look(path) != offset:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
