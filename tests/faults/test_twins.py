@@ -259,6 +259,13 @@ TWINS = [
         "tests/uploads/test_requesting.py -k 'exceed_a_limit and sqlite'",
     ),
     Twin(
+        "the room of a file request is taken with what fills it",
+        "portal/uploads/requesting/receiving.py",
+        "    _reserve(request, len(files), total)\n",
+        "    _reserve(request, len(files), total)\n    session.commit()\n",
+        "tests/faults/test_request_kills.py -k 'wholly and q8-1'",
+    ),
+    Twin(
         "a challenge that is used up",
         "portal/accounts/passkeys/challenges.py",
         "        spent = delete(Challenge).where(*live).returning(Challenge.id)\n",
