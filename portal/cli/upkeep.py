@@ -18,6 +18,7 @@ from portal.settings import Settings
 from portal.sizes import size_text
 from portal.storage import LocalStorage
 from portal.tokens import make_token
+from portal.uploads import list_sources
 from portal.uploads.clamd import scanner_at
 
 
@@ -35,8 +36,9 @@ def check() -> None:
     """Look whether the settings can be read, the schema fits, the storage takes and gives back bytes, previews
     can be made, and the mail server lets the portal in.
 
-    With nginx in front: whether it is believed, and reports what it sends. With a virus scanner: whether it answers.
-    With a provider (OpenID Connect): whether it answers, and whether the groups it fills are there.
+    With nginx in front: whether it is believed, and reports what it sends. With a virus scanner: whether it answers,
+    and what it never looks at. With a provider (OpenID Connect): whether it answers, and whether the groups it fills
+    are there.
     """
     chosen = settings.load()
     click.echo(f"settings  data in {chosen.data}")
@@ -51,6 +53,8 @@ def check() -> None:
         results.append(_reported("offload", _check_offload, chosen))
     if chosen.clamd:
         results.append(_reported("clamd", _check_clamd, chosen))
+        if all(results):
+            _name_unscanned(chosen)
     if all(results) and chosen.oidc_issuer:
         results.append(_reported("provider", _check_provider, chosen))
     if not all(results):
@@ -134,6 +138,14 @@ def _check_clamd(chosen: Settings) -> str:
     if not scanner_at(chosen.clamd).is_alive():
         raise SettingsProblem(f"The virus scanner at {chosen.clamd} does not answer: what comes in is held.")
     return f"{chosen.clamd} answers"
+
+
+def _name_unscanned(chosen: Settings) -> None:
+    """A remark: whoever runs a scanner may believe that it looks at everything."""
+    with opened(replace(chosen, secret_key=chosen.secret_key or make_token())):  # looking makes no secret
+        shown = {*chosen.sources, *(source.path for source in list_sources())}
+    if shown:
+        say(f"Nobody looks for viruses in the files of directories shown in place: {', '.join(sorted(shown))}.")
 
 
 def _check_offload(chosen: Settings) -> str:

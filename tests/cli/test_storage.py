@@ -204,5 +204,24 @@ def test_scan_says_what_was_found_and_fails_then(
     assert "does not answer: what comes in is held." in command("check", PORTAL_CLAMD=clamd.address).stderr
 
 
+def test_check_names_the_directories_that_no_scanner_looks_at(
+    command: Command, report: Document, tmp_path: Path
+) -> None:
+    require_clamd()
+    for name in ("shown", "set"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("words")
+    clamd = Clamd(tmp_path).start()
+    try:
+        assert command("check", PORTAL_CLAMD=clamd.address).stderr == ""
+        assert command("import", str(tmp_path / "shown"), "--into", "minutes", "--in-place").exit_code == 0
+        result = command("check", PORTAL_CLAMD=clamd.address, PORTAL_CLIENT_CSV=str(tmp_path / "set"))
+        assert command("check").stderr == ""
+    finally:
+        clamd.remove()
+    assert result.exit_code == 0
+    assert result.stderr == "Nobody looks for viruses in the files of directories shown in place: csv, minutes.\n"
+
+
 def test_scan_without_a_scanner_says_which_setting_is_missing(command: Command, report: Document) -> None:
     assert command("scan").stderr == "No scanner is set: clamd (PORTAL_CLAMD) names none.\n"
