@@ -173,6 +173,13 @@ TWINS = [
         "tests/uploads/test_resumable.py -k 'is_asked_for_again and sqlite-category'",
     ),
     Twin(
+        "where an upload goes is held before its row",
+        "portal/uploads/resumable/finishing.py",
+        "            target = _hold_target(actor, upload)\n            facts = _close(upload)\n",
+        "            facts = _close(upload)\n            target = _hold_target(actor, upload)\n",
+        "tests/uploads/test_finishing_beside.py -k dropped",
+    ),
+    Twin(
         "what is there already is told where one may publish, and nowhere else",
         "portal/uploads/knowing.py",
         "    shown = access.shown_categories(actor, PUBLISH).subquery()\n",
