@@ -50,6 +50,7 @@ from portal.catalog.editions import (
     find_ref,
     list_editions,
 )
+from portal.catalog.erasing import erase_person
 from portal.catalog.fields import (
     add_field,
     change_field,
@@ -175,6 +176,7 @@ __all__ = [
     "ensure_category",
     "ensure_folder",
     "ensure_tags",
+    "erase_person",
     "explain_category",
     "explain_document",
     "find_alike",

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 import click
 
-from portal import accounts
+from portal import accounts, catalog
 from portal.accounts.quotas import change_quota_of_person
 from portal.accounts.references import change_reference
 from portal.accounts.rules import reset_factors
@@ -121,7 +121,7 @@ def erase_user(email: str, yes: bool) -> None:
         if not yes:
             click.confirm(f"Erase {one.name} ({one.email}) for good?", abort=True, err=True)
         old = one.email
-        click.echo(f"{old} is erased. The ledger calls them {accounts.erase_user(None, one.id)} from now on.")
+        click.echo(f"{old} is erased. The ledger calls them {catalog.erase_person(None, one.id)} from now on.")
 
 
 @user.command("quota")

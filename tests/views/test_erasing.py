@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from portal import accounts
+from portal.catalog.recipients import Recipient, ensure_shelf
 from portal.downloads import Claim
 from portal.downloads.ledger import begin
 from portal.extensions import transaction
@@ -94,6 +95,17 @@ def test_the_page_of_an_erased_person_offers_nothing_and_takes_nothing(world: Wo
     assert answer.status_code == 409
     assert sentence(answer) == "This person was erased. Nothing can be changed any more."
     assert world.admin.send(f"/admin/people/{world.bo}/enable").status_code == 409
+
+
+@SQLITE_ONLY
+def test_a_category_that_was_filled_for_them_has_another_name_and_its_old_address_is_none(world: World) -> None:
+    with world.app.app_context():
+        ensure_shelf(None, makers.category("payroll").id, Recipient(f"u:{world.bo}", "Bo Ekberg"))
+    assert world.admin.client.get("/categories/payroll/Bo Ekberg").status_code == 200
+    world.admin.send(world.path)
+    assert world.admin.client.get("/categories/payroll/Bo Ekberg").status_code == 404
+    assert "Ekberg" not in world.admin.read("/categories/payroll")
+    assert world.admin.client.get(f"/categories/payroll/Erased person {world.bo}").status_code == 200
 
 
 @SQLITE_ONLY

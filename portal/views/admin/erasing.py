@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import accounts
+from portal import accounts, catalog
 from portal.errors import Conflict
 from portal.views import forms
 from portal.views.admin import house
@@ -25,7 +25,7 @@ def ask(user_id: str) -> Response:
 def erase(user_id: str) -> AnyResponse:
     """Erase the person."""
     try:
-        accounts.erase_user(person(), forms.path_id(user_id))
+        catalog.erase_person(person(), forms.path_id(user_id))
     except Conflict as problem:
         return _page(user_id, problem)
     return done("person-erased", "people.show")

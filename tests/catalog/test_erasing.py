@@ -1,0 +1,112 @@
+"""Erasing a person: what distributions called after them is called so no more, and no old address leads on."""
+
+import pytest
+from sqlalchemy import select
+
+from portal import accounts, catalog
+from portal.actors import Actor
+from portal.catalog import change_category, erase_person, find_category, find_moved, move_category
+from portal.catalog.recipients import Recipient, ensure_shelf
+from portal.catalog.trashing import restore_category, trash_category
+from portal.errors import Conflict
+from portal.extensions import db
+from portal.models import AuditEvent, Base, Category, CategoryAlias, User
+from tests import makers
+from tests.databases import SQLITE_ONLY
+
+pytestmark = pytest.mark.usefixtures("context")
+
+NAME = "Ada Byron"
+
+
+@pytest.fixture
+def root() -> Actor:
+    return makers.actor(makers.person("Root", is_admin=True, password=makers.PASSWORD))
+
+
+@pytest.fixture
+def ada() -> User:
+    return makers.person(NAME)
+
+
+def own(user: User, inside: str = "") -> Category:
+    """Their category below ``payroll``, as a distribution makes it."""
+    parent = makers.category("payroll").id
+    made = ensure_shelf(None, parent, Recipient(f"u:{user.id}", user.name, reference=f"S-{user.id}"), inside)
+    makers.release()
+    return made
+
+
+def tables_that_say(name: str) -> set[str]:
+    """The tables in which the name stands; the log is not looked at: nothing in it is ever changed."""
+    makers.release()
+    tables = (table for table in Base.metadata.sorted_tables if table.name != "audit_events")
+    return {
+        table.name for table in tables if any(name in repr(tuple(row)) for row in db.session.execute(select(table)))
+    }
+
+
+def test_the_category_of_a_person_loses_their_name_and_keeps_what_is_in_it(root: Actor, ada: User) -> None:
+    shelf, month = own(ada), own(ada, "2027/March")
+    paper = makers.document(month, "march.pdf")
+    change_category(None, shelf.id, name="King, Ada Byron", description="")
+    assert {"categories", "category_aliases", "users"} <= tables_that_say(NAME)
+
+    name = erase_person(root, ada.id)
+
+    assert tables_that_say(NAME) == set()
+    assert name == f"Erased person {ada.id}"
+    found = find_category(f"payroll/{name}/2027/March")
+    assert (found and found.id, makers.edition(paper).category_id) == (month.id, month.id)
+    olds = [f"payroll/{old}{below}" for old in (NAME, "King, Ada Byron") for below in ("", "/2027", "/2027/March")]
+    assert [path for path in olds if find_moved(path) or find_category(path)] == []
+    newest = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(3)).all()
+    assert [event.action for event in newest] == ["user.erased", "grant.removed", "category.changed"]
+    assert (newest[2].object_id, newest[2].object_label) == (shelf.id, f"payroll/{name}")
+    assert [event for event in newest if NAME in event.object_label + repr(event.details)] == []
+
+
+def test_what_was_moved_out_of_it_is_not_found_by_the_name_any_more(root: Actor, ada: User) -> None:
+    month = own(ada, "2027")
+    move_category(None, month.id, makers.category("archive").id)
+    assert find_moved(f"payroll/{NAME}/2027") is not None
+    erase_person(root, ada.id)
+    assert tables_that_say(NAME) == set()
+    assert find_category("archive/2027") is not None
+
+
+@SQLITE_ONLY
+def test_one_in_the_trash_comes_back_without_the_name(root: Actor, ada: User) -> None:
+    shelf = own(ada)
+    trash_category(None, shelf.id)
+    name = erase_person(root, ada.id)
+    assert tables_that_say(NAME) == set()
+    assert restore_category(None, shelf.id).path == f"payroll/{name}"
+    assert find_moved(f"payroll/{NAME}") is None
+
+
+@SQLITE_ONLY
+def test_a_name_that_a_neighbour_has_gets_a_number(root: Actor, ada: User) -> None:
+    shelf = own(ada)
+    makers.category(f"payroll/{accounts.erased_name(ada.id)}")
+    erase_person(root, ada.id)
+    assert catalog.get_category(shelf.id).name == f"{accounts.erased_name(ada.id)} (2)"
+
+
+@SQLITE_ONLY
+def test_categories_of_others_and_those_made_by_hand_stay_as_they_are(root: Actor, ada: User) -> None:
+    bob, by_hand = makers.person("Bob"), makers.category(f"letters/{NAME}")
+    makers.grant(by_hand, user=ada)
+    theirs = own(bob)
+    erase_person(root, ada.id)
+    paths = [catalog.get_category(one.id).path for one in (theirs, by_hand)]
+    assert paths == ["payroll/Bob", f"letters/{NAME}"]
+
+
+@SQLITE_ONLY
+def test_a_refusal_renames_nothing(root: Actor) -> None:
+    shelf = own(db.session.get_one(User, root.user_id))
+    with pytest.raises(Conflict, match="your own account"):
+        erase_person(root, root.user_id or 0)
+    assert catalog.get_category(shelf.id).name == "Root"
+    assert db.session.scalars(select(CategoryAlias.path)).all() == []
