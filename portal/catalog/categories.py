@@ -16,6 +16,7 @@ from portal.catalog.paths import (
     require_depth,
     require_free_path,
     spelled,
+    told_path,
     within,
 )
 from portal.catalog.texts import require_text
@@ -139,7 +140,13 @@ def ensure_folder(actor: Actor | None, category_id: int, names: Sequence[str]) -
 
 
 def make_category(
-    actor: Actor | None, parent_id: int | None, name: str, *, description: str = "", is_sealed: bool = False
+    actor: Actor | None,
+    parent_id: int | None,
+    name: str,
+    *,
+    description: str = "",
+    is_sealed: bool = False,
+    recipient_key: str | None = None,
 ) -> Category:
     """``add_category`` of checked values inside the transaction of who has the tree and asked whether ``actor`` may."""
     session = db.session()
@@ -148,7 +155,13 @@ def make_category(
     require_depth(depth)
     require_free_path(path, name)
     category = Category(
-        parent_id=parent_id, name=name, path=path, depth=depth, description=description, is_sealed=is_sealed
+        parent_id=parent_id,
+        name=name,
+        path=path,
+        depth=depth,
+        description=description,
+        is_sealed=is_sealed,
+        recipient_key=recipient_key,
     )
     session.add(category)
     session.flush()
@@ -228,7 +241,7 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
         if category.parent_id == parent_id:
             return category
         refuse_source(category, "moved")
-        path = category.path
+        path = told_path(category)
         if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
             raise Conflict("A category cannot be moved below itself.")
         require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
@@ -306,5 +319,8 @@ def count_below(category: Category) -> tuple[int, int]:
 
 
 def record_category(actor: Actor | None, action: str, category: Category, **details: str | int) -> None:
-    """Write down one thing that was done to a category."""
-    audit.record_event(action, actor=actor, thing=("category", category.id), label=category.path, **details)
+    """Write down one thing that was done to a category; of a person's own, not by what path it came (``from_path``)."""
+    path = told_path(category)
+    if path != category.path:
+        details.pop("from_path", None)
+    audit.record_event(action, actor=actor, thing=("category", category.id), label=path, **details)

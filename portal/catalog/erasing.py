@@ -5,8 +5,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from portal.accounts import erase_user, erased_name
 from portal.actors import Actor
 from portal.catalog.categories import TREE, record_category
-from portal.catalog.paths import is_taken, repath
-from portal.catalog.recipients import PERSON
+from portal.catalog.paths import PERSON, is_taken, repath
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import numbered_category
 from portal.models import Category, CategoryAlias, Upload

@@ -21,7 +21,16 @@ from portal.catalog.categories import (
 )
 from portal.catalog.fields import hand_over_fields
 from portal.catalog.inherited import require_distinct_fields
-from portal.catalog.paths import deepest_of, forget_paths, is_live, remember_paths, require_depth, rewrite, within
+from portal.catalog.paths import (
+    deepest_of,
+    forget_paths,
+    is_live,
+    remember_paths,
+    require_depth,
+    rewrite,
+    told_path,
+    within,
+)
 from portal.catalog.removing import erase_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
@@ -129,7 +138,7 @@ def merge_category(actor: Actor | None, category_id: int, into_id: int) -> Categ
 
 def _record(actor: Actor | None, pairs: Sequence[Pair]) -> None:
     for one, other in pairs:
-        record_category(actor, "category.merged", other, from_path=one.path, documents=one.document_count)
+        record_category(actor, "category.merged", other, from_path=told_path(one), documents=one.document_count)
 
 
 def _pairs(category: Category, into: Category) -> list[Pair]:

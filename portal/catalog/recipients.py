@@ -10,15 +10,22 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from portal.actors import Actor
-from portal.catalog.categories import TREE, add_category, find_child, get_category, make_category, seal_category
+from portal.catalog.categories import (
+    TREE,
+    find_child,
+    get_category,
+    make_category,
+    require_manage,
+    seal_category,
+)
 from portal.catalog.grants import Principal, add_grant
-from portal.catalog.paths import is_live, lineage_ids
+from portal.catalog.paths import PERSON, is_live, lineage_ids
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import MAX_CATEGORY, category_name_problem, normal, numbered_category
 from portal.models import READ, Category, Grant
 
-PERSON, GROUP = "u:", "g:"
+GROUP = "g:"
 UNNAMED = "Recipient"
 SHARED = "{} is not theirs alone: it must be sealed, with their permission to read, without an end, and no other one."
 
@@ -112,7 +119,8 @@ def ensure_shelf(actor: Actor | None, parent_id: int, recipient: Recipient, insi
 
 def _make(actor: Actor | None, parent_id: int, recipient: Recipient) -> Category:
     """Given away before it is sealed: the seal ends what its maker may do there."""
-    category = add_category(actor, parent_id, _free_name(parent_id, recipient))
+    require_manage(actor, parent_id)
+    category = make_category(actor, parent_id, _free_name(parent_id, recipient), recipient_key=recipient.key)
     add_grant(actor, category.id, recipient.principal, "read")
     seal_category(actor, category.id, True)
     return category

@@ -5,12 +5,12 @@ from sqlalchemy import select
 
 from portal import accounts, catalog
 from portal.actors import Actor
-from portal.catalog import change_category, erase_person, find_category, find_moved, move_category
-from portal.catalog.recipients import Recipient, ensure_shelf
+from portal.catalog import change_category, erase_person, find_category, find_moved, move_category, move_document
+from portal.catalog.recipients import SHARED, Recipient, ensure_shelf
 from portal.catalog.trashing import restore_category, trash_category
 from portal.errors import Conflict
-from portal.extensions import db
-from portal.models import AuditEvent, Base, Category, CategoryAlias, User
+from portal.extensions import db, transaction
+from portal.models import AuditEvent, Base, Category, CategoryAlias, Upload, User
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -62,8 +62,35 @@ def test_the_category_of_a_person_loses_their_name_and_keeps_what_is_in_it(root:
     assert [path for path in olds if find_moved(path) or find_category(path)] == []
     newest = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(3)).all()
     assert [event.action for event in newest] == ["user.erased", "grant.removed", "category.changed"]
-    assert (newest[2].object_id, newest[2].object_label) == (shelf.id, f"payroll/{name}")
-    assert [event for event in newest if NAME in event.object_label + repr(event.details)] == []
+    assert newest[2].object_id == shelf.id
+
+
+def test_the_log_never_has_what_a_persons_own_category_is_called(root: Actor, ada: User) -> None:
+    month = own(ada, "2027")
+    change_category(root, month.id, name="2028", description="")
+    paper = makers.document(month, "march.pdf")
+    move_document(root, paper.id, makers.category("archive").id)
+    move_category(root, month.id, makers.category("archive").id)
+    own(ada, "March")
+    erase_person(root, ada.id)
+
+    events = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert [event for event in events if NAME in event.object_label + repr(event.details)] == []
+    labels = [event.object_label for event in events if event.action in ("category.added", "grant.added")]
+    assert labels == ["payroll", "payroll/…", "payroll/…", "payroll/…", "archive", "payroll/…"]
+    moved = next(event for event in events if event.action == "document.moved")
+    assert (moved.details["from_path"], moved.details["to_path"]) == ("payroll/…", "archive")
+
+
+@SQLITE_ONLY
+def test_why_a_file_was_not_put_there_names_nobody(root: Actor, ada: User) -> None:
+    shelf = own(ada)
+    with transaction() as session:
+        ended = {"state": "refused", "closed_at": makers.now(), "reason": SHARED.format(shelf.path)}
+        facts = {"filename": "a", "size": 1, "received": 1, "temp": "", "expires_at": makers.now()}
+        session.add(Upload(user_id=root.user_id, **facts, **ended))
+    name = erase_person(root, ada.id)
+    assert db.session.scalars(select(Upload.reason)).all() == [SHARED.format(f"payroll/{name}")]
 
 
 def test_what_was_moved_out_of_it_is_not_found_by_the_name_any_more(root: Actor, ada: User) -> None:

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, select
 
 from portal.accounts import email_key, erased_name
-from portal.catalog.recipients import GROUP, PERSON, Recipient
+from portal.catalog.paths import PERSON
+from portal.catalog.recipients import GROUP, Recipient
 from portal.extensions import db
 from portal.models import Group, User
 
