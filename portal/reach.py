@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, CTE, Integer, Select, String, bindparam, cast, col
 from portal import access
 from portal.actors import Actor
 from portal.extensions import db, run
-from portal.models import READ
+from portal.models import READ, Category
 
 MANY = 400
 """Who reaches more categories than this walks over the newest documents."""
@@ -45,11 +45,18 @@ class Reach:
     def __init__(self, actor: Actor) -> None:
         self._me = actor.user_id
         self._found: dict[int, Given] = {}
+        self._documents: int | None = None
 
     def at(self, permission: int) -> Given:
         """The categories on which they have at least this permission, and perhaps others on which they have less."""
         everything = self._ask(READ)
         return everything if everything.values is not None else self._ask(permission)
+
+    def count_documents(self) -> int:
+        """About how many documents are in the categories they see. For PostgreSQL, where all of these are given."""
+        if self._documents is None:
+            self._documents = run(_counting(_dialect()), **(self.at(READ).values or {})).scalar_one()
+        return self._documents
 
     def _ask(self, permission: int) -> Given:
         if permission not in self._found:
@@ -81,6 +88,13 @@ def _asking(dialect: str, permission: int) -> Select[*tuple[Any, ...]]:
         return counted.add_columns(func.json_group_object(reach.c.category_id, reach.c.level))
     arrays = (func.coalesce(cast(func.array_agg(one), String), "{}") for one in (reach.c.category_id, reach.c.level))
     return counted.add_columns(*arrays)
+
+
+@cache
+def _counting(dialect: str) -> Select[int]:
+    mine = given(dialect)
+    counted = select(func.coalesce(func.sum(Category.document_count), 0))
+    return counted.join(mine, mine.c.category_id == Category.id)
 
 
 def _dialect() -> str:

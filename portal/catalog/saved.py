@@ -16,6 +16,7 @@ from portal.catalog.texts import require_line
 from portal.errors import BadInput, Conflict, NotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import Document, SavedSearch, db_now
+from portal.reach import Reach
 
 MOST_SEARCHES = 50
 NAME_LENGTH = 100
@@ -103,7 +104,8 @@ def list_searches(actor: Actor, limit: int = MOST_SEARCHES) -> list[SavedSearch]
 
 def list_with_news(actor: Actor, limit: int = MOST_SEARCHES) -> list[News]:
     """The person's searches, by name, each with how many documents it finds that came out since they last looked."""
-    return [_news(actor, saved, saved.looked_at) for saved in list_searches(actor, limit)]
+    reach = Reach(actor)
+    return [_news(actor, saved, saved.looked_at, reach) for saved in list_searches(actor, limit)]
 
 
 def list_untold(actor: Actor) -> list[News]:
@@ -111,15 +113,16 @@ def list_untold(actor: Actor) -> list[News]:
 
     The count is of what this person may read now, and of what is held for a look for viruses once it is released.
     """
-    wanted = [saved for saved in list_searches(actor) if saved.wants_notice]
-    news = [News(saved, _count_untold(actor, saved)) for saved in wanted]
+    wanted, reach = [saved for saved in list_searches(actor) if saved.wants_notice], Reach(actor)
+    news = [News(saved, _count_untold(actor, saved, reach)) for saved in wanted]
     return [one for one in news if one.count]
 
 
-def _count_untold(actor: Actor, saved: SavedSearch) -> int:
+def _count_untold(actor: Actor, saved: SavedSearch, reach: Reach) -> int:
     came_out = came_out_after(Document.published_at, saved.told_at)
-    return search.count_since(actor, search.parse(saved.query), saved.told_at - REMEMBERED, came_out)
+    query, remembered = search.parse(saved.query), saved.told_at - REMEMBERED
+    return search.count_since(actor, query, remembered, came_out, reach=reach)
 
 
-def _news(actor: Actor, saved: SavedSearch, since: datetime) -> News:
-    return News(saved, search.count_since(actor, search.parse(saved.query), since))
+def _news(actor: Actor, saved: SavedSearch, since: datetime, reach: Reach) -> News:
+    return News(saved, search.count_since(actor, search.parse(saved.query), since, reach=reach))

@@ -12,6 +12,7 @@ from portal.actors import Actor
 from portal.extensions import db
 from portal.models import Category, Document, DocumentTag, Tag, User, Version
 from portal.models.base import EPOCH
+from portal.reach import Reach
 from portal.search.among import among
 from portal.search.asking import resolve
 from portal.search.finding import MOST_LOOKED_AT, MOST_RANKED
@@ -43,8 +44,8 @@ def facets(actor: Actor, query: Query, *, only_out: bool = False) -> Facets:
     """Of the newest thousand documents the person may read that meet the query, of somebody who sees few of fewer."""
     if query.is_empty:
         return Facets()
-    question = resolve(actor, query)
-    keys = find_keys(actor, question, MOST_RANKED, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    question, reach = resolve(actor, query), Reach(actor)
+    keys = find_keys(actor, question, MOST_RANKED, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
     ids = [key & IDS for key in keys]
     found = _read(ids)
     return Facets(
@@ -54,7 +55,7 @@ def facets(actor: Actor, query: Query, *, only_out: bool = False) -> Facets:
         people=_people(found),
         years=_years(keys),
         total=len(keys),
-        is_capped=bool(find_keys(actor, question, 1, below=keys[-1] if keys else None, only_out=only_out)),
+        is_capped=bool(find_keys(actor, question, 1, reach=reach, below=keys[-1] if keys else None, only_out=only_out)),
     )
 
 

@@ -81,10 +81,12 @@ def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
     return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit)]
 
 
-def count_since(actor: Actor, query: Query, moment: datetime, more: ColumnElement[bool] | None = None) -> int:
+def count_since(
+    actor: Actor, query: Query, moment: datetime, more: ColumnElement[bool] | None = None, *, reach: Reach | None = None
+) -> int:
     """How many documents that meet the query were published after this moment, and are out; at most a hundred.
 
-    ``more`` is a further condition on them.
+    ``more`` is a further condition on them; ``reach`` is that of the person where there is more than one query.
     """
     if query.is_empty:
         return 0
@@ -92,7 +94,7 @@ def count_since(actor: Actor, query: Query, moment: datetime, more: ColumnElemen
     recent = replace(question, first=max(question.first, first_key(moment)))
     after = Document.published_at > moment
     which = after if more is None else and_(after, more)
-    return len(find_keys(actor, recent, MOST_NEW, only_out=True, more=which))
+    return len(find_keys(actor, recent, MOST_NEW, reach=reach, only_out=True, more=which))
 
 
 def _cursor(after: str | None) -> int | None:

@@ -14,7 +14,7 @@ from portal.models import READ, Document, db_now
 from portal.reach import ME, Reach, given
 from portal.search.asking import Question
 from portal.search.rows import IDS, first_key
-from portal.search.walking import count_seen, walk_of
+from portal.search.walking import walk_of
 
 SLACK = 8
 """One in so many more is asked of the index than is needed, for drafts and what has expired."""
@@ -53,7 +53,8 @@ def find_keys(
     last = question.last if below is None else min(question.last, below)
     if only_out or question.is_reader:  # what is scheduled is for those who publish, and would all be met first
         last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
-    walk, reach = walk_of(question, lambda: count_seen(actor)), reach or Reach(actor)
+    reach = reach or Reach(actor)
+    walk = walk_of(question, reach.count_documents)
     found: list[int] = []
     looked, size = 0, most + most // SLACK + 1
     needed = size

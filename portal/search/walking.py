@@ -2,15 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
-from portal import access
-from portal.actors import Actor
 from portal.extensions import db
-from portal.models import Category
 from portal.search.asking import Question, fts5, tsquery
 
 FEW_CATEGORIES = 16
@@ -115,7 +111,7 @@ class _Postgresql:
     """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway."""
 
     def __init__(self, question: Question, count: Callable[[], int]) -> None:
-        self._question, self._count = question, cache(count)
+        self._question, self._count = question, count
         self._ask(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
@@ -136,7 +132,7 @@ class _Postgresql:
 
     def narrow(self) -> None:
         """Of somebody who sees much, the lists of all they were granted are longer than what there is to look at."""
-        if self._count() <= NARROW:
+        if self._question.scope is not None and self._count() <= NARROW:
             self._ask(self._question)
 
     def _ask(self, question: Question) -> None:
@@ -179,10 +175,3 @@ class _Postgresql:
 def count_rows() -> int:
     """About how many documents PostgreSQL has in the index."""
     return max(int(db.session.scalars(_COUNT).one()), 0)
-
-
-def count_seen(actor: Actor) -> int:
-    """About how many documents are in the categories this person sees."""
-    reach = access.reachable(actor)
-    counted = select(func.coalesce(func.sum(Category.document_count), 0))
-    return int(db.session.scalar(counted.join(reach, reach.c.category_id == Category.id)) or 0)
