@@ -6,6 +6,7 @@ import statistics
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from time import perf_counter
 
 from benchmarks.house import SIZES, House
@@ -23,13 +24,13 @@ SEED = 20261122
 
 
 def measure(house: House) -> None:
-    """Seconds for the last 1 KiB of 1 GiB, and the rate of random pieces of 1 MiB."""
+    """Seconds for the last 1 KiB of 1 GiB and for 1 MiB of it, and the rate of random pieces of 1 MiB."""
     with started(house, STOCK, COPYPARTY, NGINX) as peers:
         table = Table("ranges")
         table.line(
             "last 1 KiB of 1 GiB, a whole `curl` process",
             DURATION,
-            interleaved({peer.name: partial(_by_curl, peer) for peer in peers}),
+            interleaved({peer.name: partial(_last_by_curl, peer) for peer in peers}),
         )
         table.line(
             "last 1 KiB of 1 GiB, on an open connection",
@@ -37,6 +38,11 @@ def measure(house: House) -> None:
             interleaved({peer.name: partial(_on_open_connection, peer) for peer in peers}),
         )
         readers = itertools.count(1)
+        table.line(
+            "1 MiB of 1 GiB at random, a whole `curl` process",
+            DURATION,
+            interleaved({peer.name: partial(_piece_by_curl, peer, readers) for peer in peers if peer.name != STOCK}),
+        )
         table.line(
             "pieces of 1 MiB of 1 GiB at random, one connection",
             MIB_PER_SECOND,
@@ -49,8 +55,12 @@ def _last(peer: Peer) -> Target:
     return peer.target("large").part(SIZES["large"] - KIB, KIB)
 
 
-def _by_curl(peer: Peer) -> Reading:
+def _last_by_curl(peer: Peer) -> Reading:
     return Reading(statistics.median(_curl(_last(peer)) for _ in range(TIMES)))
+
+
+def _piece_by_curl(peer: Peer, readers: Iterator[int]) -> Reading:
+    return Reading(statistics.median(map(_curl, islice(_random_pieces(peer, readers), TIMES))))
 
 
 def _curl(target: Target) -> float:
@@ -72,8 +82,12 @@ def _on_open_connection(peer: Peer) -> Reading:
 
 
 def _pieces(peer: Peer, readers: Iterator[int]) -> Reading:
+    return one_by_one(list(islice(_random_pieces(peer, readers), PIECES))).throughput
+
+
+def _random_pieces(peer: Peer, readers: Iterator[int]) -> Iterator[Target]:
     """The same pieces of everybody; of the portal by another reader each time, whose download they begin."""
     chance = random.Random(SEED)
     whole = peer.target("large", next(readers))
-    starts = [chance.randrange(whole.length - MIB) for _ in range(PIECES)]
-    return one_by_one([whole.part(start, MIB) for start in starts]).throughput
+    while True:
+        yield whole.part(chance.randrange(whole.length - MIB), MIB)
