@@ -3,6 +3,7 @@
 from portal.catalog.wanting import PREVIEWS as LOOK
 from portal.previews.fence import FenceMissing
 from portal.previews.keeping import collect, count_states, list_failed, rebuild, start_over
+from portal.previews.kinds import foreseen_kind
 from portal.previews.making import MAKER, take_turn, try_fence
 from portal.previews.showing import THUMBNAIL, Picture, Shown, find_shown, get_picture, shown_in
 
@@ -16,6 +17,7 @@ __all__ = [
     "collect",
     "count_states",
     "find_shown",
+    "foreseen_kind",
     "get_picture",
     "list_failed",
     "rebuild",

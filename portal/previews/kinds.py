@@ -88,6 +88,12 @@ def maker_of(content_type: str, filename: str, head: bytes) -> Maker | Refused:
     return Maker(name, KINDS[name], content_type, reads_all=name not in ("tables", "texts"))
 
 
+def foreseen_kind(content_type: str, filename: str) -> str | None:
+    """Of which kind a preview will be if the bytes are what they are called; None where nobody makes any."""
+    name = _named(OTHER_NAMES.get(content_type, content_type), filename)
+    return KINDS[name] if name is not None else None
+
+
 def _named(content_type: str, filename: str) -> str | None:
     if content_type in SIGNED:
         return SIGNED[content_type][0]

@@ -175,16 +175,22 @@ function forgetProblem(form) {
    after the click, and whenever somebody comes back to the page; only the parts that may have changed are put in. */
 const SOON = 4000;
 
-/* By the one way that makes no markup from text here: the browser reads the answer as a page by itself. */
-function refresh(parts) {
-  const asked = new XMLHttpRequest();
-  asked.open("GET", parts[0].dataset.fresh);
-  asked.responseType = "document";
-  asked.setRequestHeader("Accept", "text/html");
-  asked.addEventListener("load", () => {
-    for (const part of parts) putIn(part, asked.response?.getElementById(part.id), asked.status === 410);
+/* By the one way that makes no markup from text here: the browser reads the answer as a page by itself. Without an answer
+   there is no page. */
+export function readPage(address) {
+  return new Promise((resolve) => {
+    const asked = new XMLHttpRequest();
+    asked.open("GET", address);
+    asked.responseType = "document";
+    asked.setRequestHeader("Accept", "text/html");
+    asked.addEventListener("loadend", () => resolve({ page: asked.response, status: asked.status }));
+    asked.send();
   });
-  asked.send();   // without an answer all stays as it was
+}
+
+async function refresh(parts) {
+  const { page, status } = await readPage(parts[0].dataset.fresh);
+  for (const part of parts) putIn(part, page?.getElementById(part.id), status === 410);
 }
 
 /* A page without the part, such as that for signing in, says nothing; a link that is closed has nothing to go on with. */
@@ -204,6 +210,44 @@ function keepFresh(parts) {
   document.addEventListener("click", begin);
   document.addEventListener("visibilitychange", look);
   addEventListener("focus", look);
+}
+
+/* A preview that is being made: the page asks for itself again, less and less often, and puts it where a place is kept for
+   it. What stands around it stays where it is. */
+const PAUSES = [2, 4, 8, 16, 32];   // seconds: about a minute
+
+async function awaitPreview(place) {
+  promise(place, true);
+  for (const pause of PAUSES) {
+    await new Promise((resolve) => setTimeout(resolve, pause * 1000));
+    const found = (await readPage(location.href)).page?.getElementById(place.id);
+    if (found && found.dataset.awaits !== place.dataset.awaits) await showPreview(place, found);
+    if (!place.dataset.awaits) return;
+  }
+  promise(place, false);
+}
+
+/* Whether it comes by itself, or when the page is loaded again. */
+function promise(place, isAwaited) {
+  for (const part of place.querySelectorAll("[data-plain]")) part.hidden = isAwaited;
+  for (const part of place.querySelectorAll("[data-scripted]")) part.hidden = !isAwaited;
+}
+
+async function showPreview(place, found) {
+  await addStyle(place.dataset.style);
+  place.style.minHeight = `${place.getBoundingClientRect().height}px`;
+  place.replaceChildren(...found.childNodes);
+  if (found.dataset.awaits) place.dataset.awaits = found.dataset.awaits;
+  else delete place.dataset.awaits;
+}
+
+/* A stylesheet that is needed only now; without it all is there, only plainer. */
+export function addStyle(href) {
+  return new Promise((resolve) => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+    for (const event of ["load", "error"]) link.addEventListener(event, resolve);
+    document.head.append(link);
+  });
 }
 
 /* Documents while one types: a list below the field, as ARIA has it for a combobox. The field keeps the focus, and Enter
@@ -338,6 +382,7 @@ function start() {
   document.querySelectorAll("[data-suggests] input").forEach((input, number) => new Suggestions(input, number));
   const parts = document.querySelectorAll("[data-fresh]");
   if (parts.length) keepFresh(parts);
+  document.querySelectorAll("[data-awaits]").forEach(awaitPreview);
   document.addEventListener("keydown", onKey);
   document.addEventListener("click", (event) => closeMenus(event.target));
 }

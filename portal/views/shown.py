@@ -9,11 +9,11 @@ from typing import Any
 from flask import url_for
 
 from portal.catalog import Edition
-from portal.previews import Shown
+from portal.previews import Shown, foreseen_kind
 
 MOST_CHARACTERS = 20_000
 """Of a table or a text on one page, which stays light."""
-WAITING = "A preview is being made. It is here when you load this page again in a moment."
+IMAGES = ("pages", "image")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class View:
     """Of the image with this number."""
     page: Callable[[int], str]
     """Of the page that shows it."""
+    foreseen: str | None
+    """Of which kind it will be, as far as anybody knows before it is made."""
 
     @property
     def kind(self) -> str | None:
@@ -35,8 +37,19 @@ class View:
 
     @property
     def has_image(self) -> bool:
-        """Whether it stands beside the facts."""
-        return self.kind in ("pages", "image")
+        """Whether there is an image of it."""
+        return self.kind in IMAGES
+
+    @property
+    def place(self) -> str:
+        """``beside`` the facts, or ``below`` them; "" for a sentence among them. What is being made keeps its place."""
+        kind = self.kind or (self.foreseen if self.shown.is_waiting else None)
+        return ("beside" if kind in IMAGES else "below") if kind else ""
+
+    @property
+    def awaits(self) -> str:
+        """What of it is still to come: ``all``, or the ``rest`` of what is shown; "" for nothing."""
+        return ("rest" if self.kind else "all") if self.shown.is_waiting else ""
 
     @property
     def last(self) -> int:
@@ -99,8 +112,8 @@ class View:
 
     @property
     def sentence(self) -> str:
-        """What stands where there is nothing."""
-        return WAITING if self.shown.is_waiting else f"There is no preview. {self.shown.reason}"
+        """Why there is nothing."""
+        return f"There is no preview. {self.shown.reason}"
 
 
 def view_of(shown: Shown | None, edition: Edition, number: int | None, pinned: int | None = None) -> View | None:
@@ -118,4 +131,5 @@ def view_of(shown: Shown | None, edition: Edition, number: int | None, pinned: i
         edition.title,
         lambda image: url_for(image_at, image=image, **values),
         lambda page: url_for(page_at, page=page, _anchor="preview", **values),
+        foreseen_kind(edition.content_type, edition.filename),
     )

@@ -11,6 +11,7 @@ from portal.previews import making
 from portal.settings import Settings
 from tests import makers
 from tests.browser.looking import look_at
+from tests.browser.test_scripts import signed_in
 from tests.previews.samples import paper, picture
 from tests.servers import serving
 
@@ -78,3 +79,60 @@ def turn(page: Page, path: str) -> None:
     expect(page.locator("img.page")).to_have_attribute("alt", re.compile("Page 1 of 3"))
     page.get_by_role("link", name="Page 1 of 3").click()
     expect(page).to_have_url(re.compile("/preview/1$"))
+
+
+PLACES = """names => Object.fromEntries(
+    names.map(name => [name, document.querySelector(name).getBoundingClientRect().top]))"""
+AROUND = ["h1", ".facts", "#versions", ".foot"]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    ("file", "shown"),
+    [
+        (("later.pdf", paper("Balance sheet"), "application/pdf"), "img.page"),
+        (("later.png", picture("PNG", (300, 1600)), "image/png"), "img.page"),
+        (("later.csv", b"one,two\n" * 90, "text/csv"), ".few"),
+        (("later.md", b"one\n" * 90, "text/markdown"), "pre.inside"),
+    ],
+    ids=["pages", "image", "table", "text"],
+)
+def test_a_preview_that_was_being_made_comes_by_itself_and_moves_nothing(
+    chromium: Browser, empty_house: Settings, file: tuple[str, bytes, str], shown: str
+) -> None:
+    with makers.running(empty_house) as app, serving(empty_house) as server:
+        with app.app_context():
+            path = f"/documents/{makers.document(makers.category('reports'), *file).uuid}"
+            context = signed_in(chromium, server, makers.person("Ada Byron", is_admin=True))
+        with context:
+            page = context.new_page()
+            look_at(page, path)
+            expect(page.get_by_text("It comes here by itself.")).to_be_visible()
+            expect(page.get_by_text("load this page again")).to_be_hidden()
+            before = page.evaluate(PLACES, AROUND)
+
+            with app.app_context():
+                previews.take_turn(lambda: False)
+
+            expect(page.locator(f"#made {shown}")).to_be_visible(timeout=40_000)
+            expect(page.get_by_text("A preview is being made.")).to_have_count(0)
+            assert page.evaluate(PLACES, AROUND) == before
+
+
+@pytest.mark.timeout(240)
+def test_a_page_does_not_wait_for_ever_for_a_preview(chromium: Browser, empty_house: Settings) -> None:
+    with makers.running(empty_house) as app, serving(empty_house) as server:
+        with app.app_context():
+            path = f"/documents/{makers.document(makers.category('reports'), 'later.pdf', paper('Later')).uuid}"
+            context = signed_in(chromium, server, makers.person("Ada Byron", is_admin=True))
+        with context:
+            page = context.new_page()
+            page.clock.install()
+            page.goto(path)
+            for seconds in (2, 4, 8, 16, 32):
+                expect(page.get_by_text("It comes here by itself.")).to_be_visible()
+                with page.expect_response(re.compile(f"{path}$")):
+                    page.clock.run_for(seconds * 1000)
+
+            expect(page.get_by_text("load this page again in a moment")).to_be_visible()
+            expect(page.get_by_text("It comes here by itself.")).to_be_hidden()

@@ -291,6 +291,34 @@ def test_what_is_not_there_yet_and_what_never_will_be_are_told_apart(house: Hous
     assert "There is no preview. It asks for a password." in house.page()
 
 
+@pytest.mark.parametrize(
+    ("content_type", "place"),
+    [
+        ("application/pdf", '<div id="made" class="awaited"'),
+        ("image/jpg", '<div id="made" class="awaited wide"'),
+        ("text/csv", '<section class="section awaited" id="made"'),
+        ("application/vnd.oasis.opendocument.text", '<section class="section awaited" id="made"'),
+        ("application/zip", '<div id="made"'),
+    ],
+)
+def test_what_is_being_made_has_its_place_on_the_page_already(app: Flask, content_type: str, place: str) -> None:
+    with app.app_context():
+        document = makers.document(makers.category(), "it", content_type=content_type)
+        reader = makers.signed_in(app, makers.person("Ada", is_admin=True))
+        path = f"/documents/{document.uuid}"
+
+    for page in (reader.get(path).text, reader.get(f"{path}/versions/1").text):
+        assert f'{place} data-awaits="all"' in page
+        assert "<span data-plain>It is here when you load this page again in a moment.</span>" in page
+        assert "/static/preview.css" in page
+
+
+def test_a_page_that_has_all_of_its_preview_waits_for_nothing(house: House) -> None:
+    assert "data-awaits" not in house.page()
+    house.change(state="waiting", total=None)
+    assert 'data-awaits="rest"' in house.page()
+
+
 def test_of_bytes_that_are_held_back_the_page_shows_nothing(house: House) -> None:
     with house.app.app_context():
         makers.change(db.session.scalars(select(Blob)).one(), scan_state="waiting")

@@ -1,6 +1,6 @@
 /* Documents on their way in: on the page for it, and wherever some are dropped on a category or a document. */
 
-import { say } from "../portal.js";
+import { addStyle, readPage, say } from "../portal.js";
 import { saidIn } from "./describing.js";
 import { filesIn, filesOf } from "./folders.js";
 import { List } from "./list.js";
@@ -160,35 +160,16 @@ function refuse(field, sentence) {
 }
 
 /* The part of the upload page that lists them: its markup is written once, and by the portal. */
-function fetchPage() {
-  return new Promise((resolve, reject) => {
-    const asked = new XMLHttpRequest();
-    asked.open("GET", "/admin/upload");
-    asked.responseType = "document";
-    asked.addEventListener("loadend", () => {
-      const section = asked.response?.getElementById("uploads");
-      if (section) resolve(asked.response); else reject(new Error(UNANSWERED));
-    });
-    asked.send();
-  });
-}
-
 async function open(place) {
-  const page = await fetchPage();
-  const section = document.adoptNode(page.getElementById("uploads"));
-  await styled(page.querySelector('link[href*="/staff.css"]'));
+  const { page } = await readPage("/admin/upload");
+  const found = page?.getElementById("uploads");
+  if (!found) throw new Error(UNANSWERED);
+  const section = document.adoptNode(found);
+  await addStyle(page.querySelector('link[href*="/staff.css"]').href);
   const main = document.querySelector("main");
   const before = main.querySelector(":scope > .head") ?? main.querySelector(":scope > nav");
   if (before) before.after(section); else main.prepend(section);
   return new Place(section, place);
-}
-
-function styled(link) {
-  return new Promise((resolve) => {
-    const own = Object.assign(document.createElement("link"), { rel: "stylesheet", href: link.href });
-    for (const event of ["load", "error"]) own.addEventListener(event, resolve);
-    document.head.append(own);
-  });
 }
 
 const form = document.querySelector("form[data-uploads]");
