@@ -22,6 +22,7 @@ from portal.accounts import (
     rules,
     viewing,
 )
+from portal.accounts.people import add_first_user
 from portal.accounts.sessions import start_session
 from portal.catalog import Principal, add_grant, remove_grant
 from portal.extensions import db, transaction
@@ -125,6 +126,7 @@ VERBS: dict[str, Callable[[World], Act]] = {
     "add_group": lambda at: lambda: accounts.add_group(at.root, "Board"),
     "add_members": lambda at: lambda: accounts.add_members(at.root, at.group.id, [at.ada.email]),
     "add_passkey": lambda at: lambda: makers.passkey(at.ada),
+    "add_first_user": lambda at: lambda: add_first_user("bob@example.org", "Bob", "no hash"),
     "add_user": lambda at: lambda: accounts.add_user(at.root, "bob@example.org", "Bob"),
     "ask_group": lambda at: lambda: rules.ask_group(at.root, at.group.id, asks=True),
     "change_group": lambda at: lambda: accounts.change_group(at.root, at.group.id, "Board"),

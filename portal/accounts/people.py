@@ -62,20 +62,37 @@ def add_user(
     if password is not None:
         require_good_password(password, name, email)
         hashed = hash_password(password)
-    with transaction() as session:
+    with transaction():
         _require_free_address(email)
-        user = User(
-            email=email,
-            email_key=email_key(email),
-            name=name,
-            name_key=email_key(name),
-            password_hash=hashed,
-            is_admin=is_admin,
-        )
-        session.add(user)
-        session.flush()
-        audit.introduce(user.id, name, email)
+        user = _store(email, name, hashed, is_admin=is_admin)
         audit.record_event("user.added", actor=actor, thing=("user", user.id), is_admin=is_admin)
+    return user
+
+
+def add_first_user(email: str, name: str, password_hash: str) -> User:
+    """The account of whoever sets the portal up, an administrator: the log says that they added it themselves.
+
+    Raises BadInput for an address or name that cannot be.
+    """
+    email, name = require_email(email), require_name(name)
+    with transaction():
+        user = _store(email, name, password_hash, is_admin=True)
+        audit.record_event("user.added", actor=actor_of(user), thing=("user", user.id), is_admin=True)
+    return user
+
+
+def _store(email: str, name: str, password_hash: str | None, *, is_admin: bool) -> User:
+    user = User(
+        email=email,
+        email_key=email_key(email),
+        name=name,
+        name_key=email_key(name),
+        password_hash=password_hash,
+        is_admin=is_admin,
+    )
+    db.session.add(user)
+    db.session.flush()
+    audit.introduce(user.id, name, email)
     return user
 
 

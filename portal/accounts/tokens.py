@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from portal import audit
 from portal.accounts.passwords import hash_password, require_good_password
-from portal.accounts.people import actor_of, add_user, get_user, has_users, shortest_password, store_password
+from portal.accounts.people import actor_of, add_first_user, get_user, has_users, shortest_password, store_password
 from portal.actors import PORTAL, Actor
 from portal.errors import TokenGone, TokenNotFound
 from portal.extensions import db, lock_on, transaction
@@ -92,9 +92,7 @@ def spend_setup_token(token: str, email: str, name: str, password: str) -> User:
         spend(token, "setup")
         if has_users():
             raise TokenGone(SET_UP)
-        user = add_user(None, email, name, is_admin=True)
-        user.password_hash = hashed
-    return user
+        return add_first_user(email, name, hashed)
 
 
 def spend_token(token: str, password: str) -> User:

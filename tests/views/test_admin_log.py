@@ -264,6 +264,15 @@ def test_what_cannot_narrow_the_log_does_not(world: World, query: str) -> None:
     ]
 
 
+def test_whoever_set_the_portal_up_did_so_themselves(sqlite_settings: Settings) -> None:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            token = accounts.issue_token(None, "setup")
+            desk = Desk(app, accounts.spend_setup_token(token, "ada@example.org", "Ada", makers.PASSWORD))
+
+        assert "Ada set up the portal and is its first administrator" in sentences(desk.read("/admin/log"))
+
+
 def test_the_log_goes_on_where_a_page_ends_none_twice_none_missing(world: World) -> None:
     with world.app.app_context():
         for number in range(60):

@@ -257,6 +257,7 @@ GROUPS: dict[str, tuple[str, set[str]]] = {
 """What actions are grouped by: the word in the address, the words of the choice, and how the actions begin. Whatever
 begins otherwise is about the portal."""
 OF_THEIR_OWN = {
+    "user.added": "{who} set up the portal and is its first administrator",
     "user.email_changed": "{who} confirmed their new address",
     "identity.linked": "{who} linked their account with one at {provider}",
     "identity.removed": "{who} removed the link of their account with one at {provider}",
