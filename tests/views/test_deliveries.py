@@ -90,7 +90,7 @@ def test_it_says_who_has_it_who_has_an_older_one_and_who_has_not(world: World) -
     page = world.desks["Pam"].read(world.path)
     people, links = tables(page)
 
-    assert "Two of three people it is for do not have version 2." in words(page)
+    assert "Two of three people do not have version 2 yet." in words(page)
     assert [" ".join(row.split()[:1]) for row in people] == ["Cy", "Bo", "Ada"]
     assert ["Nothing yet" in row for row in people] == [True, False, False]
     assert "Version 1 only" in people[1]
@@ -106,9 +106,9 @@ def test_each_number_leads_to_as_many_rows(world: World) -> None:
 
     assert [(count, said) for _, count, said in tally] == [
         ("3", "people it is for"),
-        ("1", "have version 2"),
-        ("1", "have only an older one"),
-        ("1", "have no version yet"),
+        ("1", "has version 2"),
+        ("1", "has only an older one"),
+        ("1", "has no version yet"),
     ]
     for href, count, _ in tally:
         assert len(tables(world.desks["Pam"].read(href))[0]) == int(count), href
@@ -137,7 +137,32 @@ def test_when_everybody_has_it_the_page_says_that(world: World) -> None:
         for name in ("Bo", "Cy"):
             fetch(world.document(), version, by=world.person(name))
 
-    assert "Everybody it is for has version 2." in words(world.desks["Pam"].read(world.path))
+    page = words(world.desks["Pam"].read(world.path))
+    assert "Everybody has version 2." in page
+    assert "3 have version 2" in page
+
+
+def test_when_nobody_has_it_the_page_says_that(world: World) -> None:
+    with world.app.app_context():
+        shelf = makers.category("reports")
+        path = f"/documents/{makers.document(shelf, 'fresh.pdf').uuid}/deliveries"
+    page = words(world.desks["Pam"].read(path))
+
+    assert "Nobody has it yet." in page
+    assert "3 do not have it yet" in page
+
+
+@pytest.mark.parametrize(
+    ("sought", "said"),
+    [
+        ("ada@", "Everybody whose name or email has “ ada@ ” in it has version 2."),
+        ("cy@", "Nobody whose name or email has “ cy@ ” in it has version 2 yet."),
+        ("example", "Two of three people whose name or email has “ example ” in it do not have version 2 yet."),
+        ("zed", "It is for nobody whose name or email has “ zed ” in it."),
+    ],
+)
+def test_what_is_said_of_those_looked_for_is_a_sentence_too(world: World, sought: str, said: str) -> None:
+    assert said in words(world.desks["Pam"].read(f"{world.path}?q={sought}"))
 
 
 def test_a_draft_that_only_publishers_may_read_is_missed_by_nobody(world: World) -> None:
@@ -145,7 +170,7 @@ def test_a_draft_that_only_publishers_may_read_is_missed_by_nobody(world: World)
         makers.change(world.document(), published_at=None)
     page = words(world.desks["Pam"].read(world.path))
 
-    assert "Everybody it is for has version 2." not in page
+    assert "Everybody has version 2." not in page
     assert "Nobody may read it but those who publish it" in page
 
 
