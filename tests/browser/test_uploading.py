@@ -257,6 +257,68 @@ def test_several_documents_and_an_empty_one_come_in(desk: Desk, large: Path) -> 
     expect(desk.page.locator("h1")).to_have_text("a")
 
 
+def test_what_was_chosen_is_in_the_list_and_no_longer_in_the_field(desk: Desk, large: Path) -> None:
+    desk.choose(large)
+    expect(desk.row("large.bin")).to_be_visible()
+    expect(desk.page.locator("#files")).to_have_css("font-size", "0px")  # that of "No file chosen", not of the button
+    desk.page.get_by_label("Choose documents, or drop them here").focus()
+    expect(desk.page.locator("#files")).to_be_focused()
+
+
+def test_once_all_is_in_nothing_is_said_of_what_is_unfinished(desk: Desk, tmp_path: Path) -> None:
+    page, unfinished = desk.page, desk.page.get_by_text("Unfinished uploads wait 24 hours", exact=False)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(name)
+    desk.choose(tmp_path / "a.txt")
+    expect(unfinished).to_be_visible()
+    desk.start()
+    expect(page.locator("#uploads [data-count]")).to_have_text("1 of 1 is done.", timeout=LONG)
+    expect(unfinished).to_be_hidden()
+
+    desk.choose(tmp_path / "b.txt")
+    expect(page.locator("#uploads [data-count]")).to_have_text("1 of 2 is done.")
+    expect(unfinished).to_be_visible()
+
+
+def test_what_is_said_of_an_upload_is_not_asked_any_more_once_it_is_in(desk: Desk, tmp_path: Path) -> None:
+    page = desk.page
+    (tmp_path / "a.txt").write_text("a")
+    desk.choose(tmp_path / "a.txt")
+    page.get_by_role("button", name="More for a.txt").click()
+    form = page.get_by_role("form", name="a.txt")
+    expect(form).to_be_visible()
+    desk.start()
+    expect(desk.row("a.txt")).to_contain_text("Done.", timeout=LONG)
+    expect(form).to_have_count(0)
+
+
+def test_words_that_come_too_late_for_an_upload_are_not_called_saved(desk: Desk, tmp_path: Path) -> None:
+    page = desk.page
+    (tmp_path / "a.txt").write_text("a")
+    desk.choose(tmp_path / "a.txt")
+    page.get_by_role("button", name="More for a.txt").click()
+    form = page.get_by_role("form", name="a.txt")
+    form.get_by_label("Title").fill("Too late")
+    desk.start()
+    expect(desk.row("a.txt")).to_contain_text("Done.", timeout=LONG)
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_role("alert")).to_contain_text("It is in by now, and this was not saved.")
+    expect(form.get_by_label("Title")).to_have_value("Too late")
+
+
+def test_what_is_said_in_passing_does_not_lie_over_the_menu(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for name in (".hidden", "a.txt"):
+        (folder / name).write_text(name)
+    desk.page.locator("[data-folder]").set_input_files(folder)
+    expect(desk.page.locator(".toast")).to_have_text("1 hidden file or folder was left out.")
+    for width in (1440, 1280, 1000):
+        desk.page.set_viewport_size({"width": width, "height": 800})
+        left = "element => element.getBoundingClientRect().left"
+        assert desk.page.locator(".toast").evaluate(left) == desk.page.locator("main").evaluate(left), width
+
+
 def test_a_folder_becomes_a_category_with_those_below_it(desk: Desk, tmp_path: Path) -> None:
     for path in ("2026/jan/a.txt", "2026/feb/a.txt", "2026/b.txt", "2026/.hidden/c.txt"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -349,7 +411,7 @@ def test_a_file_that_was_changed_since_does_not_go_on_with_the_bytes_of_before(d
     desk.choose(large)
     expect(desk.page.locator(".uploads > li")).to_have_count(2)
     desk.start()
-    expect(desk.page.locator("#uploads [data-count]")).to_have_text("1 of 2 are done.", timeout=LONG)
+    expect(desk.page.locator("#uploads [data-count]")).to_have_text("1 of 2 is done.", timeout=LONG)
 
     assert stored()["inbox/large.bin"] == sha256_of(large)
 

@@ -48,6 +48,24 @@ def world(sqlite_settings: Settings) -> Iterator[World]:
         yield furnish(app)
 
 
+def test_where_there_is_no_category_only_that_is_said(sqlite_settings: Settings) -> None:
+    with makers.running(sqlite_settings) as app:
+        with app.app_context():
+            desk = Desk(app, makers.person("Ada", is_admin=True))
+        page = desk.read("/admin/upload")
+
+    assert "There is no category yet" in page
+    assert "All documents of one upload" not in page
+
+
+@pytest.mark.parametrize("mail_url", ["console:", "smtp://127.0.0.1:1"])
+def test_that_followers_are_told_is_said_where_mails_are_sent(sqlite_settings: Settings, mail_url: str) -> None:
+    with makers.running(replace(sqlite_settings, mail_url=mail_url)) as app:
+        page = furnish(app).publisher.read("/admin/upload")
+
+    assert ("is told of the others, in one mail a day at most." in page) == mail_url.startswith("smtp")
+
+
 def test_several_documents_come_in_with_one_form(world: World) -> None:
     answer = world.publisher.send("/admin/upload", category="inbox/2026", files=[("a.pdf", PDF), ("b.txt", b"words")])
 

@@ -1,10 +1,11 @@
 /* What is said of a document while its bytes are on their way: a small form below its row, one at a time. */
 
 const SAVED = "Saved.";
+const IN_ALREADY = "It is in by now, and this was not saved. The three dots of its row lead to where you say it.";
 const FACTS = ["title", "reference", "tags", "draft", "published_at", "expires_at", "on_conflict", "note"];
 
 export class Describing {
-  #section; #queue; #form = null; #opener = null;
+  #section; #queue; #form = null; #opener = null; #upload = null; #said = "";
 
   constructor(section, queue) {
     [this.#section, this.#queue] = [section, queue];
@@ -14,6 +15,15 @@ export class Describing {
     const isSame = this.#opener === opener;
     this.#close();
     if (!isSame) this.#open(row, upload, opener);
+  }
+
+  /* Once it is in, its own page is the place to say something; what somebody has begun to write is left to them. */
+  closeIfOver() {
+    if (this.#upload?.state !== "done" || JSON.stringify(saidIn(this.#form)) !== this.#said) return;
+    const row = this.#form.parentElement;
+    const hasFocus = this.#form.contains(document.activeElement);
+    this.#close();
+    if (hasFocus) row.querySelector(".name a").focus({ preventScroll: true });
   }
 
   #open(row, upload, opener) {
@@ -31,12 +41,16 @@ export class Describing {
     form.addEventListener("keydown", (event) => { if (event.key === "Escape") this.#leave(); });
     row.append(form);
     opener.setAttribute("aria-expanded", "true");
-    [this.#form, this.#opener] = [form, opener];
+    [this.#form, this.#opener, this.#upload, this.#said] = [form, opener, upload, JSON.stringify(saidIn(form))];
     form.querySelector("input, textarea").focus();
   }
 
   async #save(form, upload) {
     const place = form.querySelector("[data-wrong]");
+    if (upload.state === "done") {
+      place.textContent = IN_ALREADY;
+      return;
+    }
     try {
       await this.#queue.describe(upload, { ...upload.facts, ...saidIn(form) });
     } catch (problem) {
@@ -56,7 +70,7 @@ export class Describing {
   #close() {
     this.#form?.remove();
     this.#opener?.setAttribute("aria-expanded", "false");
-    [this.#form, this.#opener] = [null, null];
+    [this.#form, this.#opener, this.#upload] = [null, null, null];
   }
 }
 

@@ -48,6 +48,7 @@ export class List {
     const all = wanted.length;
     this.#section.hidden = !this.#queue.uploads.length;
     this.#place(wanted.slice(0, this.#most));
+    this.#describing.closeIfOver();
     this.#sum(groups);
     this.#part("pager").hidden = all <= this.#shown.length;
     this.#part("shown").textContent = `${this.#shown.length} of ${all.toLocaleString("en")}`;
@@ -104,13 +105,14 @@ export class List {
     const [size, sent] = [total(uploads, "size"), total(uploads, "sent")];
     const left = this.#queue.isSending ? this.#timeLeft(size - sent, sent) : "";
     const said = groups.ready.length === uploads.length ? `${counted(counts.all, "document is", "documents are")} chosen.`
-      : `${counts.done.toLocaleString("en")} of ${counted(counts.all, "is", "are")} done.`;
+      : `${counts.done.toLocaleString("en")} of ${counts.all.toLocaleString("en")} ${[counts.done, counts.all].includes(1) ? "is" : "are"} done.`;
     this.#part("count").textContent = said;
     const amount = sent ? partInWords(sent, size) : sizeInWords(size);
     this.#part("amount").textContent = [amount, left].filter(Boolean).join(", ");
     const whole = this.#part("whole");
     whole.value = size ? sent / size : counts.done / Math.max(counts.all, 1);
     whole.hidden = groups.ready.length === uploads.length;
+    this.#part("unfinished").hidden = counts.done === counts.all;
     this.#part("tally").hidden = counts.all < 2 || groups.ready.length === uploads.length;
     for (const button of this.#section.querySelectorAll("[data-filter]")) {
       button.firstElementChild.textContent = counts[button.dataset.filter].toLocaleString("en");

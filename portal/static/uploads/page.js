@@ -77,6 +77,7 @@ class Form extends Panel {
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#start(); });
     form.addEventListener("input", (event) => event.target.setCustomValidity?.(""));
     files.required = false;
+    files.classList.add("bare");   // the list says what was chosen
     if (files.files.length) this.#take(files);   // chosen before this ran, or kept by going back
     this.queue.recall().catch(() => {});   // then nothing of before is shown, and all else works
   }

@@ -131,7 +131,7 @@ export class Queue extends EventTarget {
 
   /* Say something else of one: at once when the portal knows it, otherwise when it begins. */
   async describe(upload, facts) {
-    if (upload.uuid && upload.state !== "done") await tus.describe(upload.uuid, facts);
+    if (upload.uuid) await tus.describe(upload.uuid, facts);
     upload.facts = facts;
     this.#tell();
   }

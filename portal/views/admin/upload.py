@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 from werkzeug.datastructures import FileStorage
 
 from portal import access, catalog, uploads
+from portal.accounts import sends_mail
 from portal.accounts.quotas import list_rooms
 from portal.catalog import Facts, OnConflict, Outcome
 from portal.catalog.moments import require_order
@@ -126,5 +127,6 @@ def _page(chosen: str, problem: PortalError | None = None) -> Response:
         room=next(iter(list_rooms(person().user_id or 0)), None),
         types=sorted(limits.allowed_types),
         hours=limits.upload_hours,
+        sends_mail=sends_mail(),
         offered_tags=catalog.list_offered_tags(person(), category.id if category is not None else access.NO_CATEGORY),
     )
