@@ -200,7 +200,7 @@ function putIn(part, found, isGone) {
 }
 
 function keepFresh(parts) {
-  let hasBegun = false;
+  let hasBegun = [...parts].some((part) => "elsewhere" in part.dataset);   // others change it as well
   const look = () => { if (hasBegun && document.visibilityState === "visible") refresh(parts); };
   const begin = (event) => {
     if (!event.target.closest("[data-begins]")) return;

@@ -78,6 +78,30 @@ def test_what_was_incomplete_is_not_called_so_any_more_once_it_was_gone_on_with(
         expect(page.locator("h1")).to_have_text("All downloads of this link are used" if limit else "annual")
 
 
+def test_the_page_of_a_link_says_how_many_downloads_are_left_after_one(
+    chromium: Browser, portal: Flask, server: Server
+) -> None:
+    with portal.app_context():
+        document = makers.document(makers.category("reports"), "annual.pdf")
+        link, token = makers.link(document, max_downloads=2, label="The bank")
+        maker, path = signed_in(chromium, server, makers.person("Ada", is_admin=True)), f"/admin/links/{link.id}"
+    outside = chromium.new_context(base_url=f"http://127.0.0.1:{server.port}")
+    with maker, outside:
+        own, page = maker.new_page(), outside.new_page()
+        own.goto(path)
+        expect(own.locator("#used")).to_have_text("0 of 2")
+        page.goto(f"/s/{token}")
+        for left in ("1 of 2 downloads left", "All downloads of this link are used"):
+            with page.expect_download() as coming:
+                page.get_by_role("button", name="Download").click()
+            coming.value.path()
+            expect(page.locator("#left")).to_contain_text(left, timeout=10_000)
+
+        own.evaluate("dispatchEvent(new Event('focus'))")
+        expect(own.locator("#used")).to_contain_text("2 of 2, last Today")
+        expect(own.locator("#state")).to_have_text("Used up")
+
+
 def test_the_page_of_a_document_says_that_it_arrived(chromium: Browser, portal: Flask, server: Server) -> None:
     with portal.app_context():
         ada, shelf = makers.person("Ada"), makers.category("reports")
