@@ -332,6 +332,17 @@ def test_a_category_shows_its_own_documents_and_leads_below(shelf: Shelf) -> Non
     assert "mar" not in words(html).split()
 
 
+def test_a_number_in_the_tree_says_what_it_counts(shelf: Shelf) -> None:
+    with shelf.app.app_context():
+        makers.document(makers.category("letters"), "a.pdf")
+        makers.document(makers.category("letters/2018"), "b.pdf")
+        admin = makers.signed_in(shelf.app, makers.person("Root", is_admin=True))
+    page = admin.get("/").text
+
+    assert '<a href="/categories/letters" title="1 document directly in it">' in page
+    assert "directly in it" not in shelf.browser.get("/").text
+
+
 def test_the_way_to_a_category_leads_only_through_what_one_may_see(shelf: Shelf) -> None:
     with shelf.app.app_context():
         makers.category("reports/2018/feb")

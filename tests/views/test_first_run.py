@@ -58,6 +58,7 @@ def test_an_administrator_of_an_empty_portal_is_led_to_three_steps(app: Flask, p
     page = desk.read(path)
 
     assert steps(page) == STEPS
+    assert "Drop documents or whole folders" in page
     for href in STEPS:
         desk.read(href)
     with app.app_context():
