@@ -76,7 +76,7 @@ def send(page: Page, address: str) -> str:
     page.get_by_label("Your email").fill("bea@elsewhere.example")
     page.get_by_label("A note").fill("As agreed on the phone.")
     page.get_by_role("button", name="Send the files").click()
-    expect(page.get_by_role("heading", name="All your two files have arrived")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your two files have arrived")).to_be_visible()
     return page.url
 
 

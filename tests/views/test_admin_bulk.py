@@ -190,7 +190,7 @@ def test_a_large_change_says_how_far_it_is_without_a_script_and_can_be_stopped(
         running._step(edit_id)
 
     answer = world.publisher.client.get(path)
-    assert "1 of 3 documents are done" in text(answer.text)
+    assert "1 of 3 documents is done" in text(answer.text)
     assert answer.headers["Refresh"] == "3"
     world.publisher.send(f"{path}/stop")
 

@@ -19,7 +19,7 @@ from portal.views.notices import done
 
 bp = Blueprint("requests", __name__, url_prefix="/admin/requests")
 
-STATES = {"open": "open", "waiting": "to review", "closed": "closed"}
+STATES = {"open": "take files", "waiting": "to review", "closed": "closed"}
 """State of a list to the words of its tally."""
 REFUSALS = (BadInput, CategoryNotFound, Conflict, Forbidden)
 
