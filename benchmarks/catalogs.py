@@ -1,11 +1,12 @@
 """Lists and search in a catalog of very many documents and in one of a hundredth, for readers who see little and much.
 
-Each figure is taken in this process: the work of the core by itself (its SQL, and making rows of what comes), and the
-whole page by the test client of Flask, without a server.
+Each figure is taken in this process: the statements of the core until their rows are there, the whole work of the core,
+and the whole page by the test client of Flask, without a server.
 """
 
 import statistics
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from flask import has_app_context
 from flask.testing import FlaskClient
+from sqlalchemy import Engine, event
 
 from benchmarks.house import House
 from benchmarks.library import Library, opened
@@ -24,10 +26,15 @@ from portal.catalog.trash import list_places, list_trash
 from portal.extensions import db
 from portal.models import Category, User
 
+ROWS, SUGGESTED = 20, 8
+"""As many as a page of what was found shows, and a list of what is suggested."""
 DEPTH = 10_000
 REPEATS = max(30, 5 * ROUNDS)
 """Fewer say nothing about a p95."""
-HEAD = "| work | who sees | documents | core: median | p95 | page: median | p95 |\n|---|---|---|---|---|---|---|"
+HEAD = (
+    "| work | who sees | documents | SQL: median | p95 | core: median | p95 | page: median | p95 |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
 NOBODY = "zzqqxxyyw"
 LETTERS = (3, 5)
 """So much of a word has been typed when something is suggested."""
@@ -66,26 +73,49 @@ def _measure(house: House, group: str, tasks: Callable[[Library, str], Iterator[
 
 
 def _line(library: Library, reader: str, task: Task) -> None:
-    with library.app.app_context():
-        core = _figures(task.work)
+    with library.app.app_context(), _watched(db.engine) as asked:
+        core = _figures(task.work, asked)
     # Outside of any context: a request would take the person over from it.
     client = library.app.test_client()
     client.set_cookie("portal", library.tokens[reader])
-    page = _figures(lambda: _page(client, task.address)) if task.address else ("–", "–")
+    page = _figures(lambda: _page(client, task.address), [])[2:] if task.address else ("–", "–")
     print("|", " | ".join((task.name, reader, f"{library.documents:,}", *core, *page)), "|", flush=True)
 
 
-def _figures(work: Callable[[], object]) -> tuple[str, str]:
-    """The median and the p95; each time with nothing read before, but for what the database keeps in memory."""
+def _figures(work: Callable[[], object], asked: list[float]) -> tuple[str, ...]:
+    """Median and p95 of what is ``asked`` of the database meanwhile, and of all; each time with nothing read before, but
+    for what the database keeps in memory.
+    """
     work()
-    taken = []
+    statements, taken = [], []
     for _ in range(REPEATS):
         if has_app_context():
             db.session.remove()
+        asked.clear()
         began = perf_counter()
         work()
-        taken.append((perf_counter() - began) * 1000)
-    return f"{statistics.median(taken):.1f} ms", f"{statistics.quantiles(taken, n=20)[-1]:.1f} ms"
+        taken.append(perf_counter() - began)
+        statements.append(sum(asked))
+    return (*_shown(statements), *_shown(taken))
+
+
+def _shown(seconds: list[float]) -> tuple[str, str]:
+    return f"{statistics.median(seconds) * 1000:.1f} ms", f"{statistics.quantiles(seconds, n=20)[-1] * 1000:.1f} ms"
+
+
+@contextmanager
+def _watched(engine: Engine) -> Iterator[list[float]]:
+    """How long each statement takes that is asked meanwhile, in seconds: psycopg has all rows by then."""
+    taken: list[float] = []
+    began: list[float] = []
+    with ExitStack() as stack:
+        for name, note in (
+            ("before_cursor_execute", lambda *_: began.append(perf_counter())),
+            ("after_cursor_execute", lambda *_: taken.append(perf_counter() - began.pop())),
+        ):
+            event.listen(engine, name, note)
+            stack.callback(event.remove, engine, name, note)
+        yield taken
 
 
 def _page(client: FlaskClient, address: str) -> None:
@@ -132,7 +162,7 @@ def _searches(library: Library, reader: str) -> Iterator[Task]:
         yield Task(f"{kind} word, by relevance", partial(_found, who, word, by_relevance=True))
         for letters in LETTERS:
             name = f"suggested for the first {letters} letters of a {kind} word"
-            yield Task(name, partial(search.suggest, who, word[:letters]))
+            yield Task(name, partial(catalog.suggest_documents, who, word[:letters], SUGGESTED))
     yield Task("a word that nobody has", lambda: _found(who, NOBODY), f"/search?q={NOBODY}")
     slip = library.words["rare"][:3] + "x" + library.words["rare"][4:]
     yield Task("a rare word with a slip", lambda: _found(who, slip))
@@ -145,5 +175,5 @@ def _tags(library: Library, who: Actor) -> Iterator[Task]:
 
 
 def _found(who: Actor, text: str, *, by_relevance: bool = False) -> None:
-    hits = search.find(who, search.parse(text), by_relevance=by_relevance)
-    catalog.list_by_ids(who, hits.document_ids)
+    """What a page shows of it."""
+    catalog.find_documents(who, search.parse(text), by_relevance=by_relevance, limit=ROWS)

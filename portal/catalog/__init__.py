@@ -59,7 +59,7 @@ from portal.catalog.fields import (
     move_field,
     remove_field,
 )
-from portal.catalog.finding import Found, FoundPage, find_documents, list_tags_seen
+from portal.catalog.finding import Found, FoundPage, find_documents, list_tags_seen, suggest_documents
 from portal.catalog.following import Followed, follow, is_followed, list_followed, unfollow
 from portal.catalog.grants import (
     NAMES,
@@ -266,6 +266,7 @@ __all__ = [
     "shift_of_seal",
     "size_below",
     "split_tags",
+    "suggest_documents",
     "trash_category",
     "trash_document",
     "tree",

@@ -6,15 +6,16 @@ from sqlalchemy import case, func, select
 
 from portal import search
 from portal.actors import Actor
+from portal.catalog.lines import FIRST, list_front
 from portal.catalog.listing import PAGE, DocumentRow, list_by_ids
+from portal.catalog.shown import COME
 from portal.catalog.soundness import is_given_out
 from portal.extensions import db
-from portal.models import Blob, Document, DocumentTag, Preview, Tag, Version
+from portal.models import Blob, Document, Preview, Version
+from portal.reach import Reach
 from portal.search import Query
 
-EVERYTHING = "after:1970"
-"""A query that finds whatever was published."""
-NEWEST, MOST_TAGS = 1000, 300
+NEWEST = MOST_TAGS = 200
 MOST_BODY = 60_000
 """Characters of the text inside a document that are looked through for what was found."""
 
@@ -41,24 +42,35 @@ class FoundPage:
 
 
 def find_documents(
-    actor: Actor, query: Query, *, after: str | None = None, by_relevance: bool = False, limit: int = PAGE
+    actor: Actor,
+    query: Query,
+    *,
+    after: str | None = None,
+    by_relevance: bool = False,
+    limit: int = PAGE,
+    reach: Reach | None = None,
 ) -> FoundPage:
     """The documents the person may read that a query finds, newest first or the best first.
 
-    Raises BadRequest for an ``after`` of no page.
+    ``reach`` is that of the person where more is asked for. Raises BadRequest for an ``after`` of no page.
     """
-    hits = search.find(actor, query, after=after, limit=limit, by_relevance=by_relevance)
-    rows = list_by_ids(actor, hits.document_ids)
+    reach = reach or Reach(actor)
+    hits = search.find(actor, query, after=after, limit=limit, by_relevance=by_relevance, reach=reach)
+    rows = list_by_ids(actor, hits.document_ids, reach=reach)
     texts = _texts([row.id for row in rows])
     return FoundPage([Found(row, *texts.get(row.id, ("", ""))) for row in rows], hits.after, hits.corrected)
 
 
+def suggest_documents(actor: Actor, text: str, limit: int) -> list[DocumentRow]:
+    """Documents the person may read whose title or filename has these words, the last of them perhaps only begun."""
+    reach = Reach(actor)
+    return list_by_ids(actor, search.suggest(actor, text, limit, reach=reach), reach=reach)
+
+
 def list_tags_seen(actor: Actor) -> list[str]:
-    """The names of the tags of the newest thousand documents the person may read, in alphabetical order."""
-    newest = search.find(actor, search.parse(EVERYTHING), limit=NEWEST).document_ids
-    used = select(DocumentTag.tag_id).where(DocumentTag.document_id.in_(newest))
-    statement = select(Tag.name).where(Tag.id.in_(used)).order_by(Tag.name_key).limit(MOST_TAGS)
-    return list(db.session.scalars(statement))
+    """The names of the tags of the newest 200 documents the person may read, in alphabetical order."""
+    newest = list_front(actor, COME, NEWEST, at=None, last_id=None, since=FIRST)
+    return sorted(set(search.tags_of(newest)), key=search.folded)[:MOST_TAGS]
 
 
 def _texts(document_ids: list[int]) -> dict[int, tuple[str, str]]:

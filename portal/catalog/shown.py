@@ -10,7 +10,7 @@ from portal.catalog.lines import FIRST, LAST, Line
 from portal.catalog.soundness import is_given_out
 from portal.models import MANAGE, PUBLISH, Blob, Category, Document, Download, Preview, Seen, User, Version, db_now
 from portal.models.base import Moment
-from portal.reach import ME
+from portal.reach import ME, given
 
 _HAD, _SHELF = aliased(Version), aliased(Category)
 _KEY = bindparam("key", type_=String)
@@ -71,6 +71,11 @@ def _rows() -> Select[*tuple[Any, ...]]:
 def _has_thumbnail() -> ColumnElement[bool]:
     """Whether there is one, of bytes that are given out."""
     return and_(func.coalesce(Preview.images, 0) > 0, is_given_out())
+
+
+def _readable_among(dialect: str) -> Select[*tuple[Any, ...]]:
+    reach = given(dialect)
+    return _rows().join(reach, reach.c.category_id == Document.category_id).where(access.visible(reach.c.level))
 
 
 def _outdated(level: ColumnElement[int]) -> Select[int]:
@@ -134,5 +139,7 @@ ROWS = _rows()
 """What ``DocumentRow`` takes, of documents by their ids; then of those that somebody may read."""
 READABLE = ROWS.where(access.visible(access.level_of(Document.category_id, ME)))
 READABLE_TO_ADMIN = ROWS.where(Document.trashed_at.is_(None))
+READABLE_ON_POSTGRESQL = _readable_among("postgresql")
+"""The same from what they were found to reach: PostgreSQL would read all grants for each document instead."""
 OUTDATED = _outdated(access.level_of(Document.category_id, ME))
 OUTDATED_OF_ADMIN = _outdated(literal(MANAGE, Integer))

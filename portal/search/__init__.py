@@ -1,6 +1,6 @@
 """Search: words in, documents out. The index is derived from the catalog and follows it."""
 
-from portal.search.facets import Facets, facets
+from portal.search.facets import Facets, facets, tags_of
 from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
 from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over, take_turn
@@ -36,6 +36,7 @@ __all__ = [
     "snippet",
     "start_over",
     "suggest",
+    "tags_of",
     "take_turn",
     "text_of",
     "words_of",

@@ -1,7 +1,7 @@
 """What there is among the hits: types, categories, tags, people and years, with how many of each."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,8 +13,8 @@ from portal.extensions import db
 from portal.models import Category, Document, DocumentTag, Tag, User, Version
 from portal.models.base import EPOCH
 from portal.reach import Reach
-from portal.search.among import among
-from portal.search.asking import resolve
+from portal.search.among import among, listed
+from portal.search.asking import Question, resolve
 from portal.search.finding import MOST_LOOKED_AT, MOST_RANKED
 from portal.search.parsing import Query
 from portal.search.reaching import find_keys
@@ -40,23 +40,33 @@ class Facets:
     is_capped: bool = False
 
 
-def facets(actor: Actor, query: Query, *, only_out: bool = False) -> Facets:
-    """Of the newest thousand documents the person may read that meet the query, of somebody who sees few of fewer."""
+def facets(actor: Actor, query: Query, *, only_out: bool = False, reach: Reach | None = None) -> Facets:
+    """Of the newest thousand documents the person may read that meet the query, of somebody who sees few of fewer.
+
+    ``reach`` is that of the person where more is asked for.
+    """
     if query.is_empty:
         return Facets()
-    question, reach = resolve(actor, query), Reach(actor)
-    keys = find_keys(actor, question, MOST_RANKED, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    question, reach = resolve(actor, query), reach or Reach(actor)
+    more = find_keys(actor, question, MOST_RANKED + 1, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    keys = more[:MOST_RANKED]
     ids = [key & IDS for key in keys]
     found = _read(ids)
     return Facets(
         types=_counted((f"type:{ending}", ending) for row in found if (ending := ending_of(row.filename))),
         categories=_counted((f"in:{_quoted(row.path)}", row.path) for row in found),
-        tags=_counted((f"tag:{_quoted(name)}", name) for name in _tags(ids)),
+        tags=_counted((f"tag:{_quoted(name)}", name) for name in tags_of(ids)),
         people=_people(found),
         years=_years(keys),
         total=len(keys),
-        is_capped=bool(find_keys(actor, question, 1, reach=reach, below=keys[-1] if keys else None, only_out=only_out)),
+        is_capped=len(more) > MOST_RANKED or _is_there_more(actor, question, keys, only_out=only_out, reach=reach),
     )
+
+
+def _is_there_more(actor: Actor, question: Question, keys: list[int], *, only_out: bool, reach: Reach) -> bool:
+    """Whether there are others than these: it may have ended after those that were looked at."""
+    below = keys[-1] if keys else None
+    return bool(find_keys(actor, question, 1, reach=reach, below=below, only_out=only_out))
 
 
 def _read(ids: list[int]) -> Sequence[Any]:
@@ -74,9 +84,11 @@ def _read(ids: list[int]) -> Sequence[Any]:
     return db.session.execute(statement.where(among(Document.id, ids))).all()
 
 
-def _tags(ids: list[int]) -> Sequence[str]:
+def tags_of(document_ids: Collection[int]) -> Sequence[str]:
+    """The tags of these documents: each as often as one has it."""
+    these = listed(document_ids)
     had = select(Tag.name).join(DocumentTag, DocumentTag.tag_id == Tag.id)
-    return db.session.scalars(had.where(among(DocumentTag.document_id, ids))).all()
+    return db.session.scalars(had.join(these, these.c.id == DocumentTag.document_id)).all()
 
 
 def _people(found: Sequence[Any]) -> list[Value]:

@@ -44,15 +44,17 @@ def find(
     limit: int = PAGE,
     by_relevance: bool = False,
     only_out: bool = False,
+    reach: Reach | None = None,
 ) -> Hits:
     """Documents the person may read that meet the query; none for an empty one.
 
     ``by_relevance`` puts the best of the newest thousand first and has no next page; ``only_out`` leaves out drafts
-    and what is scheduled or expired. Raises BadRequest for an ``after`` of no page.
+    and what is scheduled or expired. ``reach`` is that of the person where more is asked for. Raises BadRequest for an
+    ``after`` of no page.
     """
     if query.is_empty:
         return Hits()
-    below, reach = _cursor(after), Reach(actor)
+    below, reach = _cursor(after), reach or Reach(actor)
     most, looked_at = (MOST_RANKED, MOST_LOOKED_AT) if by_relevance else (limit + 1, None)
     question = resolve(actor, query)
     keys = find_keys(actor, question, most, reach=reach, below=below, only_out=only_out, most_looked_at=looked_at)
@@ -66,7 +68,7 @@ def find(
     return Hits([key & IDS for key in keys[:limit]], str(keys[limit - 1]) if len(keys) > limit else None, said)
 
 
-def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
+def suggest(actor: Actor, text: str, limit: int = 8, *, reach: Reach | None = None) -> list[int]:
     """Documents whose title or filename has these words, the last of them perhaps only begun; the newest first.
 
     One letter behind other words says nothing yet: what they find stays until there is another.
@@ -78,7 +80,7 @@ def suggest(actor: Actor, text: str, limit: int = 8) -> list[int]:
         query = replace(query, parts=query.parts[:-1]) if is_letter else begun
     if query.is_empty:
         return []
-    return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit)]
+    return [key & IDS for key in find_keys(actor, resolve(actor, query, is_name=True), limit, reach=reach)]
 
 
 def count_since(

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from portal import catalog, search
 from portal.accounts import SignedIn
 from portal.catalog import Found, FoundPage, saved
+from portal.reach import Reach
 from portal.search import Query
 from portal.views import narrowing
 from portal.views.browse import marked_new
@@ -33,9 +34,10 @@ def show() -> str:
         return render("browse/search_start.html", query=text, problems=query.problems, searches=mine)
     order = RELEVANCE if request.args.get("order") == RELEVANCE and query.words else ""
     after = request.args.get("after") or None
-    page = catalog.find_documents(who, query, after=after, by_relevance=bool(order), limit=PAGE)
+    reach = Reach(who)
+    page = catalog.find_documents(who, query, after=after, by_relevance=bool(order), limit=PAGE, reach=reach)
     known = saved.find_search(who, text)
-    values = _found(who, page.corrected or text, page, order) if page.found else _nothing(text, order)
+    values = _found(who, page.corrected or text, page, order, reach) if page.found else _nothing(text, order)
     return render("browse/search.html", query=text, problems=query.problems, known=known, after=after, **values)
 
 
@@ -44,7 +46,7 @@ def show() -> str:
 def suggest() -> Response:
     """A few documents whose title or filename goes on as somebody types, for portal.js."""
     who = person()
-    rows = catalog.list_by_ids(who, search.suggest(who, request.args.get("q", ""), SUGGESTED))
+    rows = catalog.suggest_documents(who, request.args.get("q", ""), SUGGESTED)
     return jsonify(
         documents=[
             {
@@ -70,10 +72,10 @@ def asked() -> Query:
     return search.parse(request.args.get("q", ""), here())
 
 
-def _found(who: SignedIn, text: str, page: FoundPage, order: str) -> dict[str, Any]:
+def _found(who: SignedIn, text: str, page: FoundPage, order: str, reach: Reach) -> dict[str, Any]:
     """What was found, and how to go on: narrower, in another order, further down."""
     query = search.parse(text, here())
-    facets = search.facets(who, query)
+    facets = search.facets(who, query, reach=reach)
     rows = marked_new(who, [found.row for found in page.found])
     texts = [_snippet(query, found) for found in page.found]
     return {

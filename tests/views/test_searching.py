@@ -192,7 +192,7 @@ def test_a_year_is_one_filter(house: House) -> None:
 def test_counts_that_were_not_finished_say_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.add("Tax return")
     found = search.Facets(types=[("type:pdf", "pdf", 1000)], total=1000, is_capped=True)
-    monkeypatch.setattr(search, "facets", lambda *_: found)
+    monkeypatch.setattr(search, "facets", lambda *_, **__: found)
     html = house.html("tax")
 
     assert "More than 1,000 documents mention “tax”" in words(html)
