@@ -83,8 +83,9 @@ def _line(library: Library, reader: str, task: Task) -> None:
 
 
 def _figures(work: Callable[[], object], asked: list[float]) -> tuple[str, ...]:
-    """Median and p95 of what is ``asked`` of the database meanwhile, and of all; each time with nothing read before, but
-    for what the database keeps in memory.
+    """Median and p95 of what is ``asked`` of the database meanwhile, and of all.
+
+    Nothing was read before, but for what the database keeps in memory.
     """
     work()
     statements, taken = [], []

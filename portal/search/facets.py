@@ -15,13 +15,14 @@ from portal.models.base import EPOCH
 from portal.reach import Reach
 from portal.search.among import among, listed
 from portal.search.asking import Question, resolve
-from portal.search.finding import MOST_LOOKED_AT, MOST_RANKED
 from portal.search.parsing import Query
 from portal.search.reaching import find_keys
 from portal.search.rows import ID_BITS, IDS, ending_of
 
 MOST_VALUES = 12
 """Of each kind, the most frequent."""
+MOST_COUNTED, MOST_LOOKED_AT = 500, 2000
+"""So many of the newest hits are counted; for that, no more are looked at, however few of them the person may read."""
 
 Value = tuple[str, str, int]
 """What to write into the query, what to call it, and how many hits have it."""
@@ -41,15 +42,15 @@ class Facets:
 
 
 def facets(actor: Actor, query: Query, *, only_out: bool = False, reach: Reach | None = None) -> Facets:
-    """Of the newest thousand documents the person may read that meet the query, of somebody who sees few of fewer.
+    """Of the newest 500 documents the person may read that meet the query, of somebody who sees few of fewer.
 
     ``reach`` is that of the person where more is asked for.
     """
     if query.is_empty:
         return Facets()
     question, reach = resolve(actor, query), reach or Reach(actor)
-    more = find_keys(actor, question, MOST_RANKED + 1, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
-    keys = more[:MOST_RANKED]
+    more = find_keys(actor, question, MOST_COUNTED + 1, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    keys = more[:MOST_COUNTED]
     ids = [key & IDS for key in keys]
     found = _read(ids)
     return Facets(
@@ -59,7 +60,7 @@ def facets(actor: Actor, query: Query, *, only_out: bool = False, reach: Reach |
         people=_people(found),
         years=_years(keys),
         total=len(keys),
-        is_capped=len(more) > MOST_RANKED or _is_there_more(actor, question, keys, only_out=only_out, reach=reach),
+        is_capped=len(more) > MOST_COUNTED or _is_there_more(actor, question, keys, only_out=only_out, reach=reach),
     )
 
 

@@ -18,7 +18,7 @@ from portal.search.rows import ID_BITS, IDS, first_key
 
 PAGE = 50
 MOST_RANKED = 1000
-"""So many of the newest hits are put in another order, or counted by what they are."""
+"""So many of the newest hits are put in another order."""
 MOST_LOOKED_AT = 4000
 """For that, no more are looked at, however few of them the person may read."""
 MOST_NEW = 100
