@@ -120,6 +120,28 @@ def test_a_preview_that_was_being_made_comes_by_itself_and_moves_nothing(
 
 
 @pytest.mark.timeout(240)
+def test_what_came_by_itself_is_printed_whole(chromium: Browser, empty_house: Settings) -> None:
+    with makers.running(empty_house) as app, serving(empty_house) as server:
+        with app.app_context():
+            file = ("later.md", b"one\n" * 90, "text/markdown")
+            path = f"/documents/{makers.document(makers.category('reports'), *file).uuid}"
+            context = signed_in(chromium, server, makers.person("Ada Byron", is_admin=True))
+        with context:
+            page = context.new_page()
+            page.goto(path)
+            with app.app_context():
+                previews.take_turn(lambda: False)
+            text = page.locator("#made pre.inside")
+            expect(text).to_be_visible(timeout=40_000)
+            is_cut = "element => element.scrollHeight > element.clientHeight"
+            assert text.evaluate(is_cut), "on the screen it is scrolled in the place that was kept for it"
+
+            page.emulate_media(media="print")
+
+            assert not text.evaluate(is_cut)
+
+
+@pytest.mark.timeout(240)
 def test_a_page_does_not_wait_for_ever_for_a_preview(chromium: Browser, empty_house: Settings) -> None:
     with makers.running(empty_house) as app, serving(empty_house) as server:
         with app.app_context():
