@@ -1,11 +1,12 @@
 """Erasing a person, and with them the name that distributions gave to their own categories."""
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 
 from portal.accounts import erase_user, erased_name
 from portal.actors import Actor
 from portal.catalog.categories import TREE, record_category
 from portal.catalog.paths import PERSON, is_taken, repath
+from portal.catalog.recipients import SHARED
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import numbered_category
 from portal.models import Category, CategoryAlias, Upload
@@ -34,10 +35,17 @@ def _rename(actor: Actor | None, category: Category, name: str) -> None:
     repath(category, parent, _free_name(parent, name))
     db.session.execute(delete(CategoryAlias).where(or_(*map(_is_at_or_below, old_paths))))
     for path in old_paths:
-        named = Upload.reason.contains(path, autoescape=True)  # why a file could not be put there
-        reason = func.replace(Upload.reason, path, category.path)
-        db.session.execute(update(Upload).where(named).values(reason=reason))
+        _forget_refusals(path, category.path)
     record_category(actor, "category.changed", category)
+
+
+def _forget_refusals(path: str, new_path: str) -> None:
+    """Why files could not be put there, or below: of ``payroll/Ada`` and not of ``payroll/Ada Byron``."""
+    there = Upload.reason == SHARED.format(path)
+    db.session.execute(update(Upload).where(there).values(reason=SHARED.format(new_path)))
+    below = func.substr(Upload.reason, 1, len(path) + 1) == f"{path}/"
+    reason = literal(new_path) + func.substr(Upload.reason, len(path) + 1)
+    db.session.execute(update(Upload).where(below).values(reason=reason))
 
 
 def _is_at_or_below(path: str) -> ColumnElement[bool]:

@@ -84,13 +84,21 @@ def test_the_log_never_has_what_a_persons_own_category_is_called(root: Actor, ad
 
 @SQLITE_ONLY
 def test_why_a_file_was_not_put_there_names_nobody(root: Actor, ada: User) -> None:
-    shelf = own(ada)
-    with transaction() as session:
-        ended = {"state": "refused", "closed_at": makers.now(), "reason": SHARED.format(shelf.path)}
-        facts = {"filename": "a", "size": 1, "received": 1, "temp": "", "expires_at": makers.now()}
-        session.add(Upload(user_id=root.user_id, **facts, **ended))
+    month = own(ada, "2027")
+    for path in ("payroll/Ada Byron", month.path, "payroll/Ada Byron King"):
+        refuse(root, SHARED.format(path))
     name = erase_person(root, ada.id)
-    assert db.session.scalars(select(Upload.reason)).all() == [SHARED.format(f"payroll/{name}")]
+    reasons = db.session.scalars(select(Upload.reason).order_by(Upload.id)).all()
+    paths = [f"payroll/{name}", f"payroll/{name}/2027", "payroll/Ada Byron King"]
+    assert reasons == [SHARED.format(path) for path in paths], "the last is about somebody else"
+
+
+def refuse(who: Actor, reason: str) -> None:
+    """A file that could not be filed, and why."""
+    with transaction() as session:
+        facts = {"filename": "a", "size": 1, "received": 1, "temp": "", "expires_at": makers.now()}
+        ended = {"state": "refused", "closed_at": makers.now(), "reason": reason}
+        session.add(Upload(user_id=who.user_id, **facts, **ended))
 
 
 def test_what_was_moved_out_of_it_is_not_found_by_the_name_any_more(root: Actor, ada: User) -> None:
