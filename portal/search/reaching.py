@@ -50,9 +50,7 @@ def find_keys(
     """
     if question.is_hopeless:
         return []
-    last = question.last if below is None else min(question.last, below)
-    if only_out or question.is_reader:  # what is scheduled is for those who publish, and would all be met first
-        last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
+    last = _last(question, below, only_out=only_out)
     reach = reach or Reach(actor)
     walk = walk_of(question, reach.count_documents)
     found: list[int] = []
@@ -74,6 +72,14 @@ def find_keys(
             walk.narrow()
         needed = min(needed + needed // SLACK + 1, LARGEST_WINDOW)
         last, size = keys[-1], min(max(2 * needed, size), LARGEST_WINDOW)
+
+
+def _last(question: Question, below: int | None, *, only_out: bool) -> int:
+    """Below what key to look: what is scheduled is for those who publish, and would all be met first."""
+    last = question.last if below is None else min(question.last, below)
+    if only_out or question.is_reader:
+        last = min(last, first_key(db.session.scalars(select(db_now())).one()) + IDS + 1)
+    return last
 
 
 def _readable(

@@ -62,9 +62,7 @@ def test_whatever_is_asked_for_the_body_comes_whole_and_the_next_request_after_i
         sender.start()
         with parsed(ours) as (parser, request):
             got = b""
-            while block := request.body.read(
-                chance.choice((1, 1000, DIRECT - 1, DIRECT, 65_536, 1_048_576, 5_000_000))
-            ):
+            while block := request.body.read(chance.choice(WANTED)):
                 got += block
         following = next(parser)
         sender.join()
