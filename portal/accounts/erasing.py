@@ -61,7 +61,7 @@ def erase_user(actor: Actor | None, user_id: int) -> str:
     nothing, as those of disabled people do. The address is free.
 
     Raises Conflict for one's own account and for who is erased already, LastAdministrator when nobody would be left to
-    run the portal. Who is asked to erase somebody does it by ``catalog.erase_person``, which begins with this.
+    run the portal. Who is asked to erase somebody does it by ``catalog.erase_person``, which ends with this.
     """
     if actor is not None and actor.user_id == user_id:
         raise Conflict("This is your own account. Somebody else has to erase it.")

@@ -115,7 +115,7 @@ class Worker(ThreadWorker):
             self._busy.discard(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """The headers are there, unless somebody was just told that they are not; all else may take its time."""
+        """The headers are there, unless somebody was just told that they are not; its body has a pace of its own."""
         if self._arriving.pop(conn, None) is None:
             return False
         with paced(conn.parser, req):
