@@ -1,5 +1,8 @@
 """Erasing a person: what names them goes, for good; ledger and log stay whole and say “Erased person 12”."""
 
+import re
+from collections.abc import Collection
+
 from sqlalchemy import delete, func, or_, select, update
 
 from portal import audit, notices
@@ -28,6 +31,7 @@ from portal.models import (
     Seen,
     Submission,
     Ticket,
+    Upload,
     User,
     db_now,
 )
@@ -114,9 +118,25 @@ def _forget(user: User) -> None:
 
 
 def _forget_spellings(user: User) -> None:
-    """Where others wrote their address or reference: tables of distributions, and what somebody sent from outside."""
+    """Where others wrote their address or reference: distributions, and what somebody sent from outside."""
     spellings = {one.lower() for one in (user.email, user.reference) if one}
     named = func.lower(DistributionLine.recipient).in_(spellings)
     db.session.execute(update(DistributionLine).where(named).values(recipient=""))
     sent = func.lower(Submission.email) == user.email.lower()
     db.session.execute(update(Submission).where(sent).values(email=None, sender=erased_name(user.id), note=""))
+    _forget_refusals(user, spellings)
+
+
+def _forget_refusals(user: User, spellings: Collection[str]) -> None:
+    """Why files were left out of distributions: whose account is closed, whom else it could be for, who is unknown.
+
+    A name counts where a sentence or list has it whole: that of Ada is not that of Ada Byron.
+    """
+    named = or_(*(Upload.reason.icontains(one, autoescape=True) for one in (user.name, *spellings)))
+    refused = select(Upload.id, Upload.reason).where(Upload.distribution_id.is_not(None), named)
+    reference = f"(?: {re.escape(f'({user.reference})')})?" if user.reference else ""
+    whole = rf"(?<=: |, |f ){re.escape(user.name)}{reference}(?=, |\.$| is closed)"
+    quoted = f"(?i:(?<=“)(?:{'|'.join(map(re.escape, spellings))})(?=”))"
+    for upload_id, reason in db.session.execute(refused).all():
+        forgotten = re.sub(f"{whole}|{quoted}", erased_name(user.id), reason)
+        db.session.execute(update(Upload).where(Upload.id == upload_id).values(reason=forgotten))

@@ -11,6 +11,9 @@ from portal.catalog.trashing import restore_category, trash_category
 from portal.errors import Conflict
 from portal.extensions import db, transaction
 from portal.models import AuditEvent, Base, Category, CategoryAlias, Upload, User
+from portal.uploads import distributing
+from portal.uploads.distributing.matching import SEVERAL, UNKNOWN
+from portal.uploads.distributing.planning import CLOSED
 from tests import makers
 from tests.databases import SQLITE_ONLY
 
@@ -93,12 +96,35 @@ def test_why_a_file_was_not_put_there_names_nobody(root: Actor, ada: User) -> No
     assert reasons == [SHARED.format(path) for path in paths], "the last is about somebody else"
 
 
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [
+        (CLOSED.format(NAME), CLOSED.format("{}")),
+        (
+            SEVERAL.format(f"{NAME} (S-1), {NAME} (S-2), {NAME} King"),
+            SEVERAL.format(f"{{}}, {NAME} (S-2), {NAME} King"),
+        ),
+        (SEVERAL.format(f"Abe, {NAME} (S-1)"), SEVERAL.format("Abe, {}")),
+        (UNKNOWN.format(3, "ADA.byron@example.org"), UNKNOWN.format(3, "{}")),
+        (UNKNOWN.format(3, "S-1"), UNKNOWN.format(3, "{}")),
+        (UNKNOWN.format(3, "S-11"), UNKNOWN.format(3, "S-11")),
+    ],
+    ids=["closed", "several", "last", "address", "reference", "another"],
+)
+def test_why_a_file_was_left_out_names_nobody_who_was_erased(root: Actor, ada: User, reason: str, left: str) -> None:
+    makers.change(ada, reference="S-1", email="ada.byron@example.org")
+    refuse(root, reason)
+    name = erase_person(root, ada.id)
+    assert db.session.scalars(select(Upload.reason)).all() == [left.format(name)]
+
+
 def refuse(who: Actor, reason: str) -> None:
     """A file that could not be filed, and why."""
+    made = distributing.add_distribution(who, makers.category("payroll").id, "Payslips")
     with transaction() as session:
         facts = {"filename": "a", "size": 1, "received": 1, "temp": "", "expires_at": makers.now()}
         ended = {"state": "refused", "closed_at": makers.now(), "reason": reason}
-        session.add(Upload(user_id=who.user_id, **facts, **ended))
+        session.add(Upload(user_id=who.user_id, distribution_id=made.id, **facts, **ended))
 
 
 def test_what_was_moved_out_of_it_is_not_found_by_the_name_any_more(root: Actor, ada: User) -> None:
