@@ -234,7 +234,6 @@ function promise(place, isAwaited) {
 }
 
 async function showPreview(place, found) {
-  await addStyle(place.dataset.style);
   place.style.minHeight = `${place.getBoundingClientRect().height}px`;
   place.replaceChildren(...found.childNodes);
   if (found.dataset.awaits) place.dataset.awaits = found.dataset.awaits;

@@ -1,6 +1,7 @@
 """Images of previews over HTTP: to whoever may read the document, asked again each time, and nothing written down."""
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 
@@ -310,7 +311,6 @@ def test_what_is_being_made_has_its_place_on_the_page_already(app: Flask, conten
     for page in (reader.get(path).text, reader.get(f"{path}/versions/1").text):
         assert f'{place} data-awaits="all"' in page
         assert "<span data-plain>It is here when you load this page again in a moment.</span>" in page
-        assert "/static/preview.css" in page
 
 
 def test_a_page_that_has_all_of_its_preview_waits_for_nothing(house: House) -> None:
@@ -319,12 +319,16 @@ def test_a_page_that_has_all_of_its_preview_waits_for_nothing(house: House) -> N
     assert 'data-awaits="rest"' in house.page()
 
 
+def test_a_page_with_a_preview_is_six_requests_at_the_most_beside_its_images(house: House) -> None:
+    files = set(re.findall(r'(?:href|src)="(/static/[^"#]+)', house.page()))
+    assert 1 < 1 + len(files) <= 6
+
+
 def test_of_bytes_that_are_held_back_the_page_shows_nothing(house: House) -> None:
     with house.app.app_context():
         makers.change(db.session.scalars(select(Blob)).one(), scan_state="waiting")
     page = house.page()
     assert "/preview/" not in page
-    assert "preview.css" not in page
 
 
 def test_the_page_of_a_search_shows_where_in_the_text_it_is(house: House) -> None:
