@@ -80,7 +80,7 @@ def held_documents() -> Iterator[list[int]]:
 def came_out_after(at: SQLColumnExpression[datetime | None], since: datetime) -> ColumnElement[bool]:
     """The condition on a document that it is given out, and came out after a moment: ``at`` is, or its release was.
 
-    So what is held is told of once, when it is held no more.
+    So what is held is told of when it is held no more; also what came out, and was told of, before something was found.
     """
     version, blob = aliased(Version), aliased(Blob)
     its_own = select(blob.id).join(version, version.blob_id == blob.id)
