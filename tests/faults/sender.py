@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from portal import create_app
@@ -55,17 +56,31 @@ def arm(step: str, nth: int) -> None:
 
 def work(*, step: str, nth: int, journal: str, environment: dict[str, str]) -> None:
     """Send all goes, and die at the step."""
+    client = prepare(environment)
+    with client.application.app_context():
+        arm(step, nth)
+    send(client, Path(journal))
+
+
+def prepare(environment: dict[str, str]) -> FlaskClient:
+    """The publisher's browser, signed in."""
     app = create_app(load(environment))
     app.config["WTF_CSRF_METHODS"] = []
     with app.app_context():
         publisher = db.session.scalars(select(User)).one()
-    client = signed_in(app, publisher)
-    with app.app_context():
-        arm(step, nth)
+    return signed_in(app, publisher)
+
+
+def send(client: FlaskClient, journal: Path) -> None:
+    """Announce the upload and send all goes, up to the first answer that is not the right one."""
     said = {"filename": "sent.bin", "category": "inbox", "folder": "2026/may"}
     known = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
     start = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(CONTENT)), "Upload-Metadata": known}
-    path = client.post("/uploads", headers=start).headers["Location"]
+    begun = client.post("/uploads", headers=start)
+    if begun.status_code != 201:
+        sys.stderr.write(f"{begun.status_code} {begun.text}")
+        return
+    path = begun.headers["Location"]
     for offset, end in pairwise(GOES):
         block = CONTENT[offset:end]
         digest = base64.b64encode(hashlib.sha256(block).digest()).decode()
@@ -74,7 +89,7 @@ def work(*, step: str, nth: int, journal: str, environment: dict[str, str]) -> N
         if answer.status_code != 204:
             sys.stderr.write(f"{answer.status_code} {answer.text}")
             return
-        acknowledge(Path(journal), answer.headers.get("Portal-Document", answer.headers["Upload-Offset"]))
+        acknowledge(journal, answer.headers.get("Portal-Document", answer.headers["Upload-Offset"]))
 
 
 if __name__ == "__main__":
