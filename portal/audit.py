@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, SQLColumnExpression, and_,
 from portal.actors import Actor
 from portal.errors import Forbidden
 from portal.extensions import db, release_connection, transaction
-from portal.models import ApiToken, AuditEvent, AuditPerson, Session, ShareLink, User
+from portal.models import PERSON, ApiToken, AuditEvent, AuditPerson, Category, Session, ShareLink, User
 
 PAGE = 50
 CHUNK = 500
@@ -88,6 +88,19 @@ def record_events(
         for (kind, thing_id, label), told in zip(things, details, strict=True)
     ]
     db.session.execute(insert(AuditEvent), rows)
+
+
+def told_path(category: Category) -> str:
+    """What the log says of where a category is: its path, but of a person's own category and what is in it no more than
+    what that is in. Such a category is called after them, and nothing in the log is ever changed.
+    """
+    lineage = [int(part) for part in (category.lineage or "").strip("/").split("/")]
+    own = select(Category.parent_id).where(Category.id.in_(lineage), Category.recipient_key.startswith(PERSON))
+    found = db.session.execute(own.order_by(Category.depth).limit(1)).one_or_none()
+    if found is None:
+        return category.path
+    parent = db.session.get(Category, found.parent_id) if found.parent_id else None
+    return f"{parent.path}/…" if parent is not None else "…"
 
 
 def person_hash(user_id: int) -> str:

@@ -84,10 +84,11 @@ def erase_user(actor: Actor | None, user_id: int) -> str:
 
 
 def _take_back_grants(actor: Actor | None, user: User) -> None:
-    given = select(Grant.category_id, Category.path).join(Category, Category.id == Grant.category_id)
+    given = select(Category).join(Grant, Grant.category_id == Category.id).where(Grant.user_id == user.id)
     person = audit.person_hash(user.id)
-    for category_id, path in db.session.execute(given.where(Grant.user_id == user.id)).all():
-        audit.record_event("grant.removed", actor=actor, thing=("category", category_id), label=path, person=person)
+    for category in db.session.scalars(given).all():
+        thing, path = ("category", category.id), audit.told_path(category)
+        audit.record_event("grant.removed", actor=actor, thing=thing, label=path, person=person)
     db.session.execute(delete(Grant).where(Grant.user_id == user.id))
 
 

@@ -110,9 +110,10 @@ def remove_group(actor: Actor | None, group_id: int) -> None:
     with transaction() as session:
         group = get_group(group_id)
         lock_on(f"group:{group.name_key}")
-        given = select(Grant.category_id, Category.path).join(Category, Category.id == Grant.category_id)
-        for category_id, path in session.execute(given.where(Grant.group_id == group_id)).all():
-            thing, gone = ("category", category_id), {"group": group_id, "group_name": group.name}
+        given = select(Category).join(Grant, Grant.category_id == Category.id).where(Grant.group_id == group_id)
+        gone = {"group": group_id, "group_name": group.name}
+        for category in session.scalars(given).all():
+            thing, path = ("category", category.id), audit.told_path(category)
             audit.record_event("grant.removed", actor=actor, thing=thing, label=path, **gone)
         session.execute(delete(Grant).where(Grant.group_id == group_id))
         session.execute(delete(Membership).where(Membership.group_id == group_id))

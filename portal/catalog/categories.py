@@ -16,7 +16,6 @@ from portal.catalog.paths import (
     require_depth,
     require_free_path,
     spelled,
-    told_path,
     within,
 )
 from portal.catalog.texts import require_text
@@ -241,7 +240,7 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
         if category.parent_id == parent_id:
             return category
         refuse_source(category, "moved")
-        path = told_path(category)
+        path = audit.told_path(category)
         if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
             raise Conflict("A category cannot be moved below itself.")
         require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
@@ -320,7 +319,7 @@ def count_below(category: Category) -> tuple[int, int]:
 
 def record_category(actor: Actor | None, action: str, category: Category, **details: str | int) -> None:
     """Write down one thing that was done to a category; of a person's own, not by what path it came (``from_path``)."""
-    path = told_path(category)
+    path = audit.told_path(category)
     if path != category.path:
         details.pop("from_path", None)
     audit.record_event(action, actor=actor, thing=("category", category.id), label=path, **details)

@@ -8,14 +8,13 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from portal import access, filenames, search
+from portal import access, audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import get_category, lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
 from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
 from portal.catalog.neighbours import find_live, fit_extension, free_filename
-from portal.catalog.paths import told_path
 from portal.catalog.responsible import require_live
 from portal.catalog.tags import require_tags, write_tags
 from portal.catalog.telling import record_document
@@ -139,7 +138,7 @@ def move_document(actor: Actor | None, document_id: int, category_id: int) -> Do
         change_count(category_id, +1)
         source = get_category(document.category_id)
         document.category_id = category_id
-        way = {"from_path": told_path(source), "to_path": told_path(target)}
+        way = {"from_path": audit.told_path(source), "to_path": audit.told_path(target)}
         record_document(actor, "document.moved", document, category=category_id, **way)
         search.index_documents([document.id])
     return document

@@ -5,11 +5,11 @@ from sqlalchemy import ColumnElement, delete, func, literal, or_, select, update
 from portal.accounts import erase_user, erased_name
 from portal.actors import Actor
 from portal.catalog.categories import TREE, record_category
-from portal.catalog.paths import PERSON, is_taken, repath
+from portal.catalog.paths import is_taken, repath
 from portal.catalog.recipients import SHARED
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import numbered_category
-from portal.models import Category, CategoryAlias, Upload
+from portal.models import PERSON, Category, CategoryAlias, Upload
 
 
 def erase_person(actor: Actor | None, user_id: int) -> str:

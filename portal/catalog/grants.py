@@ -10,7 +10,7 @@ from portal.accounts import get_account, get_group
 from portal.actors import Actor
 from portal.catalog.categories import counting_ids, get_category
 from portal.catalog.moments import require_future
-from portal.catalog.paths import is_live, told_path
+from portal.catalog.paths import is_live
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User
@@ -155,7 +155,7 @@ def _record(actor: Actor | None, action: str, category: Category, grant: Grant) 
         action,
         actor=actor,
         thing=("category", category.id),
-        label=told_path(category),
+        label=audit.told_path(category),
         permission=NAMES[grant.permission],
         group=grant.group_id,
         group_name=get_group(grant.group_id).name if grant.group_id else None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from portal import filenames, search
+from portal import audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import (
     TREE,
@@ -28,7 +28,6 @@ from portal.catalog.paths import (
     remember_paths,
     require_depth,
     rewrite,
-    told_path,
     within,
 )
 from portal.catalog.removing import erase_category
@@ -138,7 +137,7 @@ def merge_category(actor: Actor | None, category_id: int, into_id: int) -> Categ
 
 def _record(actor: Actor | None, pairs: Sequence[Pair]) -> None:
     for one, other in pairs:
-        record_category(actor, "category.merged", other, from_path=told_path(one), documents=one.document_count)
+        record_category(actor, "category.merged", other, from_path=audit.told_path(one), documents=one.document_count)
 
 
 def _pairs(category: Category, into: Category) -> list[Pair]:

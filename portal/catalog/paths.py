@@ -13,8 +13,6 @@ from portal.models import Category, CategoryAlias, db_now
 
 DEEPEST = 64
 LONGEST_PATH = 10_000
-PERSON = "u:"
-"""How the mark of a category begins that is one person's own."""
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -43,19 +41,6 @@ def within(category: Category) -> ColumnElement[bool]:
 def lineage_ids(category: Category) -> list[int]:
     """From the root down to the category itself."""
     return [int(part) for part in (category.lineage or "").strip("/").split("/")]
-
-
-def told_path(category: Category) -> str:
-    """What the log says of where a category is: its path, but of a person's own category and what is in it no more than
-    what that is in. Such a category is called after them, and nothing in the log is ever changed.
-    """
-    own = select(Category.parent_id).where(Category.id.in_(lineage_ids(category)))
-    own = own.where(Category.recipient_key.startswith(PERSON)).order_by(Category.depth).limit(1)
-    found = db.session.execute(own).one_or_none()
-    if found is None:
-        return category.path
-    parent = db.session.get(Category, found.parent_id) if found.parent_id else None
-    return f"{parent.path}/…" if parent is not None else "…"
 
 
 def require_free_path(path: str, name: str) -> None:

@@ -19,11 +19,11 @@ from portal.catalog.categories import (
     seal_category,
 )
 from portal.catalog.grants import Principal, add_grant
-from portal.catalog.paths import PERSON, is_live, lineage_ids
+from portal.catalog.paths import is_live, lineage_ids
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import MAX_CATEGORY, category_name_problem, normal, numbered_category
-from portal.models import READ, Category, Grant
+from portal.models import PERSON, READ, Category, Grant
 
 GROUP = "g:"
 UNNAMED = "Recipient"

@@ -4,6 +4,7 @@ from portal.models.base import Base, Moment, PublicId, db_later, db_now
 from portal.models.bulk import BulkEdit, BulkItem, ImportedFile, ImportRun
 from portal.models.catalog import (
     MANAGE,
+    PERSON,
     PUBLISH,
     READ,
     Blob,
@@ -33,6 +34,7 @@ __all__ = [
     "INDEX_TABLES",
     "KINDS",
     "MANAGE",
+    "PERSON",
     "PUBLISH",
     "READ",
     "STATES",

@@ -10,6 +10,8 @@ from portal.models.base import Base, db_now
 
 READ, PUBLISH, MANAGE = 1, 2, 3
 """Permissions of a grant, each containing the ones before it."""
+PERSON = "u:"
+"""How the mark of a category begins that is one person's own."""
 
 
 class Category(Base):

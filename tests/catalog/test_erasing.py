@@ -85,6 +85,17 @@ def test_the_log_never_has_what_a_persons_own_category_is_called(root: Actor, ad
     assert (moved.details["from_path"], moved.details["to_path"]) == ("payroll/…", "archive")
 
 
+def test_the_log_has_no_name_of_it_when_somebody_else_may_read_it_no_more(root: Actor, ada: User) -> None:
+    shelf, bob, board = own(ada), makers.person("Bob"), accounts.add_group(root, "Board")
+    makers.grant(shelf, user=bob)
+    makers.grant(shelf, group=board)
+    erase_person(root, bob.id)
+    accounts.remove_group(root, board.id)
+
+    removed = select(AuditEvent.object_label).where(AuditEvent.action == "grant.removed")
+    assert db.session.scalars(removed).all() == ["payroll/…", "payroll/…"]
+
+
 @SQLITE_ONLY
 def test_why_a_file_was_not_put_there_names_nobody(root: Actor, ada: User) -> None:
     month = own(ada, "2027")

@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, select
 
 from portal.accounts import email_key, erased_name
-from portal.catalog.paths import PERSON
 from portal.catalog.recipients import GROUP, Recipient
 from portal.extensions import db
-from portal.models import Group, User
+from portal.models import PERSON, Group, User
 
 AT_ONCE = 500
 Value = TypeVar("Value")
