@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
-from gunicorn.http.errors import (
+from gunicorn.http.errors import (  # type: ignore[attr-defined]  # the stubs know an older gunicorn
     ExpectationFailed,
-    InvalidHeader,
-    InvalidHeaderName,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
@@ -40,8 +40,8 @@ REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
 }
 """Status, its words for programs, and a sentence for people; whatever else cannot be read is ``MISTYPED``."""
 LATE = (408, "Request Timeout", "The request took too long to arrive.")
-OF_THE_ANSWER = (InvalidHeader, InvalidHeaderName)
-"""What is wrong with the headers of an answer is a kind of these too."""
+OF_THE_ANSWER = (InvalidResponseHeader, InvalidResponseHeaderName)
+"""What is wrong with the headers of an answer, not of a request or behind its body."""
 HEADERS = {
     "Connection": "close",
     "Content-Type": "text/plain; charset=utf-8",
@@ -158,7 +158,7 @@ class Worker(ThreadWorker):
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Refuse what cannot be read with a sentence and one line; any other failure is gunicorn's to tell."""
-        if not isinstance(exc, ParseException) or (req is not None and isinstance(exc, OF_THE_ANSWER)):
+        if not isinstance(exc, ParseException) or isinstance(exc, OF_THE_ANSWER):
             super().handle_error(req, client, addr, exc)
         elif req is None:
             self._refuse(client, addr, REFUSALS.get(type(exc), MISTYPED), exc)

@@ -77,15 +77,21 @@ def test_a_body_in_chunks_that_are_none_is_refused_with_a_sentence(target: Targe
     assert "The request arrived incomplete or mistyped." in answer.text
 
 
-def test_a_broken_body_that_nobody_read_gets_no_second_answer(target: Target) -> None:
+@pytest.mark.parametrize(
+    "body",
+    ["zz\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nHost: other\r\n\r\n", "0\r\n<b>: c\r\n\r\n", "0\r\nA: \0\r\n\r\n"],
+)
+def test_a_broken_body_that_nobody_read_gets_no_second_answer(target: Target, body: str) -> None:
     """A231"""
-    request = f"POST /nothing HTTP/1.1\r\nHost: localhost\r\n{CHUNKED}\r\n\r\nzz\r\nabc\r\n0\r\n\r\n".encode()
+    request = f"POST /nothing HTTP/1.1\r\nHost: localhost\r\n{CHUNKED}\r\n\r\n{body}\r\n\r\n".encode()
+    since = len(target.server.output)
     with socket.create_connection(("127.0.0.1", target.server.port), timeout=60) as line:
         line.sendall(request)
         answers = b"".join(iter(lambda: line.recv(65536), b""))
 
     assert answers.startswith(b"HTTP/1.1 404 ")
     assert answers.count(b"HTTP/1.1 ") == 1
+    assert "127.0.0.1" not in target.server.output[since:], "the log has networks, never a whole address"
 
 
 @pytest.mark.parametrize(
