@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
 PATIENCE_SECONDS = 20.0
@@ -53,18 +53,34 @@ class PacedUnreader(SocketUnreader):
 class DirectReader(LengthReader):
     """Hands out what comes as it comes. gunicorn would copy every byte several times.
 
-    What was read ahead comes first, and where little is asked for it goes on reading ahead.
+    What was read ahead comes first, and where little is asked for it goes on reading ahead. It never waits for more
+    while it holds something: that would be lost with the line.
     """
 
     def read(self, size: int) -> bytes:
         """At most so many of the next bytes, b"" at the end or a cut line."""
         wanted = min(size, self.length)
-        ahead = self.unreader.buf.getbuffer().nbytes
-        if ahead or wanted < DIRECT:
-            return super().read(min(wanted, ahead or wanted))
-        block = self.unreader.chunk(wanted)  # type: ignore[call-arg]
+        if not wanted:
+            return b""
+        most = wanted if wanted >= DIRECT else self.length
+        block: bytes = self.unreader.read(None, read_ahead=most)  # type: ignore[call-arg]
+        if len(block) > wanted:
+            self.unreader.unread(block[wanted:])
+            block = block[:wanted]
         self.length -= len(block)
         return block
+
+
+class KeptBody(Body):
+    """Hands out what came before it stopped coming, and only then says so. gunicorn's would lose up to 1 MiB of it."""
+
+    def _read_reader(self, size: int) -> bytes:
+        try:
+            return super()._read_reader(size)  # type: ignore[misc,no-any-return]  # the stubs leave it out
+        except OSError:
+            if not self.buf.tell():
+                raise
+            return b""
 
 
 @contextmanager
@@ -81,7 +97,10 @@ def paced(parser: Any, request: Any) -> Iterator[None]:
     if not isinstance(parser.unreader, PacedUnreader):
         parser.unreader = PacedUnreader(parser.unreader)
     unreader = parser.unreader
-    request.body.reader = DirectReader(unreader, reader.length) if is_measured else ChunkedReader(request, unreader)
+    if is_measured:
+        request.body = KeptBody(DirectReader(unreader, reader.length))
+    else:
+        request.body.reader = ChunkedReader(request, unreader)
     unreader.begin()
     try:
         yield

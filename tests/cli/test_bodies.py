@@ -2,6 +2,7 @@
 
 import random
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,17 @@ def send_in_pieces(line: socket.socket, sent: bytes, seed: int) -> None:
             count = chance.choice((1, 700, 8192, 60_000, 300_000))
             line.sendall(view[:count])
             view = view[count:]
+
+
+def read_all(body: Any) -> None:
+    while body.read(1_048_576):
+        pass
+
+
+def reset(line: socket.socket) -> None:
+    """End a connection as a machine does that knows nothing of it any more."""
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.close()
 
 
 def chunked(sent: bytes, seed: int) -> bytes:
@@ -111,8 +123,31 @@ def test_a_body_that_stops_coming_is_not_waited_for(
     theirs.sendall(sent)
     with parsed(ours) as (parser, request):
         with pytest.raises(TimeoutError, match="too slowly"):
-            request.body.read(90_000)
+            read_all(request.body)
         assert not parser.finish_body(), "the next request cannot be found"
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["late", "reset"])
+@pytest.mark.parametrize(("length", "came"), [(9, 5), (10_000, 5_000), (90_000, 40_000), (90_000, 89_999)])
+def test_what_came_of_a_body_before_it_stopped_is_handed_out(
+    connection: tuple[socket.socket, socket.socket],
+    length: int,
+    came: int,
+    is_reset: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = connection
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "STALL_SECONDS", 0.2)
+    theirs.sendall(announced(length) + bytes(came))
+    with parsed(ours) as (_, request):
+        if is_reset:
+            resetting = threading.Timer(0.05, reset, [theirs])
+            resetting.start()
+        assert len(request.body.read(1_048_576)) == came
+        if not is_reset:
+            with pytest.raises(TimeoutError):
+                request.body.read(1_048_576)
 
 
 def test_a_body_that_trickles_is_not_waited_for_either(
@@ -131,7 +166,7 @@ def test_a_body_that_trickles_is_not_waited_for_either(
     sender = threading.Thread(target=trickle)
     sender.start()
     with parsed(ours) as (_, request), pytest.raises(TimeoutError):
-        request.body.read(1000)
+        read_all(request.body)
     stop.set()
     sender.join()
 
@@ -161,3 +196,12 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
+
+
+@pytest.fixture
+def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The same of a connection that can be reset."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as theirs:
+        ours, _ = listener.accept()
+        with ours:
+            yield ours, theirs
