@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from portal.catalog import change_category
 from portal.extensions import db
-from portal.models import PUBLISH, Category, Document, Upload, Version
+from portal.models import PUBLISH, Category, Document, Upload, User, Version
 from tests import makers
 from tests.browser.conftest import as_installed
 from tests.browser.looking import look
@@ -402,6 +402,23 @@ def test_the_same_file_goes_on_where_it_was_after_the_page_was_closed(desk: Desk
     assert desk.patched() == len(LARGE) - MIB
     assert stored()["inbox/large.bin"] == sha256_of(large)
     assert desk.page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('upload:'))") == []
+
+
+def test_it_goes_on_also_when_the_category_is_chosen_after_the_file(desk: Desk, large: Path) -> None:
+    ada = db.session.scalars(select(User).order_by(User.id.desc())).first()
+    makers.grant(makers.category("elsewhere"), user=ada, permission=PUBLISH)
+    leave_unfinished(desk, large)
+    desk.page.goto("/admin/upload")
+    expect(desk.row("large.bin")).to_contain_text("Not finished.")
+    desk.choose(large)
+    expect(desk.page.locator(".uploads > li")).to_have_count(2)
+    desk.page.locator("#category").select_option("inbox")
+    desk.start()
+    expect(desk.page.locator(".uploads > li")).to_have_count(1)
+    expect(desk.row("large.bin")).to_contain_text("Done.", timeout=LONG)
+
+    assert desk.patched() == len(LARGE) - MIB
+    assert stored()["inbox/large.bin"] == sha256_of(large)
 
 
 def test_a_file_that_was_changed_since_does_not_go_on_with_the_bytes_of_before(desk: Desk, large: Path) -> None:

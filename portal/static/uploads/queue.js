@@ -61,11 +61,15 @@ export class Queue extends EventTarget {
     for (const { file, folder } of files) {
       const upload = new Upload(file, folder, target, facts);
       if (there.has(fingerprintOf(upload))) continue;
-      const waiting = this.uploads.find((one) => one.state === "missing" && isWaitingFor(one, upload));
-      if (waiting) this.resume(waiting, file);
-      else this.uploads.push(upload);
+      if (!this.#goesOn(upload)) this.uploads.push(upload);
     }
     this.#tell();
+  }
+
+  /* Whether an unfinished upload waits for this file, and goes on with it. */
+  #goesOn(upload) {
+    const waiting = this.uploads.find((one) => one.state === "missing" && isWaitingFor(one, upload));
+    return waiting !== undefined && this.resume(waiting, upload.file);
   }
 
   /* Go on with the file that an upload waited for; false when it is another one. */
@@ -78,11 +82,12 @@ export class Queue extends EventTarget {
 
   /* Begin with all that is ready; `facts` are what is said of each by then, unless more was said of one. */
   start(target, facts) {
-    for (const upload of this.uploads) {
-      if (upload.state !== "ready") continue;
-      Object.assign(upload, { target: target ?? upload.target, facts: { ...facts, ...upload.facts }, state: "waiting" });
-    }
     this.#isPaused = false;
+    for (const upload of this.uploads.filter(({ state }) => state === "ready")) {
+      upload.target = target ?? upload.target;   // chosen after the files, it may be where an unfinished one goes
+      if (this.#goesOn(upload)) this.uploads = this.uploads.filter((one) => one !== upload);
+      else Object.assign(upload, { facts: { ...facts, ...upload.facts }, state: "waiting" });
+    }
     this.#pump();
   }
 
