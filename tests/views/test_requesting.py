@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, select, update
 from werkzeug.test import TestResponse
 
 from portal.extensions import db, transaction
-from portal.models import PUBLISH, READ, Document, FileRequest, Submission, Upload
+from portal.models import PUBLISH, READ, Category, Document, FileRequest, Submission, Upload
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import TOKEN, Desk, said
@@ -99,6 +99,20 @@ def test_from_the_question_to_the_document(world: World) -> None:
     assert "marked as reviewed" in said(world.pia, answer)
     assert "Mark as reviewed" not in world.pia.read("/admin/requests/1")
     assert "Reviewed" in world.pia.read("/admin/requests/1")
+
+
+def test_what_was_there_before_is_named_and_is_nothing_to_publish_or_throw_away(world: World) -> None:
+    path = world.ask()
+    with world.app.app_context():
+        inbox = db.session.scalars(select(Category)).one()
+        makers.document(inbox, "price list.pdf", PDF, title="Price list")
+    world.send(path, ("price list.pdf", PDF), ("proof.pdf", b"%PDF-1.7 another"))
+
+    page = world.pia.read("/admin/requests/1")
+
+    assert "was there already, byte for byte" in page
+    assert page.count('name="document"') == 1, "only what came can be chosen"
+    assert "not there for you any more" not in page
 
 
 def test_what_an_outsider_sent_is_not_called_the_operators(world: World) -> None:

@@ -38,12 +38,13 @@ class RequestRow:
 
 @dataclass(frozen=True)
 class SentFile:
-    """One file of a submission, and the document it is."""
+    """One file of a submission, and the document it is: its own, unless the same was there before by that name."""
 
     filename: str
     size: int
     sha256: str
     document_id: int
+    is_own: bool
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,12 @@ def _in_state(state: str) -> ColumnElement[bool]:
 
 
 def _files(submission_ids: Sequence[int]) -> dict[int, list[SentFile]]:
-    columns = (Upload.submission_id, Upload.filename, Upload.size, Version.sha256, Document.id)
+    is_own = Upload.outcome != "unchanged"
+    columns = (Upload.submission_id, Upload.filename, Upload.size, Version.sha256, Document.id, is_own)
     statement = select(*columns).join(Version, Version.id == Upload.version_id)
     statement = statement.join(Document, Document.id == Version.document_id)
     found: dict[int, list[SentFile]] = {}
     here = statement.where(Upload.submission_id.in_(submission_ids)).order_by(Upload.id)
-    for submission_id, filename, size, sha256, document_id in db.session.execute(here):
-        found.setdefault(submission_id or 0, []).append(SentFile(filename, size, sha256, document_id))
+    for submission_id, filename, size, sha256, document_id, is_its in db.session.execute(here):
+        found.setdefault(submission_id or 0, []).append(SentFile(filename, size, sha256, document_id, is_its))
     return found
