@@ -52,8 +52,8 @@ class Reader:
     sent: list[Request]
 
     def note(self, request: Request) -> None:
-        """Remember it; the icon of the page is none of its own."""
-        if not request.url.partition("?")[0].endswith("/favicon.svg"):
+        """Remember it; the icon of the page is none of its own, and it asks for itself until its preview is made."""
+        if not request.url.partition("?")[0].endswith("/favicon.svg") and not request.url.endswith(self.path):
             self.sent.append(request)
 
     def choose(self, name: str, content: bytes) -> None:
