@@ -44,7 +44,7 @@ class PacedUnreader(SocketUnreader):
         if not self._waiting.poll(self._patience * 1000):
             self._patience = 0.0
             raise TimeoutError("The body of the request came too slowly.")
-        block = super().chunk(size_hint)  # type: ignore[call-arg]
+        block = super().chunk(size_hint)  # type: ignore[call-arg]  # as above
         left = self._patience - (time.monotonic() - began) + len(block) / LEAST_RATE
         self._patience = min(max(left, 0.0), STALL_SECONDS)
         return block
@@ -63,7 +63,7 @@ class DirectReader(LengthReader):
         if not wanted:
             return b""
         most = wanted if wanted >= DIRECT else self.length
-        block: bytes = self.unreader.read(None, read_ahead=most)  # type: ignore[call-arg]
+        block: bytes = self.unreader.read(None, read_ahead=most)  # type: ignore[call-arg]  # these as well
         if len(block) > wanted:
             self.unreader.unread(block[wanted:])
             block = block[:wanted]

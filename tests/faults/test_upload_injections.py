@@ -8,16 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
-from portal.catalog import find_ref
-from portal.extensions import db, storage
-from portal.models import User
 from portal.settings import Settings
-from portal.uploads import resumable
-from tests import makers
 from tests.faults import test_upload_kills as kills
-from tests.faults.sender import CONTENT, GOES
+from tests.faults.sender import GOES
 from tests.forking import Forks
 from tests.parts import missing
 from tests.servers import environment
@@ -77,16 +71,4 @@ def test_the_kernel_refuses_what_it_was_told_to(sender: Forks, installation: Set
 def test_an_upload_goes_on_after_calls_that_failed(
     sender: Forks, installation: Settings, calls: str, error: str, when: str
 ) -> None:
-    told = send(sender, installation, calls, error, when)
-    with makers.running(installation) as app, app.app_context():
-        kills.require_sound()
-        ada = makers.actor(db.session.scalars(select(User)).one())
-        kills.go_on(ada, told)
-        kills.require_sound()
-        found = find_ref(kills.PLACE)
-        assert found is not None
-        edition = makers.edition(found)
-        with storage().open(edition.sha256, edition.size) as opened:
-            assert opened.handle.read() == CONTENT
-        resumable.remove_stale_partials(-1)
-        assert list((storage().root / "tmp").glob("upload-*")) == []
+    kills.judge(installation, send(sender, installation, calls, error, when))
