@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.models import PUBLISH, Document, Download, User
 from portal.settings import Settings
 from tests import makers
-from tests.views.desk import Desk, tokenless
+from tests.views.desk import Desk
 
 SIZE = 1000
 
@@ -158,8 +158,8 @@ def test_of_very_many_who_are_called_alike_the_first_are_offered(world: World) -
 def test_what_the_list_is_narrowed_to_is_named_only_to_whom_may_know_it(world: World) -> None:
     annual, secret = world.ids["annual"], world.ids["secret"]
     named = re.sub(r"<[^>]+>", "", world.publisher.read(f"/admin/downloads?document={annual}"))
-    hidden = tokenless(world.publisher.read(f"/admin/downloads?document={secret}"))
-    nothing = tokenless(world.publisher.read("/admin/downloads?document=999"))
+    hidden = world.publisher.read(f"/admin/downloads?document={secret}")
+    nothing = world.publisher.read("/admin/downloads?document=999")
 
     none = re.sub(r"<[^>]+>", "", world.publisher.read(f"/admin/downloads?document={annual}&state=started"))
 
