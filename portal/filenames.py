@@ -4,6 +4,7 @@ Pure: no name here ever opens anything; the names in storage are our own.
 """
 
 import re
+from collections.abc import Collection
 from unicodedata import category, normalize
 from unicodedata import name as name_of
 from urllib.parse import quote
@@ -40,6 +41,8 @@ _DOCUMENT_EXTENSION = re.compile(
     r"|svg|tar|tar\.(?:gz|bz2|xz)|tex|tiff?|tsv|txt|vcf|vsdx?|webp|xls[bmx]?|xml|xps|xz|ya?ml|zip",
     re.IGNORECASE,
 )
+# Extensions that differ in nothing but how long they are.
+_SPELLINGS = [frozenset(both.split()) for both in ("jpg jpeg", "tif tiff", "htm html", "yml yaml", "mpg mpeg")]
 # Windows sees a device in these whatever extension follows, and instructions for its file manager in the last two.
 _SPECIAL_ON_WINDOWS = re.compile(
     r"(?:(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?|desktop\.ini|thumbs\.db)",
@@ -111,6 +114,16 @@ def _parts(name: str) -> tuple[str, str]:
 def extension(name: str) -> str:
     """Lower case with its dot, `.tar.gz` and its like as one; empty when there is none, as in `.htaccess`."""
     return _parts(name)[1].lower()
+
+
+def spellings(ending: str) -> frozenset[str]:
+    """All that an extension, in lower case and without its dot, is also written as: `jpg` and `jpeg` for either."""
+    return next((both for both in _SPELLINGS if ending in both), frozenset({ending}))
+
+
+def ends_in(name: str, endings: Collection[str]) -> bool:
+    """Whether the extension of NAME is one of ENDINGS, lower case and without dots, however it is spelled."""
+    return not spellings(extension(name).lstrip(".")).isdisjoint(endings)
 
 
 def numbered(name: str, number: int) -> str:

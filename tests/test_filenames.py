@@ -15,6 +15,7 @@ from portal.filenames import (
     category_name_problem,
     clean,
     content_disposition,
+    ends_in,
     extension,
     mixes_scripts,
     normal,
@@ -560,3 +561,27 @@ def test_a_title_is_never_empty(filename: str) -> None:
 )
 def test_the_extension_is_what_follows_the_last_dot(name: str, expected: str) -> None:
     assert extension(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("a.jpeg", "jpg"),
+        ("a.JPG", "jpeg"),
+        ("a.jpg", "jpg"),
+        ("a.tif", "tiff"),
+        ("a.tiff", "tif"),
+        ("a.htm", "html"),
+        ("a.html", "htm"),
+        ("a.yml", "yaml"),
+        ("a.mpeg", "mpg"),
+        ("a.tar.gz", "tar.gz"),
+    ],
+)
+def test_a_name_ends_in_an_extension_however_that_is_spelled(name: str, ending: str) -> None:
+    assert ends_in(name, ["pdf", ending])
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "jpeg", ".jpeg", "a.jpeg.exe", "a.jp", "a", ""])
+def test_no_other_extension_is_taken_for_it(name: str) -> None:
+    assert not ends_in(name, ["pdf", "tif", "exe2"])

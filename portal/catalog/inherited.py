@@ -33,7 +33,7 @@ class Rules:
 
     def takes(self, filename: str) -> bool:
         """Whether the ending of a filename is taken here."""
-        return not self.types or filenames.extension(filename).lstrip(".") in self.types
+        return not self.types or filenames.ends_in(filename, self.types)
 
     def require(self, filename: str) -> None:
         """Raise UploadTypeRejected for a filename whose ending is not taken here."""

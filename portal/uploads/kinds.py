@@ -85,8 +85,7 @@ def require_fitting(filename: str, head: bytes, allowed: frozenset[str]) -> None
 
     ``allowed`` are endings without the dot; empty means every one. Not knowing a type is no mismatch.
     """
-    ending = filenames.extension(filename).lstrip(".")
-    if allowed and ending not in allowed:
+    if allowed and not filenames.ends_in(filename, allowed):
         names = ", ".join(sorted(allowed)).upper()
         raise UploadTypeRejected(f"{filename} is of a type that is not taken here. Taken are: {names}.")
     if head and not _keeps(type_by_ending(filename), head):

@@ -136,6 +136,10 @@ def test_an_ending_that_is_not_allowed_is_refused_with_those_that_are(filename: 
         require_fitting(filename, b"", frozenset({"pdf", "tar.gz"}))
 
 
+def test_an_ending_that_is_allowed_may_be_spelled_otherwise() -> None:
+    require_fitting("a.jpeg", b"\xff\xd8\xff\xe0", frozenset({"jpg"}))
+
+
 @pytest.mark.parametrize("filename", ["a.pdf", "A.PDF", "a.tar.gz"])
 def test_an_ending_that_is_allowed_fits(filename: str) -> None:
     require_fitting(filename, b"", frozenset({"pdf", "tar.gz"}))

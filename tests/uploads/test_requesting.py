@@ -53,6 +53,7 @@ from tests.makers import NETWORK
 pytestmark = pytest.mark.usefixtures("context")
 
 PDF = b"%PDF-1.7 proof\n"
+JPEG = b"\xff\xd8\xff\xe0 proof"
 BEA = Sender("Bea Miller", "bea@elsewhere.example", "As agreed on the phone.")
 
 
@@ -229,6 +230,14 @@ def test_the_types_of_the_category_count_too(pia: Actor, inbox: Category) -> Non
     _, token = ask(pia, inbox, types=["pdf", "docx"])
 
     assert requesting.open_request(token, NETWORK).types == ("pdf",)
+
+
+def test_a_type_may_be_spelled_otherwise_by_the_category_and_by_whoever_sends(pia: Actor, inbox: Category) -> None:
+    change_rules(None, inbox.id, types=["jpg"], expiry_days=None)
+    _, token = ask(pia, inbox, types=["jpeg", "pdf"])
+
+    assert requesting.open_request(token, NETWORK).types == ("jpeg",)
+    send(token, ("front.jpg", JPEG), ("back.jpeg", JPEG))
     with pytest.raises(UploadTypeRejected):
         send(token, ("a.txt", b"text"))
 

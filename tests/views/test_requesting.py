@@ -184,6 +184,13 @@ def test_what_is_not_taken_is_said_above_the_form_and_nothing_stays(
     assert list(data.joinpath("tmp").glob("incoming-*")) == []
 
 
+def test_the_form_offers_a_type_in_all_its_spellings(world: World) -> None:
+    page = world.app.test_client().get(world.ask(types="jpg pdf")).text
+
+    assert 'accept=".jpeg,.jpg,.pdf"' in page
+    assert "Only JPG, PDF" in page
+
+
 def test_without_a_name_nothing_is_sent(world: World) -> None:
     answer = world.send(world.ask(), sender=" ")
 

@@ -45,6 +45,11 @@ class Opened:
     """Endings that are taken, none for every one."""
 
     @property
+    def endings(self) -> list[str]:
+        """The same in every spelling, each with its dot: what a browser is to offer."""
+        return sorted({f".{ending}" for one in self.types for ending in filenames.spellings(one)})
+
+    @property
     def files_left(self) -> int | None:
         """How many files it still takes; None for any number."""
         limit = self.request.max_files
@@ -68,7 +73,7 @@ class Opened:
 
     def require(self, filename: str, size: int) -> None:
         """Raise UploadTypeRejected or UploadTooLarge for a file this request does not take."""
-        if self.types and filenames.extension(filename).lstrip(".") not in self.types:
+        if self.types and not filenames.ends_in(filename, self.types):
             taken = ", ".join(self.types).upper()
             raise UploadTypeRejected(f"{filename} is of a type that is not asked for. Taken are: {taken}.")
         most = self.request.max_file_bytes
@@ -100,7 +105,7 @@ def open_found(found: FileRequest) -> Opened:
     if author is not None and not _may_still_ask(author, category.id):
         raise RequestGone(NOT_OPEN)
     own, rules = set(found.allowed_types.split()), set(rules_of(category).types)
-    types = own & rules if own and rules else own or rules
+    types = {one for one in own if filenames.spellings(one) & rules} if own and rules else own or rules
     if own and rules and not types:
         raise RequestGone(NOT_OPEN)
     return Opened(found, category.id, author.name if author else None, tuple(sorted(types)))
