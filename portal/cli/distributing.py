@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from portal import deliveries
 from portal.cli.inputs import get_category
 from portal.cli.installation import opened
 from portal.cli.output import as_json, counted, print_json, progress, say
@@ -52,7 +53,7 @@ def distribute(
 ) -> None:
     """Put each file of DIR into the own category of its person or group, which only they may read.
 
-    A second run changes nothing: what is there already stays as it is.
+    A second run changes nothing: what is there already stays as it is, and it says how many people downloaded theirs.
     """
     if bool(lines_file) == bool(pattern):
         raise BadInput("Say whose the files are: by --lines or by --pattern, one of the two.")
@@ -109,7 +110,8 @@ def _report(distribution_id: int, *, as_json: bool) -> None:
     while after is not None:
         rows, after = distributing.list_files(None, distribution_id, "refused", after=after)
         lines += [f"{row.filename}: {row.reason}" for row in rows]
-    _show(found.counts, WORDS, as_json=as_json, is_dry=False, lines=lines)
+    people = deliveries.count_receptions(None, distribution_id)
+    _show(found.counts, WORDS, as_json=as_json, is_dry=False, lines=lines, people=people)
     if lines:
         raise click.exceptions.Exit(1)
 
@@ -119,12 +121,23 @@ def _lines_of(plan: Plan) -> list[str]:
     return [f"{one.file.filename}: {one.reason}" for one in plan.files if not one.is_filed] + without
 
 
-def _show(counts: dict[str, int], words: dict[str, str], *, as_json: bool, is_dry: bool, lines: list[str]) -> None:
+def _show(
+    counts: dict[str, int],
+    words: dict[str, str],
+    *,
+    as_json: bool,
+    is_dry: bool,
+    lines: list[str],
+    people: dict[str, int] | None = None,
+) -> None:
     if as_json:
-        print_json({"files": sum(counts.values()), **{name: counts.get(name, 0) for name in words}})
+        has = {"people": people["all"], "people_with_theirs": people["has"]} if people is not None else {}
+        print_json({"files": sum(counts.values()), **{name: counts.get(name, 0) for name in words}, **has})
     else:
         parts = [f"{counts[name]:,} {said}" for name, said in words.items() if counts.get(name)]
         summary = ", ".join([counted(sum(counts.values()), "file", "files"), *parts])
         click.echo(("Nothing was changed. It would be: " if is_dry else "") + f"{summary}.")
+        if people is not None and counts.get("unchanged"):  # what is new was downloaded by nobody yet
+            click.echo(f"{people['has']:,} of {counted(people['all'], 'person', 'people')} downloaded theirs.")
     for line in lines:
         say(line)

@@ -30,6 +30,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "GET deliveries.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET distributions.choose": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET distributions.look": (302, 302, 302, 404, 404, 403, 200, 200),
+    "GET distributions.people": (302, 302, 302, 404, 404, 403, 200, 200),
     "GET distributions.report": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET distributions.show": (302, 302, 302, 404, 404, 200, 200, 200),
     "GET documents.ask_restore": (302, 302, 302, 404, 404, 200, 200, 200),

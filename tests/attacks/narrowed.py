@@ -30,6 +30,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "GET deliveries.show": (403, 200, 200, 404),
     "GET distributions.choose": (403, 200, 200, 404),
     "GET distributions.look": (403, 200, 200, 404),
+    "GET distributions.people": (403, 200, 200, 404),
     "GET distributions.report": (403, 200, 200, 404),
     "GET distributions.show": (403, 200, 200, 404),
     "GET documents.ask_restore": (403, 200, 200, 404),

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from portal.extensions import db
-from portal.models import Document, Mail, Upload
+from portal.extensions import db, transaction
+from portal.models import Document, Download, Mail, Upload, User, Version
 from tests import makers
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
@@ -49,8 +49,20 @@ def test_a_second_run_changes_nothing(command: Command, slips: Path) -> None:
     slips.joinpath("note.pdf").unlink()
     by_pattern(command, slips)
 
-    assert by_pattern(command, slips) == (0, "2 files, 2 there already.\n", "")
+    assert by_pattern(command, slips)[:2] == (0, "2 files, 2 there already.\n0 of 1 person downloaded theirs.\n")
     assert db.session.scalar(select(func.count()).select_from(Mail)) == 1
+
+
+def test_a_second_run_says_who_downloaded_theirs(command: Command, slips: Path) -> None:
+    slips.joinpath("4711_bonus.pdf").unlink()
+    by_pattern(command, slips)
+    ada = db.session.scalars(select(User).where(User.reference == "4711")).one()
+    version_id, document_id = db.session.execute(select(Version.id, Version.document_id)).one()
+    has = {"version_id": version_id, "document_id": document_id, "state": "completed", "closed_at": makers.now()}
+    with transaction() as session:
+        session.add(Download(actor_key=f"u:{ada.id}", user_id=ada.id, intervals=[], **has))
+
+    assert "1 of 1 person downloaded theirs." in by_pattern(command, slips)[1]
 
 
 def test_a_dry_run_says_the_same_and_keeps_nothing(command: Command, slips: Path) -> None:
@@ -75,6 +87,7 @@ def test_lines_may_lie_beside_the_files(command: Command, slips: Path) -> None:
     assert dry.stderr.splitlines()[-1] == "Line 3: there is no file gone.pdf."
     assert json.loads(result.stdout) == {
         "files": 3, "added": 1, "versioned": 0, "unchanged": 0, "refused": 2, "waiting": 0, "cancelled": 0,
+        "people": 1, "people_with_theirs": 0,
     }  # fmt: skip
     assert db.session.scalars(select(Document.title)).all() == ["A note"]
     assert db.session.scalar(select(func.count()).select_from(Mail)) == 0

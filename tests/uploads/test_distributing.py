@@ -495,18 +495,6 @@ def test_a_title_is_needed(payroll: Category) -> None:
 
 
 @SQLITE_ONLY
-def test_the_report_has_a_line_for_each_file(mia: Actor, payroll: Category) -> None:
-    employee("Ada", "1")
-    made = begin(mia, payroll, {"1_a.pdf": PDF, "=x.pdf": PDF}, pattern=BY_REFERENCE)
-    confirm(mia, made.id)
-
-    assert "".join(distributing.export_files(mia, made.id)).splitlines()[1:] == [
-        "1_a.pdf,9,new,Ada,1,",
-        '"\'=x.pdf",9,left out,,,Its name does not follow the pattern.',
-    ]
-
-
-@SQLITE_ONLY
 def test_lines_of_an_erased_person_name_them_no_more(mia: Actor, payroll: Category) -> None:
     ada = employee("Ada", "4711")
     begin(mia, payroll, {}, lines="filename,person\na.pdf,4711\nb.pdf,ADA@example.org\nc.pdf,4712\n")

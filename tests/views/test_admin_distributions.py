@@ -1,16 +1,17 @@
 """Distributions, on pages: files dropped, whose they are said, looked at, given out, and what became of each."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from werkzeug.test import TestResponse
 
-from portal.extensions import db
-from portal.models import MANAGE, PUBLISH, Category, Distribution, Document, Mail, Upload
+from portal.extensions import db, transaction
+from portal.models import MANAGE, PUBLISH, Category, Distribution, Document, Grant, Mail, Upload
 from portal.settings import Settings
 from portal.uploads import distributing
 from portal.uploads.distributing import running
@@ -69,6 +70,11 @@ def world(sqlite_settings: Settings) -> Iterator[World]:
         yield World(app, *desks)
 
 
+def text(page: str) -> str:
+    """The words of a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", "")).split())
+
+
 def test_from_the_first_page_to_what_the_person_reads(world: World) -> None:
     assert "Nothing was distributed yet" in world.mia.read("/admin/distributions")
     path = world.filled(_4711_march=PDF, other=PDF + b"other")
@@ -85,7 +91,45 @@ def test_from_the_first_page_to_what_the_person_reads(world: World) -> None:
     assert "The mail to each person with something new was only printed where the worker runs" in page
     assert "4711 march" in world.ada.read("/documents")
     assert "Done" in world.mia.read("/admin/distributions")
-    assert "4711_march.pdf,9,new,Ada" in world.mia.client.get(f"{path}/report.csv").text
+    assert "4711_march.pdf,9,new,Ada,1,,no" in world.mia.client.get(f"{path}/report.csv").text
+
+
+def test_who_has_theirs_and_who_has_not_stands_on_the_page_and_leads_to_the_list(world: World) -> None:
+    with world.app.app_context():
+        employee("Bob", "4712")
+    path = world.filled(_4711_march=PDF, _4712_march=PDF + b"b")
+    world.start(path)
+    (paper,) = world.rows(select(Document.uuid).where(Document.filename == "4711_march.pdf"))
+    assert "Two of two people have not downloaded theirs yet." in text(world.mia.read(path))
+    assert "Nobody is like that." in world.mia.read(f"{path}/people?state=has")
+
+    assert world.ada.client.get(f"/documents/{paper}/download").status_code == 200
+
+    page = world.mia.read(path)
+    assert "One of two people has not downloaded theirs yet." in text(page)
+    assert all(f'href="{path}/people{state}"' in page for state in ("", "?state=none", "?state=has"))
+    without, having = (text(world.mia.read(f"{path}/people?state={state}")) for state in ("none", "has"))
+    assert "Bob bob@example.org · 4712 Not yet 4712_march.pdf" in without
+    assert "ada@example.org" not in without
+    assert "Ada ada@example.org · 4711 Downloaded 4711_march.pdf Today" in having
+    assert "4711_march.pdf,9,new,Ada,1,,yes" in world.mia.client.get(f"{path}/report.csv").text
+
+
+def test_who_may_not_distribute_there_any_more_is_not_told_who_has_theirs(world: World) -> None:
+    path = world.filled(_4711_march=PDF)
+    world.start(path)
+    with world.app.app_context(), transaction() as session:
+        session.execute(update(Grant).where(Grant.permission == MANAGE).values(permission=PUBLISH))
+
+    assert "Who has theirs" not in world.mia.read(path)
+    assert world.mia.client.get(f"{path}/people").status_code == 403
+    assert world.pia.client.get(f"{path}/people").status_code == 404
+
+
+def test_before_anything_is_given_out_nobody_is_missed(world: World) -> None:
+    path = world.filled(_4711_march=PDF)
+
+    assert "Nobody was given anything" in world.mia.read(f"{path}/people")
 
 
 def test_a_table_says_whose_the_files_are(world: World) -> None:

@@ -4,7 +4,6 @@ from portal.uploads.distributing.lines import Line, read_lines
 from portal.uploads.distributing.looking import (
     DistributionRow,
     FileRow,
-    export_files,
     get_distribution,
     list_distributions,
     list_files,
@@ -47,7 +46,6 @@ __all__ = [
     "add_files",
     "change_notice",
     "drop_distribution",
-    "export_files",
     "finish",
     "foresee_directory",
     "get_distribution",

@@ -1,6 +1,6 @@
 """Distributions as their makers see them: how far each is, and what became of each of its files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,15 +9,13 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select, true
 
 from portal.actors import Actor
 from portal.catalog.recipients import Recipient
-from portal.cells import BYTE_ORDER_MARK, cell
 from portal.errors import DistributionNotFound
-from portal.extensions import db, release_connection
+from portal.extensions import db
 from portal.models import Category, Distribution, Document, Upload, User, Version
 from portal.uploads.distributing.directory import list_recipients
 from portal.uploads.distributing.making import get_own
 
 PAGE = 50
-EXPORTED_AT_ONCE = 500
 OUTCOMES = ("added", "versioned", "unchanged", "refused", "waiting", "cancelled")
 WORDS = {
     "added": "new",
@@ -139,24 +137,6 @@ def list_reasons(distribution_id: int) -> list[tuple[str, int]]:
     count = func.count().label("count")
     statement = select(Upload.reason, count).where(*here).group_by(Upload.reason).order_by(count.desc())
     return [(reason, number) for reason, number in db.session.execute(statement.limit(20))]
-
-
-def export_files(actor: Actor | None, distribution_id: int) -> Iterator[str]:
-    """What became of every file as lines of a CSV, a page at a time; no connection is held between two."""
-    yield BYTE_ORDER_MARK + "filename,size,outcome,person or group,document,reason\r\n"
-    after: int | None = None
-    while True:
-        rows, after = list_files(actor, distribution_id, after=after, limit=EXPORTED_AT_ONCE)
-        release_connection()
-        yield "".join(",".join(_cells(row)) + "\r\n" for row in rows)
-        if after is None:
-            return
-
-
-def _cells(row: FileRow) -> Sequence[str]:
-    name = row.recipient.name if row.recipient else ""
-    document = str(row.document_id) if row.document_id is not None else ""
-    return (cell(row.filename), str(row.size), WORDS[row.outcome], cell(name), document, cell(row.reason))
 
 
 def _rows() -> Select[Distribution, str | None, str | None]:

@@ -7,7 +7,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal import accounts, catalog
+from portal import accounts, catalog, deliveries
 from portal.catalog import Facts, parse_ref
 from portal.errors import (
     BadInput,
@@ -162,13 +162,25 @@ def give_up(distribution: str) -> AnyResponse:
     return done("distribution-dropped", "distributions.show")
 
 
+@bp.get("/<distribution>/people")
+@allow("publisher")
+def people(distribution: str) -> Response:
+    """Who has theirs and who has not, narrowed by ``?state=``."""
+    row = _get(distribution)
+    state = request.args.get("state", "")
+    state = state if state in deliveries.RECEPTION_STATES else ""
+    rows, after = deliveries.list_receptions(person(), row.id, state, after=request.args.get("after"))
+    counts = deliveries.count_receptions(person(), row.id)
+    return house.show("admin/distribution_people.html", row=row, rows=rows, after=after, counts=counts, state=state)
+
+
 @bp.get("/<distribution>/report.csv")
 @allow("publisher")
 def report(distribution: str) -> AnyResponse:
-    """What became of every file, as a CSV."""
+    """What became of every file, and whether it was downloaded, as a CSV."""
     row = _get(distribution)
     headers = {"Content-Disposition": 'attachment; filename="distribution.csv"'}
-    lines = stream_with_context(distributing.export_files(person(), row.id))
+    lines = stream_with_context(deliveries.export_files(person(), row.id))
     return Response(lines, mimetype="text/csv", headers=headers)
 
 
@@ -234,8 +246,10 @@ def _report(row: DistributionRow, problem: PortalError | None) -> Response:
     outcome = outcome if outcome in ENDED else ""
     after = forms.query_id("after")
     files, more = distributing.list_files(person(), row.id, outcome, after=after)
+    is_told = not row.was_given_up and deliveries.may_follow(person(), row.id)
     page = house.show(
         "admin/distribution_report.html",
+        people=deliveries.count_receptions(person(), row.id) if is_told else None,
         row=row,
         outcome=outcome,
         files=files,

@@ -133,7 +133,7 @@ def list_deliveries(
         .where(_in_state(rank, state), is_called(query))
     )
     if after:
-        statement = statement.where(_beyond(rank, after))
+        statement = statement.where(beyond(rank, after))
     statement = statement.order_by(rank, User.name_key, User.id).limit(limit + 1)
     rows = [Delivery(STATES[row[0]], *row[1:]) for row in db.session.execute(statement)]
     last = rows[limit - 1] if len(rows) > limit else None
@@ -145,7 +145,7 @@ def count_deliveries(edition: Edition, *, query: str = "") -> dict[str, int]:
     found = _everybody(edition.document_id)
     rank = _rank(edition, found)
     people = select(rank).join_from(found, User, User.id == found.c.user_id)
-    by_rank = _counted(people.where(rank.is_not(None), is_called(query)))
+    by_rank = counted(people.where(rank.is_not(None), is_called(query)))
     counts = {name: by_rank.get(number, 0) for number, name in enumerate(STATES)}
     return {"all": counts["none"] + counts["old"] + counts["has"], **counts}
 
@@ -181,7 +181,7 @@ def count_by_link(edition: Edition) -> dict[str, int]:
     """How many links the same list has in each state, and ``all``."""
     got = _got(edition)
     statement = select(_link_state(edition, got)).select_from(ShareLink).outerjoin(got, got.c.link_id == ShareLink.id)
-    found = _counted(statement.where(ShareLink.document_id == edition.document_id))
+    found = counted(statement.where(ShareLink.document_id == edition.document_id))
     return {"all": sum(found.values()), **{name: found.get(name, 0) for name in LINK_STATES}}
 
 
@@ -218,7 +218,7 @@ def _rank(edition: Edition, found: Subquery) -> ColumnElement[int]:
     return rank.label("rank")
 
 
-def _counted(statement: Select[*tuple[Any, ...]]) -> dict[Any, int]:
+def counted(statement: Select[*tuple[Any, ...]]) -> dict[Any, int]:
     """How many rows have each value of the one column."""
     rows = statement.subquery()
     (value,) = rows.c
@@ -229,7 +229,7 @@ def _in_state(rank: ColumnElement[int], state: str | None) -> ColumnElement[bool
     return rank == STATES.index(state) if state in STATES else rank < STATES.index("former")
 
 
-def _beyond(rank: ColumnElement[int], cursor: str) -> ColumnElement[bool]:
+def beyond(rank: ColumnElement[int], cursor: str) -> ColumnElement[bool]:
     """What comes after a person in the list. They may have moved to another state meanwhile: their old place counts."""
     parts = CURSOR.fullmatch(cursor)
     user_id = parse_id(parts[2]) if parts is not None else None
