@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Dialect, Engine, Select
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -33,6 +34,16 @@ PATIENCE_SECONDS = 10
 """How long a statement waits for one of the connections, as the pool of SQLAlchemy does."""
 
 
+class Cursor(Protocol):
+    """What runs a statement on a connection of the driver."""
+
+    def execute(self, text: str, values: Any, /) -> object:
+        """Raises the errors of the driver."""
+
+    def fetchall(self) -> Sequence[Any]:
+        """The rows of it, to the last one."""
+
+
 class Prepared:
     """One statement whose values are bound by name and which gives at most one row."""
 
@@ -40,21 +51,24 @@ class Prepared:
         self._statement = statement
         self._forms: dict[str, _Form] = {}
 
-    def first(self, connection: DBAPIConnection, dialect: Dialect, values: Mapping[str, Any]) -> Row | None:
-        """Run it on a connection of the driver; the first row, converted, or None.
+    def first(
+        self, connection: DBAPIConnection, dialect: Dialect, values: Mapping[str, Any], cursor: Cursor | None = None
+    ) -> Row | None:
+        """Run it on a connection of the driver, with a cursor of it or a new one; the first row, converted, or None.
 
         Raises what SQLAlchemy would: the driver's own errors come wrapped as sqlalchemy.exc.DBAPIError.
         """
-        form = self._forms.get(dialect.name)
+        form = self._forms.get(dialect.paramstyle)
         if form is None:
-            form = self._forms[dialect.name] = _form(self._statement, dialect)
+            form = self._forms[dialect.paramstyle] = _form(self._statement, dialect)
         given = form.values(values)
-        cursor = connection.cursor()
+        if cursor is None:
+            cursor = connection.cursor()
         try:
             cursor.execute(form.text, given)
             rows = cursor.fetchall()  # to the end: only then is a statement that writes on its own committed on SQLite
         except dialect.dbapi.Error as problem:  # type: ignore[union-attr]  # a dialect in use has its driver
-            is_over = dialect.is_disconnect(problem, connection, cursor)
+            is_over = dialect.is_disconnect(problem, connection, None)
             raise DBAPIError.instance(
                 form.text, given, problem, Exception, connection_invalidated=is_over, dialect=dialect
             ) from problem
@@ -69,9 +83,9 @@ class Connections:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self.dialect = engine.dialect
         self._engine = engine
-        self._idle: deque[DBAPIConnection] = deque()
+        self.dialect, self._cursor = _way(engine.dialect)
+        self._idle: deque[tuple[DBAPIConnection, Cursor]] = deque()
         self._room: SimpleQueue[None] = SimpleQueue()  # a semaphore at a tenth of the price of Python's own
         for _ in range(MOST_CONNECTIONS):
             self._room.put(None)
@@ -91,19 +105,20 @@ class Connections:
         """Close those that are idle; the next statement makes a new one."""
         with suppress(IndexError):
             while True:
-                self._idle.pop().close()
+                self._idle.pop()[0].close()
 
     def _first(self, statement: Prepared, values: Mapping[str, Any]) -> Row | None:
         try:
-            connection = self._idle.pop()
+            connection, cursor = self._idle.pop()
         except IndexError:
             connection = self._connect()
+            cursor = self._cursor(connection)
         try:
-            row = statement.first(connection, self.dialect, values)
+            row = statement.first(connection, self.dialect, values, cursor)
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)
+        self._idle.append((connection, cursor))
         return row
 
     def _connect(self) -> DBAPIConnection:
@@ -118,6 +133,14 @@ class Connections:
             raise TypeError("a connection of the pool has one of the driver")
         self.dialect.set_isolation_level(connection, "AUTOCOMMIT")
         return connection
+
+
+def _way(dialect: Dialect) -> tuple[Dialect, Callable[[Any], Cursor]]:
+    """How statements are written for connections on which each is a transaction by itself, and what runs them."""
+    if dialect.driver != "psycopg":
+        return dialect, lambda connection: connection.cursor()
+    direct = import_module("portal.direct")  # only here, and by name: it needs psycopg, which is an extra
+    return direct.DIALECT, direct.DirectCursor
 
 
 @dataclass(frozen=True)

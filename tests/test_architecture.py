@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS: list[set[str]] = [
     {"errors", "addresses"},
     {"mailservers", "programs", "zones"},
-    {"settings", "filenames", "ranges", "actors", "tokens", "networks", "prepared", "sizes", "cells", "storage"},
+    {"settings", "filenames", "ranges", "actors", "tokens", "networks", "direct", "sizes", "cells", "storage"},
+    {"prepared"},
     {"archives", "openid"},
     {"models"},
     {"extensions", "schema"},
