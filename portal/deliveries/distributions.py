@@ -30,7 +30,7 @@ from portal.catalog.recipients import GROUP
 from portal.cells import BYTE_ORDER_MARK, cell
 from portal.deliveries.documents import beyond, counted
 from portal.extensions import db, release_connection
-from portal.models import MANAGE, PERSON, Document, Download, Membership, Upload, User, Version
+from portal.models import MANAGE, PERSON, READ, Category, Document, Download, Grant, Membership, Upload, User, Version
 from portal.uploads.distributing import FileRow, list_files
 from portal.uploads.distributing.looking import WORDS
 from portal.uploads.distributing.making import get_own, require_manager
@@ -137,9 +137,9 @@ def _require_follower(actor: Actor | None, distribution_id: int) -> None:
         require_manager(actor, made.category_id)
 
 
-def _each(distribution_id: int, *, with_moment: bool = False) -> Subquery:
+def _each(distribution_id: int, *which: ColumnElement[bool], with_moment: bool = False) -> Subquery:
     """Every file that was filed with every person it is for: ``rank`` is the place of its state in ``STATES``."""
-    given = _given(distribution_id)
+    given = _given(distribution_id, *which)
     newest = _fetched(given).with_only_columns(func.max(Version.number)).scalar_subquery()
     rank = case(
         (newest >= given.c.number, STATES.index("has")),
@@ -156,14 +156,14 @@ def _each(distribution_id: int, *, with_moment: bool = False) -> Subquery:
     return statement.join(User, User.id == given.c.user_id).subquery("each")
 
 
-def _given(distribution_id: int) -> Subquery:
+def _given(distribution_id: int, *which: ColumnElement[bool]) -> Subquery:
     """``(upload_id, filename, document_id, number, user_id)``: files and whom they were given, groups as who is in them
     now."""
     key = Upload.facts["recipient"].as_string().label("key")
     whose = cast(func.substr(key, 3), Integer).label("whose")
     columns = (Upload.id.label("upload_id"), Upload.filename, Version.document_id, Version.number, key, whose)
     filed = select(*columns).join(Version, Version.id == Upload.version_id)
-    files = filed.where(Upload.distribution_id == distribution_id, Upload.outcome.in_(FILED)).subquery("files")
+    files = filed.where(Upload.distribution_id == distribution_id, Upload.outcome.in_(FILED), *which).subquery("files")
     said = (files.c.upload_id, files.c.filename, files.c.document_id, files.c.number)
     own = select(*said, files.c.whose.label("user_id")).where(files.c.key.startswith(PERSON))
     shared = select(*said, Membership.user_id).join_from(files, Membership, Membership.group_id == files.c.whose)
@@ -178,16 +178,23 @@ def _fetched(given: Subquery) -> Select[int]:
 
 
 def _may_read(given: Subquery) -> ColumnElement[bool]:
-    level = access.level_of(Document.category_id, given.c.user_id)
-    return and_(User.disabled_at.is_(None), access.visible(case((User.is_admin, MANAGE), else_=level)))
+    """Nearly all may by a permission on the very category; the tree, which takes longer, is climbed for the others."""
+    here = (Grant.category_id == Document.category_id, access.is_for(given.c.user_id), access.in_force())
+    is_given = select(Grant.id).join(Category, Category.id == Grant.category_id)
+    is_given = is_given.where(*here, Category.trashed_at.is_(None))
+    level = case(
+        (User.is_admin, MANAGE),
+        (and_(access.is_out(), is_given.exists()), READ),
+        else_=access.level_of(Document.category_id, given.c.user_id),
+    )
+    return and_(User.disabled_at.is_(None), access.visible(level))
 
 
 def _got(distribution_id: int, rows: Sequence[FileRow]) -> dict[int, str]:
     """What a file stands there with: whether its person has it, or how many of its group."""
-    each = _each(distribution_id)
-    here = each.c.upload_id.in_([row.id for row in rows])
+    each = _each(distribution_id, Upload.id.in_([row.id for row in rows]))
     has = func.count().filter(each.c.rank == STATES.index("has"))
-    statement = select(each.c.upload_id, func.min(each.c.rank), func.count(), has).where(here)
+    statement = select(each.c.upload_id, func.min(each.c.rank), func.count(), has)
     found = {row[0]: row[1:] for row in db.session.execute(statement.group_by(each.c.upload_id))}
     return {row.id: _words(row, *found.get(row.id, (0, 0, 0))) for row in rows if row.outcome in FILED}
 

@@ -1,5 +1,6 @@
 """Distributions, on pages: files dropped, whose they are said, looked at, given out, and what became of each."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,9 +53,13 @@ class World:
 
     def start(self, path: str, **fields: object) -> TestResponse:
         """Press the button below what would become of the files."""
-        reader = FormReader(f"{path}/start")
+        return self.mia.send(f"{path}/start", {**self.fields(path), **fields})
+
+    def fields(self, path: str) -> dict[str, str]:
+        """What a browser sends when nothing on the page is touched."""
+        reader = FormReader(f"{path}/files")
         reader.feed(self.mia.client.get(path).text)
-        return self.mia.send(f"{path}/start", {**reader.fields, **fields})
+        return reader.fields
 
 
 @pytest.fixture
@@ -185,6 +190,70 @@ def test_a_file_that_is_not_what_its_name_says_is_listed_and_the_others_are_take
     assert world.rows(select(Upload.state).order_by(Upload.id)) == ["refused", "arrived"]
 
 
+def test_files_that_were_chosen_come_along_whichever_button_is_pressed(world: World) -> None:
+    path = world.begin()
+
+    world.mia.send(f"{path}/whose", {"pattern": PATTERN}, files=[("4711_april.pdf", PDF)])
+    assert "1 file goes to 1 person" in world.mia.read(path)
+    upload_id = world.rows(select(Upload.id))[0]
+    world.mia.send(f"{path}/files/{upload_id}/remove", files=[("4711_may.pdf", PDF + b"may")])
+
+    page = world.mia.read(path)
+    assert ("4711_may.pdf" in page, "4711_april.pdf" in page) == (True, False)
+
+
+def test_what_says_whose_they_are_comes_along_with_the_files(world: World) -> None:
+    path = world.begin()
+
+    assert world.mia.send(f"{path}/files", {"pattern": PATTERN}, files=[("4711_april.pdf", PDF)]).status_code == 303
+    assert "1 file goes to 1 person" in world.mia.read(path)
+
+
+def test_files_that_come_with_the_last_button_are_looked_at_before_anything_is_given_out(world: World) -> None:
+    path = world.filled(_4711_march=PDF)
+
+    answer = world.mia.send(f"{path}/start", world.fields(path), files=[("4711_april.pdf", PDF + b"april")])
+
+    assert answer.status_code == 409
+    assert "2 files go to 1 person" in answer.text
+    assert world.rows(select(func.count()).select_from(Document)) == [0]
+
+
+def test_files_stay_when_the_table_beside_them_is_refused(world: World) -> None:
+    path = world.begin()
+    table = {"lines": (io.BytesIO(b"filename,person\n,1\n"), "a.csv")}
+
+    answer = world.mia.send(f"{path}/whose", table, files=[("march.pdf", PDF)])
+
+    assert answer.status_code == 422
+    assert "1 file is here" in answer.text
+
+
+def test_the_page_is_one_form_for_a_browser_forgets_what_was_chosen_in_another(world: World) -> None:
+    path = world.filled(_4711_march=PDF)
+
+    forms = re.findall(r'<form [^>]*action="([^"]+)"', world.mia.read(path).partition("<main")[2])
+
+    assert forms == [f"{path}/files", f"{path}/drop"]
+
+
+def test_the_tick_for_the_mail_stays_as_it_was_set(world: World) -> None:
+    path = world.filled(_4711_march=PDF)
+    fields = world.fields(path)
+    del fields["notice"]
+
+    world.mia.send(f"{path}/files", fields, files=[("4711_april.pdf", PDF)])
+
+    assert world.rows(select(Distribution.wants_notice)) == [False]
+
+
+def test_nothing_at_all_is_refused(world: World) -> None:
+    answer = world.mia.send(f"{world.begin()}/files")
+
+    assert answer.status_code == 400
+    assert "No document came with the form. Choose one." in answer.text
+
+
 def test_a_file_can_be_taken_out_again(world: World) -> None:
     path = world.filled(_4711_april=PDF)
     upload_id = world.rows(select(Upload.id))[0]
@@ -195,7 +264,7 @@ def test_a_file_can_be_taken_out_again(world: World) -> None:
 
 def test_nobody_is_written_a_mail_without_the_tick(world: World) -> None:
     path = world.filled(_4711_march=PDF)
-    reader = FormReader(f"{path}/start")
+    reader = FormReader(f"{path}/files")
     reader.feed(world.mia.client.get(path).text)
     del reader.fields["notice"]
 
@@ -207,7 +276,7 @@ def test_nobody_is_written_a_mail_without_the_tick(world: World) -> None:
 
 def test_what_came_meanwhile_is_looked_at_first(world: World) -> None:
     path = world.filled(_4711_march=PDF)
-    reader = FormReader(f"{path}/start")
+    reader = FormReader(f"{path}/files")
     reader.feed(world.mia.client.get(path).text)
     world.mia.send(f"{path}/files", files=[("4711_april.pdf", PDF)])
 

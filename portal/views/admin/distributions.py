@@ -1,5 +1,6 @@
 """Distributions: files dropped, whose each of them is, what would become of them, and how it goes."""
 
+from typing import NamedTuple
 from uuid import UUID
 
 from flask import Blueprint, Response, request, stream_with_context, url_for
@@ -26,7 +27,7 @@ from portal.uploads.distributing import OUTCOMES, DistributionRow
 from portal.uploads.distributing.lines import BYTES
 from portal.views import forms
 from portal.views.admin import house
-from portal.views.admin.upload import arrive, files_of
+from portal.views.admin.upload import arrive
 from portal.views.clock import here
 from portal.views.guard import allow, person
 from portal.views.notices import done
@@ -41,7 +42,15 @@ ENDED = ("added", "versioned", "unchanged", "refused", "cancelled")
 TWO_WAYS = "Write a pattern, or choose a table: one of the two."
 NO_CATEGORY = "Choose below which category."
 NO_TABLE = "Choose a table, or write a pattern."
+NO_FILES = "No document came with the form. Choose one."
 REFUSALS = (BadInput, BadRequest, CategoryNotFound, Conflict, Forbidden, UploadRejected)
+
+
+class _Came(NamedTuple):
+    """What came with the form of a distribution."""
+
+    has_files: bool
+    says_whose: bool
 
 
 @bp.get("")
@@ -89,9 +98,8 @@ def drop(distribution: str) -> AnyResponse:
     """Take in the files of the form; one that is not taken is in the list, with the reason."""
     row = _get(distribution)
     try:
-        arrivals = [found for file in files_of("files") if (found := _arrive(row.id, file)) is not None]
-        if arrivals:
-            distributing.add_files(person(), row.id, arrivals)
+        if not any(_take_in(row)):
+            raise BadRequest(NO_FILES, field="files")
     except REFUSALS as problem:
         return _page(row, problem)
     return redirect(url_for("distributions.look", distribution=distribution), 303)
@@ -103,38 +111,33 @@ def say_whose(distribution: str) -> AnyResponse:
     """Have a pattern or a table say whose each file is."""
     row = _get(distribution)
     try:
-        table, pattern = request.files.get("lines"), forms.text("pattern").strip()
-        is_table = table is not None and bool(table.filename)
-        if is_table == bool(pattern):
-            raise BadInput(TWO_WAYS if pattern else NO_TABLE, field="lines")
-        if table is not None and is_table:
-            distributing.set_lines(person(), row.id, _bytes_of(table), here())
-        else:
-            distributing.set_pattern(person(), row.id, pattern)
+        if not _take_in(row).says_whose:
+            raise BadInput(NO_TABLE, field="lines")
     except REFUSALS as problem:
         return _page(row, problem)
     return redirect(url_for("distributions.look", distribution=distribution) + "#plan", 303)
 
 
 @bp.post("/<distribution>/files/<file_id>/remove")
-@allow("publisher")
+@allow("publisher", files=True)
 def take_out(distribution: str, file_id: str) -> AnyResponse:
     """Take a file out again."""
     row = _get(distribution)
     try:
+        _take_in(row)
         distributing.take_out(person(), row.id, forms.path_id(file_id))
-    except Conflict as problem:
+    except REFUSALS as problem:
         return _page(row, problem)
     return redirect(url_for("distributions.look", distribution=distribution) + "#plan", 303)
 
 
 @bp.post("/<distribution>/start")
-@allow("publisher")
+@allow("publisher", files=True)
 def start(distribution: str) -> AnyResponse:
-    """Do what was looked at."""
+    """Do what was looked at. What came along with it was not, and is to be looked at first."""
     row = _get(distribution)
     try:
-        distributing.change_notice(person(), row.id, wants_notice=forms.flag("notice"))
+        _take_in(row)
         distributing.start_distribution(person(), row.id, forms.text("seal"))
     except REFUSALS as problem:
         return _page(row, problem)
@@ -191,6 +194,30 @@ def _get(distribution: str) -> DistributionRow:
     return distributing.get_distribution(person(), named)
 
 
+def _take_in(row: DistributionRow) -> _Came:
+    """Take in all that was chosen on the page, whichever of its buttons was pressed: no browser chooses it again."""
+    if forms.flag("seal"):  # the tick stands beside it
+        distributing.change_notice(person(), row.id, wants_notice=forms.flag("notice"))
+    files = [file for file in request.files.getlist("files") if file.filename]
+    arrivals = [found for file in files if (found := _arrive(row.id, file)) is not None]
+    if arrivals:
+        distributing.add_files(person(), row.id, arrivals)
+    return _Came(bool(files), _take_whose(row))
+
+
+def _take_whose(row: DistributionRow) -> bool:
+    """Have the pattern or the table of the form say whose each file is; whether there was one."""
+    table, pattern = request.files.get("lines"), forms.text("pattern").strip()
+    if table is None or not table.filename:
+        if pattern:
+            distributing.set_pattern(person(), row.id, pattern)
+        return bool(pattern)
+    if pattern:
+        raise BadInput(TWO_WAYS, field="lines")
+    distributing.set_lines(person(), row.id, _bytes_of(table), here())
+    return True
+
+
 def _arrive(distribution_id: int, file: FileStorage) -> Arrival | None:
     stream: object = file.stream
     size = stream.size if isinstance(stream, Incoming) else 0
@@ -238,6 +265,7 @@ def _collecting(row: DistributionRow, problem: PortalError | None) -> Response:
         sends_mail=accounts.sends_mail(),
         problem=problem,
         refusal=problem,
+        posted=house.Form(problem),
     )
 
 
