@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Base, db_now
@@ -29,10 +29,12 @@ class DocumentTag(Base):
     """A document that has a tag."""
 
     __tablename__ = "document_tags"
-    __table_args__ = (Index("ix_document_tags_tag_id", "tag_id", "document_id"),)
+    __table_args__ = (Index("ix_document_tags_tag_id", "tag_id", "search_key"),)
 
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), primary_key=True)
     tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
+    search_key: Mapped[int | None] = mapped_column(BigInteger)
+    """As the document has it: so that what has a tag is found in the order of lists."""
 
 
 class CategoryField(Base):

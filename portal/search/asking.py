@@ -12,7 +12,7 @@ from portal.extensions import db
 from portal.filenames import normal
 from portal.models import PUBLISH, Category, CategoryAlias, Grant, Tag, User
 from portal.search.parsing import Part, Query
-from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact
+from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact, tag_of
 from portal.search.terms import begun, containing
 from portal.search.texts import folded
 
@@ -63,6 +63,14 @@ class Question:
         """Whether nothing can be found, such as by a tag that is not there."""
         every = (*self.clauses, self.scope) if self.scope else self.clauses
         return self.first >= self.last or any(not clause.phrases and not clause.is_excluded for clause in every)
+
+    @property
+    def only_tag(self) -> int | None:
+        """The tag, if it asks for what has one and for nothing else."""
+        phrases = [phrase for clause in self.clauses if not clause.is_excluded for phrase in clause.phrases]
+        if len(self.clauses) != 1 or len(phrases) != 1:
+            return None
+        return tag_of(phrases[0].tokens[0])
 
     @property
     def has_prefix(self) -> bool:

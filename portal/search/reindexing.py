@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import Select, delete, func, select, text
 
 from portal.extensions import db, give_way, release_connection, transaction
-from portal.models import Document, SearchChange
+from portal.models import Document, DocumentTag, SearchChange
 from portal.search.queue import BATCH
 from portal.search.rows import IDS, IndexRow, read_rows
 from portal.search.terms import add_terms, forget_terms
@@ -81,8 +81,15 @@ def _differing(ids: Collection[int]) -> set[int]:
     keys = {row.id: row.search_key for row in db.session.execute(keyed)}
     rows = read_rows(ids)
     wrong = {one for one, key in keys.items() if key != (rows[one].key if one in rows else None)}
+    wrong |= set(db.session.scalars(_with_misplaced_tags(ids)))
     look = _differing_sqlite if db.engine.dialect.name == "sqlite" else _differing_postgresql
     return (wrong | look(list(rows.values()))) - waiting
+
+
+def _with_misplaced_tags(ids: Collection[int]) -> Select[int]:
+    """Those of these documents whose tags stand elsewhere in the order of lists than they do."""
+    tagged = select(Document.id).join(DocumentTag, DocumentTag.document_id == Document.id)
+    return tagged.where(Document.id.in_(ids), DocumentTag.search_key.is_distinct_from(Document.search_key))
 
 
 def _differing_sqlite(rows: Sequence[IndexRow]) -> set[int]:

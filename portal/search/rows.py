@@ -20,6 +20,7 @@ IDS = (1 << ID_BITS) - 1
 LATEST = (1 << 32) - 1
 BOUNDARY = "="
 """Stands between two values of one column, so that no phrase reaches from one into the next."""
+_TAG = "=g"
 MOST = {"title": 300, "filename": 255, "reference": 100, "tags": 500, "fields": 2000, "description": 3000, "body": 8000}
 """How many tokens of each text are indexed: together no more than PostgreSQL keeps the positions of."""
 
@@ -82,7 +83,12 @@ def ending_fact(ending: str) -> str:
 
 def tag_fact(tag_id: int) -> str:
     """It has this tag."""
-    return f"=g{tag_id}"
+    return f"{_TAG}{tag_id}"
+
+
+def tag_of(fact: str) -> int | None:
+    """The tag a fact says, None for another fact and for a word."""
+    return int(fact.removeprefix(_TAG)) if fact.startswith(_TAG) else None
 
 
 def person_fact(user_id: int) -> str:

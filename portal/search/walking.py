@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from portal.extensions import db
+from portal.extensions import ask, db
 from portal.search.asking import Question, fts5, tsquery
 
 FEW_CATEGORIES = 16
@@ -36,6 +36,10 @@ _ALL_SQLITE = text(
 )
 _ALL_POSTGRESQL = text(
     "SELECT key FROM document_words WHERE key >= :first AND key < :last ORDER BY key DESC LIMIT :most"
+)
+_TAGGED = text(
+    "SELECT search_key FROM document_tags WHERE tag_id = :tag AND search_key >= :first AND search_key < :last"
+    " ORDER BY search_key DESC LIMIT :most"
 )
 _WALK = text(
     "SELECT (array_agg(key ORDER BY key DESC) FILTER (WHERE words @@ asked))[1 : :most], min(key), count(*)"
@@ -108,14 +112,20 @@ class _Sqlite:
 
 
 class _Postgresql:
-    """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway."""
+    """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway.
+
+    Of what has a tag the order is kept, and it is looked at as it stands there.
+    """
 
     def __init__(self, question: Question, count: Callable[[], int]) -> None:
         self._question, self._count = question, count
+        self._tag = question.only_tag if question.scope is None or count() > NARROW else None
         self._ask(replace(question, scope=None) if _is_wide(question) else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
         values: dict[str, Any] = {"asked": self._asked, "first": self._question.first, "most": most}
+        if self._tag is not None:
+            return ask(_TAGGED, tag=self._tag, first=self._question.first, last=last, most=most).scalars().all()
         if not self._asked:
             return db.session.scalars(_ALL_POSTGRESQL, values | {"last": last}).all()
         found: list[int] = []

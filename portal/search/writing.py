@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Update, bindparam, insert, select, text, update
 
 from portal.extensions import db
-from portal.models import Document, SearchChange
+from portal.models import Document, DocumentTag, SearchChange
 from portal.search.rows import BOUNDARY, IndexRow, read_rows
 from portal.search.terms import terms_of, unknown_terms
 
@@ -75,9 +75,17 @@ def write_rows(document_ids: Collection[int]) -> dict[int, set[str]]:
     moved = [{"document": one, "key": key} for one, key in keys.items() if key != before[one]]
     if moved:
         session.connection().execute(_KEY, moved)
+    session.execute(_order_tags(document_ids))
     words = {row.document_id: terms_of(row) for row in rows.values()}
     unknown = unknown_terms(set().union(*words.values())) if words else set()
     return {one: found & unknown for one, found in words.items() if found & unknown}
+
+
+def _order_tags(document_ids: Collection[int]) -> Update:
+    """The tags of these documents get the documents' keys, where they have others."""
+    key = select(Document.search_key).where(Document.id == DocumentTag.document_id).scalar_subquery()
+    these = (DocumentTag.document_id.in_(document_ids), DocumentTag.search_key.is_distinct_from(key))
+    return update(DocumentTag).where(*these).values(search_key=key).execution_options(synchronize_session=False)
 
 
 def _write_sqlite(before: dict[int, int | None], rows: Iterable[IndexRow]) -> None:

@@ -17,7 +17,7 @@ from portal.actors import PORTAL
 from portal.catalog import Item, describing
 from portal.errors import PortalError
 from portal.extensions import db, transaction
-from portal.models import Document, SearchChange, SearchTerm
+from portal.models import Document, DocumentTag, SearchChange, SearchTerm
 from portal.search.writing import hold
 from tests import makers
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
@@ -234,6 +234,22 @@ def test_reindexing_makes_every_row_anew_and_removes_those_of_none() -> None:
     assert contents() == before
     assert search.count_differing() == 0
     assert set(db.session.scalars(select(SearchTerm.term))) == {"one", "two", "three", "pdf"}
+
+
+def test_a_tag_that_stands_elsewhere_than_its_document_is_noticed_and_put_right() -> None:
+    made = [makers.document(makers.category(), f"{number}.pdf") for number in range(2)]
+    for document in made:
+        describing.set_tags(None, document.id, ["paid"])
+    catch_up()
+    with transaction() as session:
+        session.execute(update(DocumentTag).where(DocumentTag.document_id == made[0].id).values(search_key=7))
+
+    assert search.count_differing() == 1
+    search.reindex()
+
+    assert search.count_differing() == 0
+    keys = select(Document.search_key, DocumentTag.search_key).join(DocumentTag, DocumentTag.document_id == Document.id)
+    assert all(own == tag is not None for own, tag in db.session.execute(keys))
 
 
 def _damage(document: Document) -> None:
