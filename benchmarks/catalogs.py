@@ -144,7 +144,7 @@ def _lists(library: Library, reader: str) -> Iterator[Task]:
         far = f"all documents, page {DEPTH // 50}"
         yield Task(far, lambda: catalog.list_documents(who, after=deep), f"/documents?after={deep}")
     yield Task("a category", category, f"/categories/{quote(shelf.path)}")
-    yield Task("tree at the side", lambda: catalog.tree(who, shelf))
+    yield Task("tree at the side", lambda: catalog.look_round(who, shelf))
     if reader in (PUBLISHER, ADMINISTRATOR):
         yield Task("trash", lambda: list_trash(who), "/admin/trash")
         yield Task("categories something in the trash is from", lambda: list_places(who))

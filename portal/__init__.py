@@ -98,7 +98,7 @@ def engine_options(url: str) -> dict[str, object]:
     options: dict[str, object] = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 10}
     if url.startswith("postgresql"):
         waits = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s -c jit=off"
-        options |= {"pool_pre_ping": True, "connect_args": {"options": waits}}
+        options |= {"pool_pre_ping": True, "connect_args": {"options": waits, "prepare_threshold": 1 << 31}}
     return options
 
 

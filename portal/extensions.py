@@ -11,7 +11,8 @@ from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, CursorResult, Engine, Executable, event, func, select
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.engine import ExecutionContext
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import Session
 
 from portal.models import Base
@@ -25,6 +26,8 @@ csrf = CSRFProtect()
 BUSY_MILLISECONDS = 5000
 LINE_SECONDS = 10
 LONGEST_PAUSE = 0.1
+KEPT = {"is_kept": True}
+"""The options of what ``ask`` asks, for statements that give objects of the ORM."""
 _line = threading.Lock()
 PRAGMAS = (
     f"busy_timeout={BUSY_MILLISECONDS}",
@@ -71,6 +74,21 @@ def _begin(connection: Connection) -> None:
             connection.connection.cursor().execute(f"BEGIN {mode}")
         except sqlite3.OperationalError as problem:
             raise OperationalError(f"BEGIN {mode}", {}, problem) from problem
+
+
+class MadeOutside(RuntimeError):
+    """Something was changed outside of ``transaction``, and will be taken back: a mistake in the code."""
+
+    def __init__(self) -> None:
+        super().__init__("a change was made outside transaction()")
+
+
+def _keep_plan(cursor: Any, statement: str, values: Any, context: ExecutionContext | None) -> bool:
+    """Have psycopg prepare what ``ask`` asks, on the connection it is asked on; whether that was done."""
+    if context is None or not context.execution_options.get("is_kept"):
+        return False
+    cursor.execute(statement, values, prepare=True)
+    return True
 
 
 @contextmanager
@@ -146,6 +164,15 @@ def run(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
     return db.session.connection().execute(statement, values)
 
 
+def ask(statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
+    """The same for one that only reads, and whose plan is good whatever the values are: PostgreSQL keeps it.
+
+    Planning takes it as long as finding what a list shows. With each value unknown it has to be written so that nothing
+    hangs on them: see ``catalog.lines``.
+    """
+    return db.session.connection().execute(statement, values, execution_options=KEPT)
+
+
 def find_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
     """The first row of a prepared statement: for what every request pays for. Inside a transaction it is part of it."""
     if _is_writing():
@@ -190,15 +217,26 @@ def give_way(seconds: float) -> None:
 
 def release_connection() -> None:
     """Give the pooled connection back before request or response bytes flow; what was read stays usable."""
-    if db.session.registry.has() and db.session().in_transaction() and not _is_writing():
-        db.session().commit()
+    if db.session.registry.has() and not _is_writing():
+        _commit_reading(db.session())
 
 
 def init_database(app: Flask) -> None:
     """Set the database of the application up; nothing is connected yet."""
     db.init_app(app)
+    app.teardown_appcontext(_end)
     with app.app_context():
         app.extensions["portal.connections"] = Connections(db.engine)
+        if db.engine.dialect.name == "postgresql":
+            event.listen(db.engine, "do_execute", _keep_plan)
+
+
+def _end(_problem: BaseException | None) -> None:
+    """End what was only read by a commit, before Flask-SQLAlchemy takes it back: psycopg forgets with every rollback
+    what it has prepared.
+    """
+    with suppress(SQLAlchemyError, MadeOutside):
+        release_connection()
 
 
 def close_connections(app: Flask) -> None:
@@ -234,8 +272,12 @@ def _connections() -> Connections:
 
 def _end_reading(session: Session) -> None:
     """End a reading transaction, whose snapshot must not decide what is written."""
+    _commit_reading(session)
+    session.expire_all()
+
+
+def _commit_reading(session: Session) -> None:
     if session.new or session.dirty or session.deleted:
-        raise RuntimeError("a change was made outside transaction()")
+        raise MadeOutside
     if session.in_transaction():
         session.commit()
-    session.expire_all()

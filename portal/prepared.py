@@ -13,7 +13,7 @@ from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from sqlalchemy import Dialect, Engine, Select
+from sqlalchemy import ARRAY, ColumnElement, Dialect, Engine, Integer, Select, SQLColumnExpression, any_, bindparam
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -32,6 +32,15 @@ Statement = (
 MOST_CONNECTIONS = 16
 PATIENCE_SECONDS = 10
 """How long a statement waits for one of the connections, as the pool of SQLAlchemy does."""
+
+
+def is_one_of(column: SQLColumnExpression[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """Whether a column is one of the numbers bound by this name, a list; on PostgreSQL, which keeps statements, one
+    statement for any number of them.
+    """
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True, type_=Integer))
+    return column == any_(bindparam(name, type_=ARRAY(Integer)))
 
 
 class Cursor(Protocol):

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, CTE, Integer, Select, String, bindparam, cast, col
 
 from portal import access
 from portal.actors import Actor
-from portal.extensions import db, run
+from portal.extensions import ask, db
 from portal.models import READ, Category
 
 MANY = 400
@@ -55,12 +55,12 @@ class Reach:
     def count_documents(self) -> int:
         """About how many documents are in the categories they see. For PostgreSQL, where all of these are given."""
         if self._documents is None:
-            self._documents = run(_counting(_dialect()), **(self.at(READ).values or {})).scalar_one()
+            self._documents = ask(_counting(_dialect()), **(self.at(READ).values or {})).scalar_one()
         return self._documents
 
     def _ask(self, permission: int) -> Given:
         if permission not in self._found:
-            met, highest, *values = run(_asking(_dialect(), permission), me=self._me, most=MANY + 1).one()
+            met, highest, *values = ask(_asking(_dialect(), permission), me=self._me, most=MANY + 1).one()
             names = ("reached", "levels")
             is_given = _dialect() != "sqlite" or met <= MANY
             found = dict(zip(names, values, strict=False)) if is_given else None

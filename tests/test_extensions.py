@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Integer, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from portal.extensions import after_commit, db, lock_on, release_connection, transaction
+from portal.extensions import after_commit, ask, db, lock_on, release_connection, transaction
 from portal.models import Category, Group, SignInAttempt
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY, connected
 from tests.makers import category
@@ -246,6 +246,42 @@ def test_no_connection_is_held_once_the_context_is_left(app: Flask) -> None:
         assert checked_out() == 1
     with app.app_context():
         assert checked_out() == 0
+
+
+@POSTGRESQL_ONLY
+def test_postgresql_keeps_what_is_asked_again_and_again_and_nothing_else(app: Flask) -> None:
+    for number in range(8):
+        with app.app_context():
+            ask(select(Category.id).where(Category.id == bindparam("wanted", type_=Integer)), wanted=number).all()
+            db.session.execute(select(Category.path).where(Category.id == number)).all()
+
+    assert kept(app) == [("categories.id", 8)]
+
+
+@POSTGRESQL_ONLY
+def test_what_is_kept_is_lost_with_what_is_taken_back_and_made_again(app: Flask) -> None:
+    for _ in range(2):
+        with app.app_context():
+            ask(select(Category.id)).all()
+            db.session.rollback()
+            assert ask(select(Category.id)).all() == []
+
+    assert kept(app) == [("categories.id", 1)]
+
+
+def kept(app: Flask) -> list[tuple[str, int]]:
+    """The columns of what the database has prepared on the connection in use, and how often it was asked."""
+    statement = text("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
+    with app.app_context():
+        return [(row[0].split()[1], row[1]) for row in db.session.execute(statement)]
+
+
+@pytest.mark.usefixtures("context")
+def test_a_change_that_is_made_outside_is_refused_where_the_connection_is_given_back() -> None:
+    category().name = "other"
+    with pytest.raises(RuntimeError, match="outside transaction"):
+        release_connection()
+    db.session.rollback()
 
 
 def checked_out() -> int:

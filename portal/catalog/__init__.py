@@ -1,6 +1,6 @@
 """The catalog: categories with their grants, documents with their versions, and the lists people see of them."""
 
-from portal.catalog.branching import Branch, list_shown, look_round, tree
+from portal.catalog.branching import Branch, list_shown, look_round
 from portal.catalog.bulk import Item, Placed, put_documents
 from portal.catalog.categories import (
     add_category,
@@ -269,7 +269,6 @@ __all__ = [
     "suggest_documents",
     "trash_category",
     "trash_document",
-    "tree",
     "unfollow",
     "versions_had",
     "within",

@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from portal import access
 from portal.actors import Actor
 from portal.catalog.paths import is_live
-from portal.extensions import db
+from portal.extensions import KEPT, db
 from portal.models import MANAGE, PUBLISH, READ, Category
-from portal.reach import ME
+from portal.prepared import is_one_of
+from portal.reach import ME, Reach, given
 
-_OPEN = bindparam("open", expanding=True, type_=Integer)
+Columns = TypeVarTuple("Columns")
 
 
 @dataclass
@@ -45,20 +46,18 @@ def list_shown(actor: Actor, permission: int = READ) -> list[tuple[Category, int
     return [(category, level) for category, level in db.session.execute(statement)]
 
 
-def tree(actor: Actor, current: Category | None = None) -> list[Branch]:
-    """The categories to show at the side: the topmost ones of the person, and the branch that leads to ``current``.
+def look_round(
+    actor: Actor, current: Category | None = None, *, reach: Reach | None = None
+) -> tuple[list[Branch], bool]:
+    """The categories to show at the side: the topmost ones of the person, and the branch that leads to ``current``; and
+    whether the person may publish anywhere at all.
 
-    A category whose parent the person may not see stands at the top, labelled with its whole path.
+    A category whose parent the person may not see stands at the top, labelled with its whole path. ``reach`` is that of
+    the person where more is asked for.
     """
-    return look_round(actor, current)[0]
-
-
-def look_round(actor: Actor, current: Category | None = None) -> tuple[list[Branch], bool]:
-    """The same with whether the person may publish anywhere at all, for one query."""
     open_ids = [int(part) for part in (current.lineage or "").strip("/").split("/")] if current else []
-    around = _AROUND_ADMIN if actor.is_admin else _around(db.session.get_bind().dialect.name)
-    rows = db.session.execute(around, {"me": actor.user_id, "open": open_ids}).all()
-    branches = {category.id: Branch(category, level, category.name) for category, level, _ in rows}
+    shown, is_publisher = _shown(actor, open_ids, reach or Reach(actor))
+    branches = {category.id: Branch(category, level, category.name) for category, level in shown}
     roots: list[Branch] = []
     for branch in branches.values():
         parent = branches.get(branch.category.parent_id or 0)
@@ -67,37 +66,52 @@ def look_round(actor: Actor, current: Category | None = None) -> tuple[list[Bran
         else:
             branch.label = branch.category.path if branch.category.parent_id else branch.category.name
             roots.append(branch)
-    return roots, actor.is_admin or any(is_publisher for _, _, is_publisher in rows)
+    return roots, is_publisher
+
+
+def _shown(actor: Actor, open_ids: list[int], reach: Reach) -> tuple[list[tuple[Category, int]], bool]:
+    """Categories with the permission on each, and whether there is any to publish to."""
+    dialect = db.session.get_bind().dialect.name
+    if actor.is_admin:
+        everything = db.session.scalars(_around_admin(dialect), {"open": open_ids}, execution_options=KEPT)
+        return [(category, MANAGE) for category in everything], True
+    if dialect == "sqlite":
+        rows = db.session.execute(_up(), {"me": actor.user_id, "open": open_ids}).all()
+        return [(category, level) for category, level, _ in rows], any(publishes for _, _, publishes in rows)
+    mine = reach.at(READ)
+    values = {"open": open_ids, **(mine.values or {})}
+    mine_here = db.session.execute(_down(dialect), values, execution_options=KEPT)
+    return [(category, level) for category, level in mine_here], mine.highest >= PUBLISH
 
 
 @cache
-def _around(dialect: str) -> Select[*tuple[Any, ...]]:
-    """The topmost categories of somebody and those right below the open ones."""
-    if dialect != "sqlite":
-        return _down()
-    # Up from each that may be one of them: there are few, however many somebody reaches.
+def _up() -> Select[Category, int, bool]:
+    """The topmost categories of somebody and those right below the open ones: up from each that may be one of them, for
+    there are few, however many somebody reaches.
+    """
     level = access.level_of(Category.id, ME)
     above = access.level_of(func.coalesce(Category.parent_id, access.NO_CATEGORY), ME)
     topmost = and_(Category.id.in_(access.given_on(ME)), above < READ)
     publishes = access.given_on(ME, PUBLISH).exists()
-    return _in_order(select(Category, level, publishes), topmost).where(is_live(), level >= READ)
+    return _in_order(select(Category, level, publishes), topmost, "sqlite").where(is_live(), level >= READ)
 
 
-def _down() -> Select[*tuple[Any, ...]]:
-    """On PostgreSQL, which would read all grants for each category: down from them, once for all."""
-    shown = access.reached(ME)
-    parents = shown.alias("parents")
-    topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(parents.c.category_id)))
-    publishes = access.given_on(ME, PUBLISH).exists()
-    found = select(Category, shown.c.level, publishes).join(shown, shown.c.category_id == Category.id)
-    return _in_order(found, topmost)
+@cache
+def _down(dialect: str) -> Select[Category, int]:
+    """The same on PostgreSQL, which would read all grants for each category: of those they were found to reach."""
+    mine = given(dialect)
+    others = mine.alias("others")
+    topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(others.c.category_id)))
+    found = select(Category, mine.c.level).join(mine, mine.c.category_id == Category.id)
+    return _in_order(found, topmost, dialect)
 
 
-def _in_order(statement: Select[*tuple[Any, ...]], topmost: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    return statement.where(or_(topmost, Category.parent_id.in_(_OPEN))).order_by(func.lower(Category.name), Category.id)
+@cache
+def _around_admin(dialect: str) -> Select[Category]:
+    """What is above a category that is not in the trash is not there either."""
+    return _in_order(select(Category), Category.parent_id.is_(None), dialect).where(is_live())
 
 
-_AROUND_ADMIN = _in_order(
-    select(Category, literal(MANAGE, Integer), literal(1, Integer)), Category.parent_id.is_(None)
-).where(is_live())
-"""What is above a category that is not in the trash is not there either."""
+def _in_order(statement: Select[*Columns], topmost: ColumnElement[bool], dialect: str) -> Select[*Columns]:
+    statement = statement.where(or_(topmost, is_one_of(Category.parent_id, "open", dialect)))
+    return statement.order_by(func.lower(Category.name), Category.id)

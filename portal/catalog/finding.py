@@ -13,7 +13,7 @@ from portal.catalog.soundness import is_given_out
 from portal.extensions import db
 from portal.models import Blob, Document, Preview, Version
 from portal.reach import Reach
-from portal.search import Query
+from portal.search import Keys, Query
 
 NEWEST = MOST_TAGS = 200
 MOST_BODY = 60_000
@@ -33,12 +33,14 @@ class Found:
 class FoundPage:
     """One page of what was found; ``after`` asks for the next one, None at the end.
 
-    ``corrected`` is what was looked for instead, when nothing has what was asked for; else "".
+    ``corrected`` is what was looked for instead, when nothing has what was asked for; else "". ``keys`` is where more
+    of what was found comes from, of a first page.
     """
 
     found: list[Found]
     after: str | None
     corrected: str
+    keys: Keys | None
 
 
 def find_documents(
@@ -58,7 +60,7 @@ def find_documents(
     hits = search.find(actor, query, after=after, limit=limit, by_relevance=by_relevance, reach=reach)
     rows = list_by_ids(actor, hits.document_ids, reach=reach)
     texts = _texts([row.id for row in rows])
-    return FoundPage([Found(row, *texts.get(row.id, ("", ""))) for row in rows], hits.after, hits.corrected)
+    return FoundPage([Found(row, *texts.get(row.id, ("", ""))) for row in rows], hits.after, hits.corrected, hits.keys)
 
 
 def suggest_documents(actor: Actor, text: str, limit: int) -> list[DocumentRow]:

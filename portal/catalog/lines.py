@@ -31,7 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal import access
 from portal.actors import Actor
-from portal.extensions import db, run
+from portal.extensions import ask, db
 from portal.models import MANAGE, READ, Category, Document
 from portal.reach import ME, Reach, given
 
@@ -136,7 +136,7 @@ def _dialect() -> str:
 
 
 def _found(statement: Select[int], values: dict[str, object]) -> list[int]:
-    return list(run(statement, **values).scalars())
+    return list(ask(statement, **values).scalars())
 
 
 @cache
@@ -152,16 +152,27 @@ def _directly(line: Line, is_admin: bool) -> Select[int]:
 
 @cache
 def _walking(line: Line, dialect: str) -> Select[int]:
+    if dialect != "sqlite":
+        return _walking_first(line, dialect)
     end = line.ids().with_only_columns(line.key, Document.id).offset(_WALKED).limit(1).cte("walked")
     key, document_id = (select(column).scalar_subquery() for column in end.c)
     is_before = or_(key.is_(None), line.key > key, and_(line.key == key, Document.id > document_id))
     walked = line.ids(is_before, last=key).limit(_LIMIT)
-    if dialect == "sqlite":
-        return walked.where(line.shows(access.level_of(Document.category_id, ME)))
-    # PostgreSQL would read all grants for each document instead.
+    return walked.where(line.shows(access.level_of(Document.category_id, ME)))
+
+
+def _walking_first(line: Line, dialect: str) -> Select[int]:
+    """PostgreSQL, which would read all grants for each document, walks to the end first and then asks whose they are.
+
+    It must not think of going from the categories to their documents instead, so neither the walk nor the 0 is its own
+    to leave out.
+    """
+    walked = line.ids().limit(_WALKED).cte("walked").prefix_with("MATERIALIZED")
     reach = given(dialect)
     mine = (line.shows(reach.c.level), reach.c.level >= line.permission)
-    return walked.join(reach, reach.c.category_id == Document.category_id).where(*mine)
+    found = select(Document.id).join(walked, walked.c.id == Document.id)
+    found = found.join(reach, reach.c.category_id == Document.category_id + 0).where(*mine)
+    return found.order_by(*line.order).limit(_LIMIT)
 
 
 @cache

@@ -20,15 +20,13 @@ from portal.catalog.shown import (
     OUTDATED,
     OUTDATED_OF_ADMIN,
     PENDING,
-    READABLE,
-    READABLE_ON_POSTGRESQL,
-    READABLE_TO_ADMIN,
-    ROWS,
     TO_COME,
     had,
+    readable_rows,
+    rows,
 )
 from portal.errors import BadRequest
-from portal.extensions import db, run
+from portal.extensions import ask, db
 from portal.models import PUBLISH, READ, Category, Download
 from portal.models.base import EPOCH, MICROSECOND
 from portal.reach import Reach
@@ -101,15 +99,16 @@ def list_documents(
     only_out: bool = False,
     after: str | None = None,
     limit: int = PAGE,
+    reach: Reach | None = None,
 ) -> DocumentPage:
     """Documents with a date that the person may read, newest first; raises BadRequest for an ``after`` of no page.
 
     ``category`` narrows to one and what is below it (``directly``: only to itself), ``since`` to what was published
     after that moment, ``only_out`` to what readers see: publishers have ``list_unpublished`` for the rest. Words are
-    found by ``find_documents``.
+    found by ``find_documents``. ``reach`` is that of the person where more is asked for.
     """
     values = {"since": since + MICROSECOND if since is not None else FIRST} | _values_after(after)
-    reach = Reach(actor)
+    reach = reach or Reach(actor)
     lines = [OUT] if only_out else [COME]
     if not only_out and (actor.is_admin or reach.at(PUBLISH).highest >= PUBLISH):
         lines.insert(0, TO_COME)
@@ -129,27 +128,38 @@ def list_by_ids(actor: Actor, ids: Sequence[int], *, reach: Reach | None = None)
     """
     if not ids:
         return []
-    if actor.is_admin:
-        return _rows_of(actor, ids, READABLE_TO_ADMIN)
-    if db.session.get_bind().dialect.name == "sqlite":
-        return _rows_of(actor, ids, READABLE)
-    return _rows_of(actor, ids, READABLE_ON_POSTGRESQL, (reach or Reach(actor)).at(READ).values or {})
+    dialect = _dialect()
+    which = readable_rows(dialect, is_admin=actor.is_admin)
+    if actor.is_admin or dialect == "sqlite":
+        return _rows_of(actor, ids, which)
+    return _rows_of(actor, ids, which, (reach or Reach(actor)).at(READ).values)
 
 
-def list_unpublished(actor: Actor, category: Category | None = None, limit: int = PAGE) -> list[DocumentRow]:
+def list_unpublished(
+    actor: Actor, category: Category | None = None, limit: int = PAGE, *, reach: Reach | None = None
+) -> list[DocumentRow]:
     """What the person may publish and is not out: drafts, then what is scheduled, then what has expired.
 
     Of each the newest come first: the last one made, with the latest date, and expired last.
     """
-    return _rows_of(actor, _unpublished(actor, Reach(actor), limit, category))
+    return _rows_of(actor, _unpublished(actor, reach or Reach(actor), limit, category))
 
 
-def list_home(actor: Actor, since: datetime | None, *, new: int, outdated: int, newest: int, unpublished: int) -> Home:
+def list_home(
+    actor: Actor,
+    since: datetime | None,
+    *,
+    new: int,
+    outdated: int,
+    newest: int,
+    unpublished: int,
+    reach: Reach | None = None,
+) -> Home:
     """What the home page shows, so many of each at most: what the person reaches and the rows are asked for once.
 
     Without ``since`` (a first visit) nothing is new.
     """
-    reach = Reach(actor)
+    reach = reach or Reach(actor)
     lists = (
         _new(actor, reach, since, new),
         _outdated(actor, outdated),
@@ -171,7 +181,7 @@ def _outdated(actor: Actor, limit: int) -> list[int]:
     if actor.user_id is None:
         return []
     outdated = OUTDATED_OF_ADMIN if actor.is_admin else OUTDATED
-    return list(run(outdated, me=actor.user_id, limit=limit).scalars())
+    return list(ask(outdated, me=actor.user_id, limit=limit).scalars())
 
 
 def _unpublished(actor: Actor, reach: Reach, limit: int, category: Category | None = None) -> list[int]:
@@ -192,14 +202,22 @@ def versions_had(actor: Actor, document_ids: Iterable[int]) -> dict[int, int]:
 
 
 def _rows_of(
-    actor: Actor, ids: Sequence[int], which: Select[*tuple[Any, ...]] = ROWS, values: Mapping[str, Any] | None = None
+    actor: Actor,
+    ids: Sequence[int],
+    which: Select[*tuple[Any, ...]] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> list[DocumentRow]:
     """The rows of documents in the order of their ids; ``which`` of them, and the values that asks for."""
     if not ids:
         return []
-    rows = run(which, me=actor.user_id, key=actor.key, ids=ids, **(values or {}))
-    found = {row[0]: DocumentRow(*row) for row in rows}
+    which = rows(_dialect()) if which is None else which
+    read = ask(which, me=actor.user_id, key=actor.key, ids=list(ids), **(values or {}))
+    found = {row[0]: DocumentRow(*row) for row in read}
     return [found[document_id] for document_id in dict.fromkeys(ids) if document_id in found]
+
+
+def _dialect() -> str:
+    return db.session.get_bind().dialect.name
 
 
 def _with_state(row: DocumentRow, since: datetime | None) -> DocumentRow:

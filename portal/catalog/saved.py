@@ -102,9 +102,12 @@ def list_searches(actor: Actor, limit: int = MOST_SEARCHES) -> list[SavedSearch]
     return list(db.session.scalars(statement.order_by(func.lower(SavedSearch.name), SavedSearch.id).limit(limit)))
 
 
-def list_with_news(actor: Actor, limit: int = MOST_SEARCHES) -> list[News]:
-    """The person's searches, by name, each with how many documents it finds that came out since they last looked."""
-    reach = Reach(actor)
+def list_with_news(actor: Actor, limit: int = MOST_SEARCHES, *, reach: Reach | None = None) -> list[News]:
+    """The person's searches, by name, each with how many documents it finds that came out since they last looked.
+
+    ``reach`` is that of the person where more is asked for.
+    """
+    reach = reach or Reach(actor)
     return [_news(actor, saved, saved.looked_at, reach) for saved in list_searches(actor, limit)]
 
 

@@ -1,5 +1,6 @@
 """What lists of documents are made of: the lines they show the front of, and their rows. All are built once."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, func, literal, or_, select
@@ -10,6 +11,7 @@ from portal.catalog.lines import FIRST, LAST, Line
 from portal.catalog.soundness import is_given_out
 from portal.models import MANAGE, PUBLISH, Blob, Category, Document, Download, Preview, Seen, User, Version, db_now
 from portal.models.base import Moment
+from portal.prepared import is_one_of
 from portal.reach import ME, given
 
 _HAD, _SHELF = aliased(Version), aliased(Category)
@@ -38,7 +40,9 @@ def _had_here() -> Select[int]:
     )
 
 
-def _rows() -> Select[*tuple[Any, ...]]:
+@cache
+def rows(dialect: str) -> Select[*tuple[Any, ...]]:
+    """What ``DocumentRow`` takes, of documents by their ``ids``."""
     number = _had_here().with_only_columns(func.max(_HAD.number)).scalar_subquery()
     opened = select(Seen.number).where(Seen.user_id == ME, Seen.document_id == Document.id).correlate(Document)
     return (
@@ -64,7 +68,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         .outerjoin(User, User.id == Version.created_by_id)
         .outerjoin(Preview, Preview.sha256 == Version.sha256)
         .outerjoin(Blob, Blob.id == Version.blob_id)
-        .where(Document.id.in_(bindparam("ids", expanding=True)))
+        .where(is_one_of(Document.id, "ids", dialect))
     )
 
 
@@ -73,9 +77,15 @@ def _has_thumbnail() -> ColumnElement[bool]:
     return and_(func.coalesce(Preview.images, 0) > 0, is_given_out())
 
 
-def _readable_among(dialect: str) -> Select[*tuple[Any, ...]]:
-    reach = given(dialect)
-    return _rows().join(reach, reach.c.category_id == Document.category_id).where(access.visible(reach.c.level))
+@cache
+def readable_rows(dialect: str, *, is_admin: bool) -> Select[*tuple[Any, ...]]:
+    """The same of those that somebody may read, on PostgreSQL from what they were found to reach."""
+    if is_admin:
+        return rows(dialect).where(Document.trashed_at.is_(None))
+    if dialect == "sqlite":
+        return rows(dialect).where(access.visible(access.level_of(Document.category_id, ME)))
+    reach = given(dialect)  # it would read all grants for each document instead
+    return rows(dialect).join(reach, reach.c.category_id == Document.category_id).where(access.visible(reach.c.level))
 
 
 def _outdated(level: ColumnElement[int]) -> Select[int]:
@@ -135,11 +145,5 @@ TRASH = Line(
     lambda level: level >= PUBLISH,
 )
 
-ROWS = _rows()
-"""What ``DocumentRow`` takes, of documents by their ids; then of those that somebody may read."""
-READABLE = ROWS.where(access.visible(access.level_of(Document.category_id, ME)))
-READABLE_TO_ADMIN = ROWS.where(Document.trashed_at.is_(None))
-READABLE_ON_POSTGRESQL = _readable_among("postgresql")
-"""The same from what they were found to reach: PostgreSQL would read all grants for each document instead."""
 OUTDATED = _outdated(access.level_of(Document.category_id, ME))
 OUTDATED_OF_ADMIN = _outdated(literal(MANAGE, Integer))

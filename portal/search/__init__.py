@@ -4,6 +4,7 @@ from portal.search.facets import Facets, facets, tags_of
 from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
 from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over, take_turn
+from portal.search.reaching import Keys
 from portal.search.reindexing import count_differing, reindex
 from portal.search.snippets import excerpt, snippet
 from portal.search.texts import MOST_CHARACTERS, MOST_WORDS, folded, matches, text_of, words_of
@@ -16,6 +17,7 @@ __all__ = [
     "MOST_WORDS",
     "Facets",
     "Hits",
+    "Keys",
     "Part",
     "Query",
     "catch_up",

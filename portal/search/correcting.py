@@ -6,15 +6,12 @@ Only words of documents that the person may read are ever put in the place of on
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
-
 from portal.actors import Actor
-from portal.extensions import db
-from portal.models import Document
 from portal.reach import Reach
-from portal.search.among import among
+from portal.search.among import ask_of
 from portal.search.asking import Clause, Phrase, resolve
 from portal.search.parsing import Part, Query
+from portal.search.ranking import names
 from portal.search.reaching import find_keys
 from portal.search.rows import IDS
 from portal.search.terms import SHORTEST, containing, near
@@ -67,10 +64,8 @@ class _Asking:
             return replace(part, value=f"*{word}*", is_inside=True, is_prefix=False)
         terms = near(word)[:MOST_TRIED]
         keys = self.find([Phrase((term,), is_name=True) for term in terms], MOST_READ)
-        named = select(Document.title, Document.filename).where(among(Document.id, [key & IDS for key in keys]))
-        there = (
-            {token for row in db.session.execute(named) for text in row for token in tokens(text)} if keys else set()
-        )
+        named = ask_of(names, [key & IDS for key in keys]).all() if keys else []
+        there = {token for row in named for text in (row.title, row.filename) for token in tokens(text)}
         term = next((term for term in terms if term in there), None)
         return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
 

@@ -4,19 +4,19 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from portal.actors import Actor
-from portal.extensions import db
 from portal.models import Category, Document, DocumentTag, Tag, User, Version
 from portal.models.base import EPOCH
 from portal.reach import Reach
-from portal.search.among import among, listed
-from portal.search.asking import Question, resolve
+from portal.search.among import ask_of, wanted
+from portal.search.asking import resolve
 from portal.search.parsing import Query
-from portal.search.reaching import find_keys
+from portal.search.reaching import Keys
 from portal.search.rows import ID_BITS, IDS, ending_of
 
 MOST_VALUES = 12
@@ -30,7 +30,7 @@ Value = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Facets:
-    """What the newest hits have in common; ``is_capped`` when there are more than were counted."""
+    """What the newest hits have in common; ``is_capped`` when there may be more than were counted."""
 
     types: list[Value] = field(default_factory=list)
     categories: list[Value] = field(default_factory=list)
@@ -41,37 +41,33 @@ class Facets:
     is_capped: bool = False
 
 
-def facets(actor: Actor, query: Query, *, only_out: bool = False, reach: Reach | None = None) -> Facets:
+def facets(actor: Actor, query: Query, *, found: Keys | None = None, reach: Reach | None = None) -> Facets:
     """Of the newest 500 documents the person may read that meet the query, of somebody who sees few of fewer.
 
-    ``reach`` is that of the person where more is asked for.
+    ``found`` is what ``find`` has of the same query already; ``reach`` is that of the person where more is asked for.
     """
     if query.is_empty:
         return Facets()
-    question, reach = resolve(actor, query), reach or Reach(actor)
-    more = find_keys(actor, question, MOST_COUNTED + 1, reach=reach, only_out=only_out, most_looked_at=MOST_LOOKED_AT)
+    found = found or Keys(actor, resolve(actor, query), reach=reach)
+    more = found.first(MOST_COUNTED + 1, MOST_LOOKED_AT)
     keys = more[:MOST_COUNTED]
     ids = [key & IDS for key in keys]
-    found = _read(ids)
+    rows = ask_of(_rows, ids).all()
     return Facets(
-        types=_counted((f"type:{ending}", ending) for row in found if (ending := ending_of(row.filename))),
-        categories=_counted((f"in:{_quoted(row.path)}", row.path) for row in found),
-        tags=_counted((f"tag:{_quoted(name)}", name) for name in tags_of(ids)),
-        people=_people(found),
+        types=_counted("type", (ending_of(row.filename) for row in rows)),
+        categories=_counted("in", (row.path for row in rows)),
+        tags=_counted("tag", tags_of(ids)),
+        people=_people(rows),
         years=_years(keys),
         total=len(keys),
-        is_capped=len(more) > MOST_COUNTED or _is_there_more(actor, question, keys, only_out=only_out, reach=reach),
+        is_capped=len(more) > MOST_COUNTED or not found.are_all,
     )
 
 
-def _is_there_more(actor: Actor, question: Question, keys: list[int], *, only_out: bool, reach: Reach) -> bool:
-    """Whether there are others than these: it may have ended after those that were looked at."""
-    below = keys[-1] if keys else None
-    return bool(find_keys(actor, question, 1, reach=reach, below=below, only_out=only_out))
-
-
-def _read(ids: list[int]) -> Sequence[Any]:
-    statement = (
+@cache
+def _rows(dialect: str) -> Select[*tuple[Any, ...]]:
+    these = wanted(dialect)
+    return (
         select(
             Document.filename,
             Category.path,
@@ -79,17 +75,22 @@ def _read(ids: list[int]) -> Sequence[Any]:
             Document.responsible_id,
             Version.created_by_id.label("versioned_by_id"),
         )
+        .join(these, these.c.id == Document.id)
         .join(Category, Category.id == Document.category_id)
         .outerjoin(Version, Version.id == Document.current_version_id)
     )
-    return db.session.execute(statement.where(among(Document.id, ids))).all()
 
 
 def tags_of(document_ids: Collection[int]) -> Sequence[str]:
     """The tags of these documents: each as often as one has it."""
-    these = listed(document_ids)
+    return ask_of(_tags, document_ids).scalars().all()
+
+
+@cache
+def _tags(dialect: str) -> Select[str]:
+    these = wanted(dialect)
     had = select(Tag.name).join(DocumentTag, DocumentTag.tag_id == Tag.id)
-    return db.session.scalars(had.join(these, these.c.id == DocumentTag.document_id)).all()
+    return had.join(these, these.c.id == DocumentTag.document_id)
 
 
 def _people(found: Sequence[Any]) -> list[Value]:
@@ -99,8 +100,13 @@ def _people(found: Sequence[Any]) -> list[Value]:
     most = dict(counts.most_common(MOST_VALUES))
     if not most:
         return []
-    named = db.session.execute(select(User.id, User.name).where(among(User.id, most)))
-    return _sorted((f"by:{_quoted(row.name)}", row.name, most[row.id]) for row in named)
+    return _sorted((f"by:{_quoted(name)}", name, most[user_id]) for user_id, name in ask_of(_names, most))
+
+
+@cache
+def _names(dialect: str) -> Select[int, str]:
+    these = wanted(dialect)
+    return select(User.id, User.name).join(these, these.c.id == User.id)
 
 
 def _years(keys: list[int]) -> list[Value]:
@@ -109,8 +115,9 @@ def _years(keys: list[int]) -> list[Value]:
     return [(f"after:{year} before:{year + 1}", str(year), counts[year]) for year in newest]
 
 
-def _counted(values: Iterable[tuple[str, str]]) -> list[Value]:
-    return _sorted((query, label, count) for (query, label), count in Counter(values).items())
+def _counted(operator: str, values: Iterable[str]) -> list[Value]:
+    counts = Counter(values).items()
+    return _sorted((f"{operator}:{_quoted(value)}", value, count) for value, count in counts if value)
 
 
 def _sorted(values: Iterable[Value]) -> list[Value]:

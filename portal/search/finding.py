@@ -13,7 +13,7 @@ from portal.search.asking import resolve
 from portal.search.correcting import corrected
 from portal.search.parsing import Query, parse
 from portal.search.ranking import ranked
-from portal.search.reaching import find_keys
+from portal.search.reaching import Keys, find_keys
 from portal.search.rows import ID_BITS, IDS, first_key
 
 PAGE = 50
@@ -34,6 +34,8 @@ class Hits:
     document_ids: list[int] = field(default_factory=list)
     after: str | None = None
     corrected: str = ""
+    keys: Keys | None = None
+    """Where more of them come from, of a first page."""
 
 
 def find(
@@ -56,16 +58,19 @@ def find(
         return Hits()
     below, reach = _cursor(after), reach or Reach(actor)
     most, looked_at = (MOST_RANKED, MOST_LOOKED_AT) if by_relevance else (limit + 1, None)
-    question = resolve(actor, query)
-    keys = find_keys(actor, question, most, reach=reach, below=below, only_out=only_out, most_looked_at=looked_at)
-    other = corrected(actor, query, reach, only_out=only_out) if not keys and below is None else None
+    keys = Keys(actor, resolve(actor, query), reach=reach, below=below, only_out=only_out)
+    found = keys.first(most, looked_at)
+    other = corrected(actor, query, reach, only_out=only_out) if not found and below is None else None
     if other is not None:
         query = other
-        keys = find_keys(actor, resolve(actor, query), most, reach=reach, only_out=only_out)
-    said = query.text if other is not None and keys else ""
+        keys = Keys(actor, resolve(actor, query), reach=reach, only_out=only_out)
+        found = keys.first(most)
+    said = query.text if other is not None and found else ""
+    rest = keys if below is None else None
     if by_relevance:
-        return Hits([key & IDS for key in ranked(query, keys)[:limit]], corrected=said)
-    return Hits([key & IDS for key in keys[:limit]], str(keys[limit - 1]) if len(keys) > limit else None, said)
+        return Hits([key & IDS for key in ranked(query, found)[:limit]], corrected=said, keys=rest)
+    after = str(found[limit - 1]) if len(found) > limit else None
+    return Hits([key & IDS for key in found[:limit]], after, said, rest)
 
 
 def suggest(actor: Actor, text: str, limit: int = 8, *, reach: Reach | None = None) -> list[int]:

@@ -1,17 +1,17 @@
 """From the keys the index gives to the documents somebody may read: the one predicate decides, about each of them."""
 
-import json
 from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, String, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Select, select
 
 from portal import access
 from portal.actors import Actor
-from portal.extensions import db
+from portal.extensions import ask, db, run
 from portal.models import READ, Document, db_now
 from portal.reach import ME, Reach, given
+from portal.search.among import values_of, wanted
 from portal.search.asking import Question
 from portal.search.rows import IDS, first_key
 from portal.search.walking import walk_of
@@ -20,8 +20,7 @@ SLACK = 8
 """One in so many more is asked of the index than is needed, for drafts and what has expired."""
 LONGEST_SEARCH = 1000
 """When more than so many would have to be looked at for a page, the tokens of who may see are asked for, too."""
-LARGEST_WINDOW = 1000
-_WANTED = bindparam("ids", type_=String)
+LARGEST_WINDOW = 1200
 
 
 class _Whose(Enum):
@@ -32,46 +31,79 @@ class _Whose(Enum):
     MANY = "many"
 
 
+class Keys:
+    """The keys of documents that meet a question and that one person may read now, the newest first: found as far as
+    they are asked for, so that whoever wants more of them later need not begin anew.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        question: Question,
+        *,
+        reach: Reach | None = None,
+        below: int | None = None,
+        only_out: bool = False,
+        more: ColumnElement[bool] | None = None,
+    ) -> None:
+        """``reach`` is that of the person where there is more than one question; ``below`` is a key to begin at;
+        ``only_out`` leaves out drafts and what is scheduled or expired; ``more`` is a further condition.
+        """
+        self._actor, self._reach = actor, reach or Reach(actor)
+        self._only_out, self._more = only_out, more
+        self._found: list[int] = []
+        self._looked = self._size = 0
+        self.are_all = question.is_hopeless
+        """Whether there are no others than those that were found."""
+        if not self.are_all:
+            self._last = _last(question, below, only_out=only_out)
+            self._walk = walk_of(question, self._reach.count_documents)
+
+    def first(self, most: int, most_looked_at: int | None = None) -> list[int]:
+        """At most so many; after ``most_looked_at`` of those that meet the question, it gives what it has."""
+        while not self._is_enough(most, most_looked_at):
+            window = self._window(most)
+            self._size = max(2 * window, self._size) if self._looked else window
+            self._size = min(self._size, LARGEST_WINDOW)
+            keys = self._walk.look(self._last, self._size)
+            for start in range(0, len(keys), window):
+                if not self._is_enough(most, most_looked_at):
+                    self._decide(keys[start : start + window])
+            is_through = not keys or self._last == keys[-1]
+            self.are_all = is_through and len(keys) < self._size
+        return self._found[:most]
+
+    def _is_enough(self, most: int, most_looked_at: int | None) -> bool:
+        is_patient = most_looked_at is None or self._looked < most_looked_at
+        return self.are_all or len(self._found) >= most or not is_patient
+
+    def _window(self, most: int) -> int:
+        """How many to decide about at once, by how many of those before could be read."""
+        needed = most - len(self._found)
+        if self._looked:
+            needed = needed * self._looked // max(len(self._found), 1)
+            if needed > LONGEST_SEARCH:
+                self._walk.narrow()
+        return min(needed + needed // SLACK + 1, LARGEST_WINDOW)
+
+    def _decide(self, keys: Sequence[int]) -> None:
+        seen = _readable(self._actor, self._reach, keys, only_out=self._only_out, more=self._more)
+        self._found += [key for key in keys if key & IDS in seen]
+        self._looked += len(keys)
+        self._last = keys[-1]
+
+
 def find_keys(
     actor: Actor,
     question: Question,
     most: int,
     *,
     reach: Reach | None = None,
-    below: int | None = None,
     only_out: bool = False,
     more: ColumnElement[bool] | None = None,
-    most_looked_at: int | None = None,
 ) -> list[int]:
-    """At most so many keys of documents that meet the question and that the person may read now, the newest first.
-
-    After ``most_looked_at`` of those that meet it, it gives what it has. ``reach`` is that of the person where there is
-    more than one question.
-    """
-    if question.is_hopeless:
-        return []
-    last = _last(question, below, only_out=only_out)
-    reach = reach or Reach(actor)
-    walk = walk_of(question, reach.count_documents)
-    found: list[int] = []
-    looked, size = 0, most + most // SLACK + 1
-    needed = size
-    while True:
-        keys = walk.look(last, size)
-        for start in range(0, len(keys), needed):
-            some = keys[start : start + needed]
-            seen = _readable(actor, reach, some, only_out=only_out, more=more)
-            found += [key for key in some if key & IDS in seen]
-            looked += len(some)
-            if len(found) >= most or (most_looked_at is not None and looked >= most_looked_at):
-                return found[:most]
-        if len(keys) < size:
-            return found
-        needed = (most - len(found)) * looked // max(len(found), 1)
-        if needed > LONGEST_SEARCH:
-            walk.narrow()
-        needed = min(needed + needed // SLACK + 1, LARGEST_WINDOW)
-        last, size = keys[-1], min(max(2 * needed, size), LARGEST_WINDOW)
+    """At most so many of them, for whoever wants no more."""
+    return Keys(actor, question, reach=reach, only_out=only_out, more=more).first(most)
 
 
 def _last(question: Question, below: int | None, *, only_out: bool) -> int:
@@ -93,20 +125,14 @@ def _readable(
     statement = _deciding(dialect, whose, is_out=only_out)
     if more is not None:
         statement = statement.where(more)
-    ids = [key & IDS for key in keys]
-    wanted = json.dumps(ids) if dialect == "sqlite" else f"{{{','.join(map(str, ids))}}}"
-    values = {"me": actor.user_id, "ids": wanted, **((mine and mine.values) or {})}
-    return set(db.session.connection().execute(statement, values).scalars())
+    values = values_of([key & IDS for key in keys], dialect) | {"me": actor.user_id, **((mine and mine.values) or {})}
+    return set((run if more is not None else ask)(statement, **values).scalars())
 
 
 @cache
 def _deciding(dialect: str, whose: _Whose, *, is_out: bool) -> Select[int]:
     """Those of some documents that somebody may read: the one predicate."""
-    if dialect == "sqlite":
-        ids = select(func.json_each(_WANTED).table_valued("value", name="wanted").c.value)
-    else:
-        ids = select(func.unnest(cast(_WANTED, ARRAY(Integer))).column_valued("wanted"))
-    statement = select(Document.id).where(Document.id.in_(ids))
+    statement = select(Document.id).join(wanted(dialect), wanted(dialect).c.id == Document.id)
     if is_out:
         statement = statement.where(access.is_out())
     if whose is _Whose.ADMINISTRATOR:

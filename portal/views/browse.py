@@ -14,6 +14,7 @@ from portal.errors import CategoryNotFound
 from portal.models import PUBLISH, READ
 from portal.views.guard import allow, person
 from portal.views.pages import render
+from portal.views.reaching import reach
 
 bp = Blueprint("browse", __name__)
 
@@ -29,7 +30,13 @@ def home() -> str:
     """What is new for the person, then what was there before; publishers also see what is not out."""
     who = person()
     lists = catalog.list_home(
-        who, who.visited_at, new=NEW + 1, outdated=OUTDATED + 1, newest=NEW + EARLIER, unpublished=PENDING
+        who,
+        who.visited_at,
+        new=NEW + 1,
+        outdated=OUTDATED + 1,
+        newest=NEW + EARLIER,
+        unpublished=PENDING,
+        reach=reach(),
     )
     has_more = len(lists.fresh) > NEW
     above = {row.id for row in (*lists.fresh, *lists.outdated)}
@@ -43,7 +50,7 @@ def home() -> str:
         pending=lists.unpublished,
         earlier=[] if has_more else [row for row in lists.newest if row.id not in above][:EARLIER],
         has_all=not lists.has_more and all(row.state == "has" for row in lists.newest),
-        searches=[news for news in saved.list_with_news(who, SEARCHES) if news.count],
+        searches=[news for news in saved.list_with_news(who, SEARCHES, reach=reach()) if news.count],
         since=who.visited_at,
         is_first_visit=not has_any and who.visited_at is None and not accounts.has_come_back(who.user_id or 0),
     )
@@ -54,7 +61,7 @@ def home() -> str:
 def documents() -> str:
     """Every document the person may read, newest first."""
     who, after = person(), _after()
-    page = _marked(who, catalog.list_documents(who, after=after, limit=ROWS))
+    page = _marked(who, catalog.list_documents(who, after=after, limit=ROWS, reach=reach()))
     return render("browse/documents.html", page=page, after=after, next_page=_next(page, "browse.documents"))
 
 
@@ -68,9 +75,11 @@ def category(path: str) -> AnyResponse | str:
     if found is None or level < READ:
         return _moved(who, path)
     shows_pending = level >= PUBLISH and not after
-    pending = catalog.list_unpublished(who, found, limit=PENDING + 1) if shows_pending else []
+    pending = catalog.list_unpublished(who, found, limit=PENDING + 1, reach=reach()) if shows_pending else []
     rows = ROWS - len(pending[:PENDING])
-    page = catalog.list_documents(who, category=found, directly=True, only_out=True, after=after, limit=rows)
+    page = catalog.list_documents(
+        who, category=found, directly=True, only_out=True, after=after, limit=rows, reach=reach()
+    )
     return render(
         "browse/category.html",
         category=found,

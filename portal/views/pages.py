@@ -19,6 +19,7 @@ from portal.search import Query
 from portal.sizes import exact_size_text, size_text
 from portal.views.clock import local, zone_of, zone_words
 from portal.views.guard import find_person, person
+from portal.views.reaching import reach
 
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 FULL_MONTHS = (
@@ -60,7 +61,7 @@ def render(template: str, *, category: Category | None = None, **values: Any) ->
     branch says what they may do there.
     """
     who = person()
-    tree, is_publisher = catalog.look_round(who, category)
+    tree, is_publisher = catalog.look_round(who, category, reach=reach())
     place = {"tree": tree, "trail": trail_to(tree, category), "category": category, "is_publisher": is_publisher}
     return render_template(template, **place, **values)
 

@@ -7,13 +7,13 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from portal import catalog, search
 from portal.accounts import SignedIn
 from portal.catalog import Found, FoundPage, saved
-from portal.reach import Reach
 from portal.search import Query
 from portal.views import narrowing
 from portal.views.browse import marked_new
 from portal.views.clock import here
 from portal.views.guard import allow, person
 from portal.views.pages import kind, render
+from portal.views.reaching import reach
 
 bp = Blueprint("searching", __name__)
 
@@ -34,10 +34,9 @@ def show() -> str:
         return render("browse/search_start.html", query=text, problems=query.problems, searches=mine)
     order = RELEVANCE if request.args.get("order") == RELEVANCE and query.words else ""
     after = request.args.get("after") or None
-    reach = Reach(who)
-    page = catalog.find_documents(who, query, after=after, by_relevance=bool(order), limit=PAGE, reach=reach)
+    page = catalog.find_documents(who, query, after=after, by_relevance=bool(order), limit=PAGE, reach=reach())
     known = saved.find_search(who, text)
-    values = _found(who, page.corrected or text, page, order, reach) if page.found else _nothing(text, order)
+    values = _found(who, page.corrected or text, page, order) if page.found else _nothing(text, order)
     return render("browse/search.html", query=text, problems=query.problems, known=known, after=after, **values)
 
 
@@ -72,10 +71,10 @@ def asked() -> Query:
     return search.parse(request.args.get("q", ""), here())
 
 
-def _found(who: SignedIn, text: str, page: FoundPage, order: str, reach: Reach) -> dict[str, Any]:
+def _found(who: SignedIn, text: str, page: FoundPage, order: str) -> dict[str, Any]:
     """What was found, and how to go on: narrower, in another order, further down."""
     query = search.parse(text, here())
-    facets = search.facets(who, query, reach=reach)
+    facets = search.facets(who, query, found=page.keys, reach=reach())
     rows = marked_new(who, [found.row for found in page.found])
     texts = [_snippet(query, found) for found in page.found]
     return {

@@ -12,7 +12,9 @@ from portal.errors import BadRequest
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Category, CategoryField, Document, DocumentTag, FieldValue, Tag, User
 from portal.search import walking
-from portal.search.rows import scope_fact
+from portal.search.asking import resolve
+from portal.search.reaching import Keys
+from portal.search.rows import IDS, scope_fact
 from portal.search.terms import distance, forget_terms
 from tests import makers
 from tests.databases import SQLITE_ONLY
@@ -371,6 +373,67 @@ def test_what_is_older_than_much_that_somebody_may_not_read_is_found(
         assert hits.document_ids == [document.id for document in reversed(mine)][:limit]
 
 
+@pytest.mark.parametrize("query", ["tag:paid", "tag:paid tag:old", "tag:paid -tag:none", "tag:paid paper"])
+def test_what_has_a_tag_is_found_behind_much_that_somebody_may_not_read(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "NARROW", -1)
+    reader = makers.person()
+    mine = [makers.document(shelf, "paper.pdf") for shelf in _shelves_of(reader)]
+    others = [makers.document(makers.category("elsewhere"), f"{number} paper.pdf") for number in range(12)]
+    tags = [Tag(name=name, name_key=name) for name in ("paid", "old")]
+    with transaction() as session:
+        session.add_all(tags)
+        session.flush()
+        rows = [{"document_id": one.id, "tag_id": tag.id} for one in (*mine, *others) for tag in tags]
+        session.execute(insert(DocumentTag), rows)
+        search.index_documents([row["document_id"] for row in rows])
+
+    for limit in (1, 2, 3):
+        hits = search.find(makers.actor(reader), search.parse(query), limit=limit)
+        assert hits.document_ids == [document.id for document in reversed(mine)][:limit]
+    makers.change(mine[1], published_at=makers.now(days=1))
+    makers.release()
+    with transaction():
+        search.index_documents([mine[1].id])
+    assert found(query, makers.actor(reader)) == [mine[2].id, mine[0].id]
+
+
+def test_what_was_found_is_not_looked_for_again_by_who_wants_more_of_it(statements: list[str]) -> None:
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    made = [makers.document(shelf, f"{number} paper.pdf") for number in range(40)]
+    secret = makers.category("secret")
+    for number in range(0, 40, 3):
+        makers.change(made[number], category_id=secret.id)
+    mine = [document.id for number, document in reversed(list(enumerate(made))) if number % 3]
+    makers.release()
+
+    keys = Keys(makers.actor(reader), resolve(makers.actor(reader), search.parse("paper")))
+    assert [[key & IDS for key in keys.first(most)] for most in (3, 4, 20)] == [mine[:3], mine[:4], mine[:20]]
+    assert not keys.are_all
+    assert [key & IDS for key in keys.first(100)] == mine
+    assert keys.are_all
+    statements.clear()
+    assert [key & IDS for key in keys.first(100)] == mine
+    assert statements == []
+
+
+def test_after_so_many_that_were_looked_at_it_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "FEW_CATEGORIES", 0)
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    mine = makers.document(shelf, "paper.pdf")
+    for number in range(40):
+        makers.document(makers.category("secret"), f"{number} paper.pdf")
+    makers.release()
+
+    keys = Keys(makers.actor(reader), resolve(makers.actor(reader), search.parse("paper")))
+    assert keys.first(2, most_looked_at=15) == []
+    assert not keys.are_all
+    assert [key & IDS for key in keys.first(2)] == [mine.id]
+
+
 def test_facets_are_what_the_hits_have() -> None:
     ada = makers.person("Ada Byron")
     reports, leases = makers.category("reports"), makers.category("old leases")
@@ -381,6 +444,8 @@ def test_facets_are_what_the_hits_have() -> None:
 
     facets = search.facets(ADMIN, search.parse("paper"))
 
+    hits = search.find(ADMIN, search.parse("paper"), limit=1)
+    assert search.facets(ADMIN, search.parse("paper"), found=hits.keys) == facets
     assert facets == search.Facets(
         types=[("type:pdf", "pdf", 3)],
         categories=[("in:reports", "reports", 2), ('in:"old leases"', "old leases", 1)],

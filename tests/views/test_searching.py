@@ -195,7 +195,7 @@ def test_counts_that_were_not_finished_say_so(house: House, monkeypatch: pytest.
     monkeypatch.setattr(search, "facets", lambda *_, **__: found)
     html = house.html("tax")
 
-    assert "More than 1,000 documents mention “tax”" in words(html)
+    assert "At least 1,000 documents mention “tax”" in words(html)
     assert "<small>1,000+</small>" in html
 
 
