@@ -93,7 +93,8 @@ def web_config(settings: Settings) -> dict[str, object]:
 def engine_options(url: str) -> dict[str, object]:
     """Pool and time-outs: a request holds a connection for milliseconds, so few serve many threads.
 
-    PostgreSQL compiles no statements: that takes longer than ours do.
+    PostgreSQL compiles no statements: that takes longer than ours do. psycopg prepares none by itself, only those that
+    ``extensions.ask`` asks.
     """
     options: dict[str, object] = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 10}
     if url.startswith("postgresql"):
