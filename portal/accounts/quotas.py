@@ -31,11 +31,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Room:
-    """A quota in bytes, whose it is, and how much of it is taken."""
+    """A quota in bytes, whose it is, and how much of it is taken: ``coming`` of it by what is in no document yet."""
 
     whose: str
     most: int
     used: int
+    coming: int = 0
 
     @property
     def left(self) -> int:
@@ -52,7 +53,7 @@ def require_room(user_id: int | None, size: int, *, is_counted: bool = False) ->
     """
     for limit in _limits(user_id):
         lock_on(f"quota:{limit.key}")
-        used = _used(limit) - (size if is_counted else 0)
+        used = sum(_taken(limit)) - (size if is_counted else 0)
         if used + size > limit.most:
             left, needed = size_text(max(0, limit.most - used)), size_text(size)
             why = f"The quota of {limit.whose} is {size_text(limit.most)}, and {left} of it is left."
@@ -84,22 +85,25 @@ def change_quota_of_group(actor: Actor | None, group_id: int, quota: int | None)
             audit.record_event("group.quota_changed", actor=actor, thing=thing, label=group.name, quota=quota)
 
 
+def room_of_person(user_id: int) -> Room:
+    """What a person has put in, and their own quota; it is 0 where there is none."""
+    limit = _limit_of_person(user_id, get_account(user_id).quota_bytes or 0)
+    return _room(limit)
+
+
 def room_of_group(group_id: int) -> Room:
     """What the people of a group have put in together, and the quota they share; it is 0 where there is none."""
-    limit = _limit_of(get_group(group_id))
-    return Room(limit.whose, limit.most, _used(limit))
+    return _room(_limit_of(get_group(group_id)))
 
 
 def room_of_all() -> Room:
     """What all people have put in together, and the quota of the settings; it is 0 where there is none."""
-    limit = _limit_of_all()
-    return Room(limit.whose, limit.most, _used(limit))
+    return _room(_limit_of_all())
 
 
 def list_rooms(user_id: int) -> list[Room]:
     """The quotas that hold for a person, that with the least room first."""
-    rooms = [Room(limit.whose, limit.most, _used(limit)) for limit in _limits(user_id)]
-    return sorted(rooms, key=lambda room: room.left)
+    return sorted(map(_room, _limits(user_id)), key=lambda room: room.left)
 
 
 def _limits(user_id: int | None) -> list[Limit]:
@@ -108,11 +112,15 @@ def _limits(user_id: int | None) -> list[Limit]:
     if user_id is not None:
         own = db.session.scalar(select(User.quota_bytes).where(User.id == user_id))
         if own is not None:
-            found.append(Limit(f"u:{user_id}", "your account", own, User.id == user_id, Upload.user_id == user_id))
+            found.append(_limit_of_person(user_id, own))
         found += [_limit_of(group) for group in db.session.scalars(_groups_of(user_id))]
     if settings().quota:
         found.append(_limit_of_all())
     return found
+
+
+def _limit_of_person(user_id: int, most: int) -> Limit:
+    return Limit(f"u:{user_id}", "your account", most, User.id == user_id, Upload.user_id == user_id)
 
 
 def _limit_of_all() -> Limit:
@@ -130,14 +138,22 @@ def _limit_of(group: Group) -> Limit:
     return Limit(f"g:{group.id}", whose, most, User.id.in_(members), Upload.user_id.in_(members))
 
 
-def _used(limit: Limit) -> int:
-    """By one statement: an upload that comes to its end meanwhile is counted once, as the one or as the other."""
+def _room(limit: Limit) -> Room:
+    kept, coming = _taken(limit)
+    return Room(limit.whose, limit.most, kept + coming, coming)
+
+
+def _taken(limit: Limit) -> tuple[int, int]:
+    """What is in versions, and what is to come into some.
+
+    By one statement: an upload that comes to its end meanwhile is counted once, as the one or as the other."""
     kept = select(func.coalesce(func.sum(User.used_bytes), 0)).where(limit.people).scalar_subquery()
     coming = select(func.coalesce(func.sum(Upload.size), 0)).where(limit.uploads, Upload.state.in_(RESERVING))
-    total = kept + coming.scalar_subquery()
+    stored: ColumnElement[int] = kept
     if limit.key == EVERYBODY:
-        total += _sent_from_outside().scalar_subquery()
-    return int(db.session.scalars(select(total)).one())
+        stored = kept + _sent_from_outside().scalar_subquery()
+    found = db.session.execute(select(stored, coming.scalar_subquery())).one()
+    return int(found[0]), int(found[1])
 
 
 def _sent_from_outside() -> Select[int]:

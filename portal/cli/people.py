@@ -5,7 +5,7 @@ from typing import BinaryIO
 import click
 
 from portal import accounts, catalog
-from portal.accounts.quotas import change_quota_of_person
+from portal.accounts.quotas import change_quota_of_person, room_of_person
 from portal.accounts.references import change_reference
 from portal.accounts.rules import reset_factors
 from portal.addresses import default_base_url, setup_address
@@ -132,7 +132,7 @@ def limit_user(email: str, size: str) -> None:
     with opened():
         one, quota = get_user(email), read_size(size)
         change_quota_of_person(None, one.id, quota)
-        click.echo(f"{one.name} has put in {size_text(one.used_bytes)}{at_most(quota)}.")
+        click.echo(f"{one.name} has put in {size_text(room_of_person(one.id).used)}{at_most(quota)}.")
 
 
 @user.command("reference")

@@ -40,6 +40,7 @@ def home() -> str:
     )
     has_more = len(lists.fresh) > NEW
     above = {row.id for row in (*lists.fresh, *lists.outdated)}
+    earlier = [] if has_more else [row for row in lists.newest if row.id not in above]
     has_any = any(row.has_version for row in lists.newest)
     return render(
         "browse/home.html",
@@ -48,7 +49,8 @@ def home() -> str:
         outdated=lists.outdated[:OUTDATED],
         has_more_outdated=len(lists.outdated) > OUTDATED,
         pending=lists.unpublished,
-        earlier=[] if has_more else [row for row in lists.newest if row.id not in above][:EARLIER],
+        earlier=earlier[:EARLIER],
+        has_more_earlier=lists.has_more or len(earlier) > EARLIER,
         has_all=not lists.has_more and all(row.state == "has" for row in lists.newest),
         searches=[news for news in saved.list_with_news(who, SEARCHES, reach=reach()) if news.count],
         since=who.visited_at,

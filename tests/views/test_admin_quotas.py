@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.extensions import db
-from portal.models import PUBLISH, AuditEvent, Group, User
+from portal.extensions import db, transaction
+from portal.models import PUBLISH, AuditEvent, Group, Upload, User
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk, said, sentence
@@ -93,6 +93,27 @@ def test_a_publisher_is_told_what_is_left_where_they_upload(world: World) -> Non
         desk = Desk(world.app, bo)
 
     assert "The quota of your account is 5.0 GB, 1.2 GB of it is left." in desk.read("/admin/upload")
+
+
+def test_what_is_not_finished_counts_and_is_named_wherever_the_numbers_stand(world: World) -> None:
+    with world.app.app_context():
+        bo = db.session.get_one(User, world.bo)
+        makers.change(bo, quota_bytes=5 * GB, used_bytes=2 * GB)
+        makers.change(db.session.get_one(Group, world.clients), quota_bytes=8 * GB)
+        shelf = makers.category("reports")
+        begun = {"filename": "film.mp4", "size": GB, "received": 10, "temp": "x", "state": "receiving"}
+        with transaction() as session:
+            session.add(Upload(user_id=world.bo, category_id=shelf.id, expires_at=makers.now(days=1), **begun))
+        desk = Desk(world.app, bo)
+    unfinished = "1.0 GB is taken by uploads that are not finished, or not given out yet."
+
+    assert f"The quota of your account is 5.0 GB, 2.0 GB of it is left. {unfinished}" in desk.read("/admin/upload")
+    person = world.admin.read(f"/admin/people/{world.bo}")
+    assert f"They have put in 3.0 GB of 5.0 GB. {unfinished}" in person
+    group = world.admin.read(f"/admin/groups/{world.clients}")
+    assert f"Its people have together put in 3.0 GB of 8.0 GB. {unfinished}" in group
+    storage = world.admin.read("/admin/storage")
+    assert f"The same bytes put in twice count twice here. {unfinished}" in storage
 
 
 def test_an_upload_beyond_the_quota_is_refused_in_the_form(world: World) -> None:

@@ -98,6 +98,15 @@ def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
 
 
 @SQLITE_ONLY
+@pytest.mark.parametrize(("count", "has_more"), [(12, False), (13, True), (40, True)])
+def test_home_leads_from_its_last_document_to_all_of_them(shelf: Shelf, count: int, has_more: bool) -> None:
+    many(shelf, count)
+    page = shelf.look()
+
+    assert ("The newest 12 are shown. All documents" in page) is has_more
+
+
+@SQLITE_ONLY
 def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
     many(shelf, 28)
     shelf.visited(days=5)

@@ -121,6 +121,18 @@ def test_what_is_not_out_is_published_by_one_button_and_keeps_the_rest(
     assert "Publish now" not in world.publisher.read(f"{world.path}/edit")
 
 
+@pytest.mark.parametrize("published_at", [None, SOON])
+def test_what_is_not_out_is_published_on_its_own_page(world: World, published_at: datetime | None) -> None:
+    moved(world, published_at=published_at)
+    page = world.publisher.read(world.path)
+    assert f'action="/documents/{world.document().uuid}/publish"' in page
+    assert "Publish now" in page
+
+    world.publisher.send(f"{world.path}/publish")
+
+    assert "Publish now" not in world.publisher.read(world.path)
+
+
 def test_it_is_published_from_the_list_of_what_is_not_out_and_the_list_comes_back(world: World) -> None:
     moved(world, published_at=None)
     page = world.publisher.read("/admin/documents")

@@ -191,6 +191,20 @@ def test_the_form_offers_a_type_in_all_its_spellings(world: World) -> None:
     assert "Only JPG, PDF" in page
 
 
+def test_what_waits_to_be_reviewed_stands_on_the_overview_of_whoever_may_review_it(world: World) -> None:
+    task = re.compile(r"<b>1</b> file request has something to review</span>.*?/admin/requests\?state=waiting")
+    assert not task.search(world.pia.read("/admin/"))
+    with world.app.app_context():
+        pam = makers.person("Pam")
+        makers.grant(makers.category("elsewhere"), user=pam, permission=PUBLISH)
+        desks = [Desk(world.app, one) for one in (pam, makers.person("Root", is_admin=True))]
+    world.send(world.ask())
+
+    assert [bool(task.search(desk.read("/admin/"))) for desk in (world.pia, *desks)] == [True, False, True]
+    world.pia.send("/admin/requests/1/submissions/1/review")
+    assert not task.search(world.pia.read("/admin/"))
+
+
 def test_without_a_name_nothing_is_sent(world: World) -> None:
     answer = world.send(world.ask(), sender=" ")
 

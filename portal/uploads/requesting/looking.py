@@ -103,6 +103,12 @@ def count_requests(actor: Actor) -> dict[str, int]:
     return {"all": db.session.scalars(mine).one(), **counts}
 
 
+def count_waiting(actor: Actor) -> int:
+    """How many of them something came by that nobody has reviewed, as the list narrowed to these has them."""
+    statement = _theirs(actor, select(func.count()).select_from(FileRequest))
+    return int(db.session.scalars(statement.where(_in_state("waiting"))).one())
+
+
 def list_submissions(
     actor: Actor, request_id: int, *, after: int | None = None, limit: int = PAGE
 ) -> tuple[list[SubmissionRow], int | None]:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, url_for
 
 from portal import accounts, audit, catalog, downloads, integrity, notices, shares
 from portal.accounts import SignedIn
+from portal.uploads import requesting
 from portal.views.admin import house
 from portal.views.admin.sentences import sentence
 from portal.views.guard import allow, person
@@ -69,10 +70,14 @@ def _is_empty(who: SignedIn) -> bool:
 def _tasks(who: SignedIn, links: dict[str, int], people: dict[str, int]) -> list[Task]:
     hidden = len(catalog.list_unpublished(who, limit=PENDING + 1))
     soon, unused = url_for("links.show", state="soon"), url_for("links.show", state="unused")
-    waiting = url_for("people.show", state="waiting")
+    waiting, sent = url_for("people.show", state="waiting"), url_for("requests.show", state="waiting")
+    came = requesting.count_waiting(who)
     stuck = notices.count_mails()["parked"] if who.is_admin else 0
     return [
         Task(stuck, "mail was not taken", "mails were not taken", url_for("mail.show", state="parked"), "Look at them"),
+        Task(
+            came, "file request has something to review", "file requests have something to review", sent, "Look at it"
+        ),
         Task(links["soon"], "link expires within three days", "links expire within three days", soon, "Look at them"),
         Task(people.get("waiting", 0), "person has never signed in", "people have never signed in", waiting, "See who"),
         Task(hidden, "document is not out", "documents are not out", url_for("overview.pending"), "Look at them"),

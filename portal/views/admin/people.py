@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import accounts, catalog
 from portal.accounts.apps import find_app
 from portal.accounts.passkeys import list_passkeys
+from portal.accounts.quotas import room_of_person
 from portal.accounts.recovery import count_recovery_codes
 from portal.errors import BadInput, Conflict, GroupNotFound, PortalError
 from portal.extensions import settings
@@ -238,5 +239,6 @@ def person_page(user: User, problem: PortalError | None = None) -> Response:
         identities=accounts.list_identities(user.id),
         links_by_email=settings().oidc_link_by_email,
         tokens=accounts.list_api_tokens(user.id),
+        room=room_of_person(user.id),
         problem=problem,
     )
