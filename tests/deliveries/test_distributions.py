@@ -176,6 +176,21 @@ def test_only_who_may_read_theirs_is_said_to_lack_it(payroll: Category, people: 
 
 
 @SQLITE_ONLY
+def test_whoever_publishes_on_their_own_shelf_lacks_what_is_not_out_there(
+    payroll: Category, people: dict[str, User]
+) -> None:
+    made = given(None, payroll, {"c.pdf": FILES["c.pdf"]})
+    makers.change(one(payroll, "Cid", "c.pdf"), published_at=None)
+    assert states(None, made) == [("Cid", "closed", 0, 1)]
+
+    with transaction() as session:
+        theirs = update(Grant).where(Grant.category_id == shelves(payroll)["Cid"].id)
+        session.execute(theirs.values(permission=PUBLISH))
+
+    assert states(None, made) == [("Cid", "none", 0, 1)]
+
+
+@SQLITE_ONLY
 def test_a_group_is_who_is_in_it_now(mia: Actor, payroll: Category, people: dict[str, User]) -> None:
     made = given(mia, payroll, {"team.pdf": FILES["team.pdf"]})
     group_id = db.session.scalars(select(Grant.group_id).where(Grant.group_id.is_not(None))).one()

@@ -294,6 +294,7 @@ def test_a_long_one_shows_how_far_it_is_and_can_be_stopped(world: World, monkeyp
 
     answer = world.mia.client.get(path)
     assert "0 of 1 file is done" in answer.text
+    assert "Who has theirs" not in answer.text
     assert answer.headers["Refresh"] == "3"
     world.mia.send(f"{path}/stop")
     with world.app.app_context():

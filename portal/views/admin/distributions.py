@@ -274,7 +274,8 @@ def _report(row: DistributionRow, problem: PortalError | None) -> Response:
     outcome = outcome if outcome in ENDED else ""
     after = forms.query_id("after")
     files, more = distributing.list_files(person(), row.id, outcome, after=after)
-    is_told = not row.was_given_up and deliveries.may_follow(person(), row.id)
+    is_over = row.state != "running" and not row.was_given_up  # it is asked again and again while it runs
+    is_told = is_over and deliveries.may_follow(person(), row.id)
     page = house.show(
         "admin/distribution_report.html",
         people=deliveries.count_receptions(person(), row.id) if is_told else None,
