@@ -114,17 +114,21 @@ class _Sqlite:
 class _Postgresql:
     """GIN knows no order: it gives all that is found, and then they are sorted. What is frequent is met soon anyway.
 
-    Of what has a tag the order is kept, and it is looked at as it stands there.
+    Of what has a tag the order is kept, and it is looked at as it stands there, whoever may read it.
     """
 
     def __init__(self, question: Question, count: Callable[[], int]) -> None:
         self._question, self._count = question, count
-        self._tag = question.only_tag if question.scope is None or count() > NARROW else None
-        self._ask(replace(question, scope=None) if _is_wide(question) else question)
+        self._is_open = _is_wide(question)
+        self._tag, self._tagged = question.only_tag, 0
+        if self._tag is not None and question.scope is not None and count() <= NARROW:
+            self._tag = None
+        self._ask(replace(question, scope=None) if self._is_open else question)
 
     def look(self, last: int, most: int) -> Sequence[int]:
         values: dict[str, Any] = {"asked": self._asked, "first": self._question.first, "most": most}
         if self._tag is not None:
+            self._tagged += most
             return ask(_TAGGED, tag=self._tag, first=self._question.first, last=last, most=most).scalars().all()
         if not self._asked:
             return db.session.scalars(_ALL_POSTGRESQL, values | {"last": last}).all()
@@ -142,8 +146,11 @@ class _Postgresql:
 
     def narrow(self) -> None:
         """Of somebody who sees much, the lists of all they were granted are longer than what there is to look at."""
-        if self._question.scope is not None and self._count() <= NARROW:
+        if self._is_open and self._count() <= NARROW:
+            self._is_open = False
             self._ask(self._question)
+        if self._tagged > LONGEST_WALK and self._question.scope is not None and not self._is_open:
+            self._tag = None  # however much has it, perhaps none of that is theirs
 
     def _ask(self, question: Question) -> None:
         self._asked = tsquery(question)

@@ -7,17 +7,17 @@ from sqlalchemy import insert, text
 
 from portal import search
 from portal.actors import Actor
-from portal.catalog import change_category, move_category
+from portal.catalog import change_category, describing, move_category
 from portal.errors import BadRequest
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Category, CategoryField, Document, DocumentTag, FieldValue, Tag, User
-from portal.search import walking
+from portal.search import reaching, walking
 from portal.search.asking import resolve
 from portal.search.reaching import Keys
 from portal.search.rows import IDS, scope_fact
 from portal.search.terms import distance, forget_terms
 from tests import makers
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 
 pytestmark = pytest.mark.usefixtures("context")
 
@@ -397,6 +397,57 @@ def test_what_has_a_tag_is_found_behind_much_that_somebody_may_not_read(
     with transaction():
         search.index_documents([mine[1].id])
     assert found(query, makers.actor(reader)) == [mine[2].id, mine[0].id]
+
+
+@POSTGRESQL_ONLY
+def test_how_much_somebody_sees_is_not_asked_for_words(statements: list[str]) -> None:
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    made = makers.document(shelf, "paper.pdf")
+
+    assert found("paper", makers.actor(reader)) == [made.id]
+    assert not any("document_count" in statement for statement in statements if statement.startswith("WITH"))
+
+
+@POSTGRESQL_ONLY
+def test_the_index_is_asked_once_more_where_much_of_it_is_not_theirs(
+    monkeypatch: pytest.MonkeyPatch, statements: list[str]
+) -> None:
+    monkeypatch.setattr(walking, "FEW_CATEGORIES", 0)
+    monkeypatch.setattr(walking, "FIRST_WALK", 1)
+    monkeypatch.setattr(reaching, "LONGEST_SEARCH", 0)
+    monkeypatch.setattr(reaching, "LARGEST_WINDOW", 3)
+    reader = makers.person()
+    (mine, *_) = [makers.document(shelf, "paper.pdf") for shelf in _shelves_of(reader)]
+    for number in range(20):
+        makers.document(makers.category("shelf 1"), f"{number} paper.pdf", published_at=None)
+    statements.clear()
+
+    assert len(found("paper", makers.actor(reader))) == 3
+    assert sum("found AS MATERIALIZED" in statement for statement in statements) == 2
+    assert found("paper", makers.actor(reader))[-1] == mine.id
+
+
+@POSTGRESQL_ONLY
+def test_not_all_that_has_a_tag_is_looked_at_for_who_may_read_little_of_it(
+    monkeypatch: pytest.MonkeyPatch, statements: list[str]
+) -> None:
+    monkeypatch.setattr(walking, "NARROW", -1)
+    monkeypatch.setattr(walking, "LONGEST_WALK", 6)
+    monkeypatch.setattr(reaching, "LONGEST_SEARCH", 0)
+    monkeypatch.setattr(reaching, "LARGEST_WINDOW", 3)
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    mine = makers.document(shelf, "paper.pdf")
+    describing.set_tags(None, mine.id, ["paid"])
+    for number in range(30):
+        other = makers.document(makers.category("elsewhere"), f"{number} paper.pdf")
+        describing.set_tags(None, other.id, ["paid"])
+    makers.release()
+    statements.clear()
+
+    assert found("tag:paid", makers.actor(reader)) == [mine.id]
+    assert sum("FROM document_tags WHERE tag_id" in statement for statement in statements) == 3
 
 
 def test_what_was_found_is_not_looked_for_again_by_who_wants_more_of_it(statements: list[str]) -> None:
