@@ -20,7 +20,7 @@ PAGE = 50
 MOST_RANKED = 1000
 """So many of the newest hits are put in another order."""
 MOST_LOOKED_AT = 4000
-"""For that, no more are looked at, however few of them the person may read."""
+"""For that, no more are looked at, however few of them the person may read, unless it is none."""
 MOST_NEW = 100
 
 
@@ -57,20 +57,28 @@ def find(
     if query.is_empty:
         return Hits()
     below, reach = _cursor(after), reach or Reach(actor)
-    most, looked_at = (MOST_RANKED, MOST_LOOKED_AT) if by_relevance else (limit + 1, None)
     keys = Keys(actor, resolve(actor, query), reach=reach, below=below, only_out=only_out)
-    found = keys.first(most, looked_at)
+    found = _first(keys, limit, by_relevance=by_relevance)
     other = corrected(actor, query, reach, only_out=only_out) if not found and below is None else None
     if other is not None:
         query = other
         keys = Keys(actor, resolve(actor, query), reach=reach, only_out=only_out)
-        found = keys.first(most)
+        found = _first(keys, limit, by_relevance=by_relevance)
     said = query.text if other is not None and found else ""
     rest = keys if below is None else None
     if by_relevance:
         return Hits([key & IDS for key in ranked(query, found)[:limit]], corrected=said, keys=rest)
     after = str(found[limit - 1]) if len(found) > limit else None
     return Hits([key & IDS for key in found[:limit]], after, said, rest)
+
+
+def _first(keys: Keys, limit: int, *, by_relevance: bool) -> list[int]:
+    """What a page is made of. Where the person may read none of the newest, there may be others: they are looked for in
+    either order, or it would be said that nothing is there.
+    """
+    if not by_relevance:
+        return keys.first(limit + 1)
+    return keys.first(MOST_RANKED, MOST_LOOKED_AT) or keys.first(limit)
 
 
 def suggest(actor: Actor, text: str, limit: int = 8, *, reach: Reach | None = None) -> list[int]:

@@ -82,7 +82,7 @@ def _found(who: SignedIn, text: str, page: FoundPage, order: str) -> dict[str, A
         "said": narrowing.words_in(text),
         "corrected": page.corrected,
         "rows": list(zip(rows, texts, strict=True)),
-        "total": facets.total,
+        "total": max(facets.total, len(rows)),  # which looked at the newest only, and this may be a later page
         "is_capped": facets.is_capped,
         "choices": narrowing.choices(text, order, facets),
         "chips": narrowing.chips(text, order),

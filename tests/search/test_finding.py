@@ -11,7 +11,7 @@ from portal.catalog import change_category, describing, move_category
 from portal.errors import BadRequest
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Category, CategoryField, Document, DocumentTag, FieldValue, Tag, User
-from portal.search import reaching, walking
+from portal.search import catch_up, finding, reaching, walking
 from portal.search.asking import resolve
 from portal.search.reaching import Keys
 from portal.search.rows import IDS, scope_fact
@@ -483,6 +483,24 @@ def test_after_so_many_that_were_looked_at_it_gives_what_it_has(monkeypatch: pyt
     assert keys.first(2, most_looked_at=15) == []
     assert not keys.are_all
     assert [key & IDS for key in keys.first(2)] == [mine.id]
+
+
+@pytest.mark.parametrize("query", ["paper", "papre"])
+def test_the_best_is_found_behind_much_that_somebody_may_not_read(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, number in [("FEW_CATEGORIES", 0), ("NARROW", -1)]:
+        monkeypatch.setattr(walking, name, number)
+    monkeypatch.setattr(finding, "MOST_LOOKED_AT", 5)
+    monkeypatch.setattr(reaching, "LARGEST_WINDOW", 3)
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    mine = makers.document(shelf, "paper.pdf")
+    for number in range(12):
+        makers.document(makers.category("secret"), f"{number} paper.pdf")
+    catch_up(lambda: False)
+
+    hits = search.find(makers.actor(reader), search.parse(query), by_relevance=True)
+    assert hits.document_ids == [mine.id]
+    assert hits.corrected == ("" if query == "paper" else "paper")
 
 
 def test_facets_are_what_the_hits_have() -> None:

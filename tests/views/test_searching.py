@@ -200,6 +200,14 @@ def test_counts_that_were_not_finished_say_so(house: House, monkeypatch: pytest.
 
 
 @SQLITE_ONLY
+def test_no_fewer_are_said_to_be_there_than_are_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.add("Tax return")
+    monkeypatch.setattr(search, "facets", lambda *_, **__: search.Facets(is_capped=True))
+
+    assert "At least 1 document mentions “tax”" in words(house.html("tax"))
+
+
+@SQLITE_ONLY
 def test_the_best_first_on_demand_and_in_the_address(house: House) -> None:
     house.add("Letter", days=1, description="About the annual report.")
     house.add("Annual report", days=9)
