@@ -41,7 +41,10 @@ def queue_shelves(which: ColumnElement[bool]) -> None:
 
 
 def start_over() -> None:
-    """Forget the index and have every document indexed anew. Inside a transaction; until then nothing is found."""
+    """Forget the index and have every document indexed anew, inside a transaction; until then no word is found.
+
+    Tags keep their place in the order of lists: PostgreSQL goes on finding what has one, and that is right.
+    """
     session = db.session()
     session.execute(text("DELETE FROM document_words"))
     session.execute(update(Document).where(Document.search_key.is_not(None)).values(search_key=None))
