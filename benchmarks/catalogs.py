@@ -23,7 +23,7 @@ from benchmarks.shelves import ADMINISTRATOR, PUBLISHER, READERS
 from portal import catalog, search
 from portal.actors import Actor
 from portal.catalog.trash import list_places, list_trash
-from portal.extensions import db
+from portal.extensions import db, release_connection
 from portal.models import Category, User
 
 ROWS, SUGGESTED = 20, 8
@@ -91,6 +91,7 @@ def _figures(work: Callable[[], object], asked: list[float]) -> tuple[str, ...]:
     statements, taken = [], []
     for _ in range(REPEATS):
         if has_app_context():
+            release_connection()  # as at the end of a request
             db.session.remove()
         asked.clear()
         began = perf_counter()

@@ -183,7 +183,7 @@ def _rest(line: Line) -> Select[int]:
 
 @cache
 def _shelf_by_shelf(line: Line, dialect: str, shelves: Shelves, *, is_below: bool) -> Select[int]:
-    best = _best(line, _shelves(line, dialect, shelves, is_below=is_below), dialect)
+    best = _best(line, shelves_of(shelves, dialect, line.permission, is_below=is_below), dialect)
     last = select(best.c.key).order_by(best.c.key.desc(), best.c.id.desc()).offset(_LAST_PLACE).limit(1)
     # What comes after the last of so many firsts is not among the first so many.
     inside = (Document.category_id == best.c.category_id, line.shows(best.c.level))
@@ -196,14 +196,14 @@ def _shelf_by_shelf(line: Line, dialect: str, shelves: Shelves, *, is_below: boo
     return found.order_by(each.c.key.desc(), each.c.id.desc()).limit(_LIMIT)
 
 
-def _shelves(line: Line, dialect: str, shelves: Shelves, *, is_below: bool) -> CTE:
-    """The categories to look at, with the permission on each."""
+def shelves_of(shelves: Shelves, dialect: str, permission: int = READ, *, is_below: bool = True) -> CTE:
+    """The categories to look at, those at and below a ``lineage`` if ``is_below``, with the permission on each."""
     here = Category.lineage.startswith(_LINEAGE)
     if shelves is Shelves.ALL:
         every = select(Category.id.label("category_id"), literal(MANAGE, Integer).label("level"))
         return every.where(here).cte("shelves")
-    reach = given(dialect) if shelves is Shelves.GIVEN else access.reached(ME, line.permission)
-    found = select(reach.c.category_id, reach.c.level).where(reach.c.level >= line.permission)
+    reach = given(dialect) if shelves is Shelves.GIVEN else access.reached(ME, permission)
+    found = select(reach.c.category_id, reach.c.level).where(reach.c.level >= permission)
     if is_below:
         found = found.join(Category, Category.id == reach.c.category_id).where(here)
     return found.cte("shelves")

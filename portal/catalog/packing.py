@@ -4,16 +4,19 @@ import uuid as uuids
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select
 
 from portal import access
 from portal.actors import Actor
+from portal.catalog.lines import Shelves, shelves_of
 from portal.catalog.paths import within
 from portal.catalog.quarantine import held_documents, is_held
-from portal.extensions import db
-from portal.models import Blob, Category, Document, Version
+from portal.extensions import ask, db
+from portal.models import READ, Blob, Category, Document, Version
+from portal.reach import Reach
 
 GROUP = 500
 """How many ids one statement names."""
@@ -56,22 +59,44 @@ def list_packed_below(actor: Actor, category: Category, limit: int) -> list[Pack
     return _in_order(_packed(actor, and_(within(category), access.is_out())).limit(limit))
 
 
-def size_below(actor: Actor, category: Category) -> Below:
+def size_below(actor: Actor, category: Category, *, reach: Reach | None = None) -> Below:
     """What ``list_packed_below`` would list without a limit comes to.
 
     More than ``MOST_COUNTED`` are not counted, for people wait for the page: then it is one more, and no size.
+    ``reach`` is that of the person where more is asked for.
     """
-    shelves = select(Category.id).where(within(category)).correlate(None)  # or SQLite would look at every document
-    which = and_(Document.category_id.in_(shelves), access.is_out())
-    sizes = _packed(actor, which).outerjoin(Blob, Blob.id == Version.blob_id)
-    sizes = sizes.with_only_columns(Version.size, is_held().label("is_held"), maintain_column_froms=True)
-    some = sizes.limit(MOST_COUNTED + 1).subquery()
-    is_given = some.c.is_held.is_not(True)
-    given = func.coalesce(func.sum(some.c.size).filter(is_given), 0)
-    count, given_count, size = db.session.execute(select(func.count(), func.count().filter(is_given), given)).one()
-    if count > MOST_COUNTED:
-        return Below(count, None, _is_any_held(actor, which))
+    mine = None if actor.is_admin else (reach or Reach(actor)).at(READ)
+    own = Shelves.GIVEN if mine is not None and mine.values is not None else Shelves.REACHED
+    dialect, shelves = db.session.get_bind().dialect.name, Shelves.ALL if mine is None else own
+    values = {"me": actor.user_id, "lineage": category.lineage, **((mine and mine.values) or {})}
+    if ask(_counting(dialect, shelves), **values).scalar_one() > MOST_COUNTED:
+        which = and_(within(category), access.is_out())
+        return Below(MOST_COUNTED + 1, None, _is_any_held(actor, which))
+    count, given_count, size = ask(_sizing(dialect, shelves), **values).one()
     return Below(given_count, int(size), given_count < count)
+
+
+@cache
+def _counting(dialect: str, shelves: Shelves) -> Select[int]:
+    """How many documents are out at and below a ``lineage``, no further than one more than are counted."""
+    some = _out(dialect, shelves).limit(literal_column(str(MOST_COUNTED + 1))).subquery()
+    return select(func.count()).select_from(some)
+
+
+@cache
+def _sizing(dialect: str, shelves: Shelves) -> Select[int, int, int]:
+    """The same with how many of them are given out, and the bytes of these."""
+    some = _out(dialect, shelves).join(Version, Version.id == Document.current_version_id)
+    some = some.outerjoin(Blob, Blob.id == Version.blob_id).where(Version.purged_at.is_(None))
+    each = some.with_only_columns(Version.size, is_held().label("is_held"), maintain_column_froms=True).subquery()
+    is_given = each.c.is_held.is_not(True)
+    size = func.coalesce(func.sum(each.c.size).filter(is_given), 0)
+    return select(func.count(), func.count().filter(is_given), size)
+
+
+def _out(dialect: str, shelves: Shelves) -> Select[int]:
+    here = select(shelves_of(shelves, dialect).c.category_id)  # joined, SQLite would look at every document
+    return select(Document.id).where(Document.category_id.in_(here), Document.trashed_at.is_(None), access.is_out())
 
 
 def list_packed(actor: Actor, document_ids: Sequence[int]) -> list[Packed]:

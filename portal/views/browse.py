@@ -86,7 +86,7 @@ def category(path: str) -> AnyResponse | str:
         "browse/category.html",
         category=found,
         page=_marked(who, page),
-        below=catalog.size_below(who, found),
+        below=catalog.size_below(who, found, reach=reach()),
         pending=pending[:PENDING],
         has_more_pending=len(pending) > PENDING,
         is_followed=catalog.is_followed(who, found.id),
