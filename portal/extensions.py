@@ -12,6 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, CursorResult, Engine, Executable, event, func, select
 from sqlalchemy.engine import ExecutionContext
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError, TimeoutError
 from sqlalchemy.orm import Session
 
@@ -86,6 +87,8 @@ class MadeOutside(RuntimeError):
 def _keep_plan(cursor: Any, statement: str, values: Any, context: ExecutionContext | None) -> bool:
     """Have psycopg prepare what ``ask`` asks, on the connection it is asked on; whether that was done."""
     if context is None or not context.execution_options.get("is_kept"):
+        if isinstance(context, DefaultExecutionContext) and context.is_crud and db.session.registry.has():
+            db.session().info["has_written"] = True
         return False
     cursor.execute(statement, values, prepare=True)
     return True
@@ -116,6 +119,7 @@ def transaction() -> Iterator[Session]:
             raise
         finally:
             session.info.pop("writing", None)
+            session.info.pop("has_written", None)
     for callback in callbacks:
         callback()
 
@@ -224,19 +228,20 @@ def release_connection() -> None:
 def init_database(app: Flask) -> None:
     """Set the database of the application up; nothing is connected yet."""
     db.init_app(app)
-    app.teardown_appcontext(_end)
     with app.app_context():
         app.extensions["portal.connections"] = Connections(db.engine)
         if db.engine.dialect.name == "postgresql":
             event.listen(db.engine, "do_execute", _keep_plan)
+            app.teardown_appcontext(_end)
 
 
 def _end(_problem: BaseException | None) -> None:
     """End what was only read by a commit, before Flask-SQLAlchemy takes it back: psycopg forgets with every rollback
-    what it has prepared.
+    what it has prepared. What was changed outside of ``transaction`` is taken back.
     """
-    with suppress(SQLAlchemyError, MadeOutside):
-        release_connection()
+    if db.session.registry.has() and "has_written" not in db.session().info:
+        with suppress(SQLAlchemyError, MadeOutside):
+            release_connection()
 
 
 def close_connections(app: Flask) -> None:

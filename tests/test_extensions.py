@@ -276,6 +276,24 @@ def kept(app: Flask) -> list[tuple[str, int]]:
         return [(row[0].split()[1], row[1]) for row in db.session.execute(statement)]
 
 
+def test_what_is_changed_outside_of_a_transaction_is_taken_back_at_the_end(app: Flask) -> None:
+    with app.app_context():
+        category()
+        db.session.execute(update(Category).values(description="other"))
+    with app.app_context():
+        assert db.session.scalars(select(Category.description)).one() == ""
+
+
+def test_what_is_changed_in_one_stays_though_the_same_context_reads_on(app: Flask) -> None:
+    with app.app_context():
+        category()
+        with transaction() as session:
+            session.execute(update(Category).values(description="other"))
+        db.session.scalars(select(Category.id)).all()
+    with app.app_context():
+        assert db.session.scalars(select(Category.description)).one() == "other"
+
+
 @pytest.mark.usefixtures("context")
 def test_a_change_that_is_made_outside_is_refused_where_the_connection_is_given_back() -> None:
     category().name = "other"

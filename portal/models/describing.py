@@ -34,7 +34,7 @@ class DocumentTag(Base):
     document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"), primary_key=True)
     tag_id: Mapped[int] = mapped_column(ForeignKey("tags.id"), primary_key=True)
     search_key: Mapped[int | None] = mapped_column(BigInteger)
-    """As the document has it: so that what has a tag is found in the order of lists."""
+    """As the document has it: so that PostgreSQL finds what has a tag in the order of lists, as SQLite's FTS5 does."""
 
 
 class CategoryField(Base):
