@@ -1,8 +1,9 @@
 """What search found, as rows of a list with the texts that say why."""
 
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 
 from portal import search
 from portal.actors import Actor
@@ -10,8 +11,9 @@ from portal.catalog.lines import FIRST, list_front
 from portal.catalog.listing import PAGE, DocumentRow, list_by_ids
 from portal.catalog.shown import COME
 from portal.catalog.soundness import is_given_out
-from portal.extensions import db
+from portal.extensions import ask, db
 from portal.models import Blob, Document, Preview, Version
+from portal.prepared import is_one_of
 from portal.reach import Reach
 from portal.search import Keys, Query
 
@@ -79,12 +81,17 @@ def _texts(document_ids: list[int]) -> dict[int, tuple[str, str]]:
     """Description and text inside, by document; of bytes that are not given out nothing is shown either."""
     if not document_ids:
         return {}
+    found = ask(_describing(db.session.get_bind().dialect.name), ids=document_ids)
+    return {document_id: (description, inside) for document_id, description, inside in found}
+
+
+@cache
+def _describing(dialect: str) -> Select[int, str, str]:
     body = case((is_given_out(), func.substr(func.coalesce(Preview.text, ""), 1, MOST_BODY)), else_="")
-    statement = (
+    return (
         select(Document.id, Document.description, body)
         .join(Version, Version.id == Document.current_version_id)
         .outerjoin(Blob, Blob.id == Version.blob_id)
         .outerjoin(Preview, Preview.sha256 == Version.sha256)
-        .where(Document.id.in_(document_ids))
+        .where(is_one_of(Document.id, "ids", dialect))
     )
-    return {document_id: (description, inside) for document_id, description, inside in db.session.execute(statement)}

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Integer, func, literal, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from portal import access
 from portal.actors import Actor
-from portal.extensions import db
+from portal.extensions import ask, db
 from portal.filenames import normal
 from portal.models import PUBLISH, Category, CategoryAlias, Grant, Tag, User
+from portal.reach import ME as MINE
 from portal.search.parsing import Part, Query
 from portal.search.rows import ending_fact, first_key, person_fact, place_fact, scope_fact, tag_fact, tag_of
 from portal.search.terms import begun, containing
@@ -25,6 +26,7 @@ LONGEST_BEGINNING = 4
 """SQLite: so many letters that begin a word are in its index; what is longer it puts together from all such words."""
 MOST_BEGUN = 200
 LAST = 2**63 - 1
+_GRANTED = select(Grant.category_id, Grant.permission).where(access.is_for(MINE), access.in_force())
 ANYTHING = "=t"
 """Every document has a fact that begins like this."""
 
@@ -205,7 +207,6 @@ def _scope(actor: Actor) -> tuple[Clause | None, bool]:
     """What narrows to what the person may see, and whether they publish nowhere."""
     if actor.is_admin:
         return None, False
-    mine = (access.is_for(literal(actor.user_id, Integer)), access.in_force())
-    granted = db.session.execute(select(Grant.category_id, Grant.permission).where(*mine)).all()
+    granted = ask(_GRANTED, me=actor.user_id).all()
     facts = [Phrase((scope_fact(category_id),)) for category_id in sorted({row.category_id for row in granted})]
     return Clause(tuple(facts)), all(row.permission < PUBLISH for row in granted)

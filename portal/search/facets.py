@@ -21,7 +21,7 @@ from portal.search.rows import ID_BITS, IDS, ending_of
 
 MOST_VALUES = 12
 """Of each kind, the most frequent."""
-MOST_COUNTED, MOST_LOOKED_AT = 500, 2000
+MOST_COUNTED, MOST_LOOKED_AT = 500, 1200
 """So many of the newest hits are counted; for that, no more are looked at, however few of them the person may read."""
 
 Value = tuple[str, str, int]
