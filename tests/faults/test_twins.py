@@ -464,8 +464,8 @@ TWINS = [
     Twin(
         "the predicate behind the tokens of search",
         "portal/search/reaching.py",
-        "    return set(db.session.connection().execute(statement, values).scalars())\n",
-        "    return set(ids)\n",
+        "    return set((run if more is not None else ask)(statement, **values).scalars())\n",
+        "    return {key & IDS for key in keys}\n",
         "tests/search/test_finding.py -k 'the_predicate_decides and sqlite'",
     ),
 ]
