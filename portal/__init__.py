@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask
+from sqlalchemy import make_url
 
 from portal import settings as configuration
 from portal import views
@@ -16,6 +17,15 @@ from portal.storage import LocalStorage
 from portal.views.cookies import cookie_config
 
 __version__ = "0.1.0"
+
+PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 15_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""For libpq, in seconds but for the second one, in milliseconds; without these a dead line is noticed after hours."""
 
 
 class Application(Flask):
@@ -94,12 +104,16 @@ def engine_options(url: str) -> dict[str, object]:
     """Pool and time-outs: a request holds a connection for milliseconds, so few serve many threads.
 
     PostgreSQL compiles no statements: that takes longer than ours do. psycopg prepares none by itself, only those that
-    ``extensions.ask`` asks.
+    ``extensions.ask`` asks. Of a server that is not there any more, or a line to it that is dead, we know before a
+    minute is over; what the URL says about that counts.
     """
     options: dict[str, object] = {"pool_size": 16, "max_overflow": 48, "pool_timeout": 10}
     if url.startswith("postgresql"):
         waits = "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s -c jit=off"
-        options |= {"pool_pre_ping": True, "connect_args": {"options": waits, "prepare_threshold": 1 << 31}}
+        given = make_url(url).query
+        patience = {name: seconds for name, seconds in PATIENCE.items() if name not in given}
+        arguments = {"options": waits, "prepare_threshold": 1 << 31, **patience}
+        options |= {"pool_pre_ping": True, "connect_args": arguments}
     return options
 
 

@@ -1,5 +1,6 @@
 """The one transaction: whole or not at all, one writer at a time, nothing held longer than needed."""
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Integer, bindparam, func, select, text, update
+from sqlalchemy import Integer, bindparam, create_engine, func, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from portal import engine_options
 from portal.extensions import after_commit, ask, db, lock_on, release_connection, transaction
 from portal.models import Category, Group, SignInAttempt
 from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY, connected
@@ -334,6 +336,28 @@ def test_every_connection_to_sqlite_is_set_up_alike(pragma: str, value: object) 
 )
 def test_no_statement_on_postgresql_waits_for_ever(option: str, value: str) -> None:
     assert db.session.execute(text(f"SHOW {option}")).scalar_one() == value
+
+
+@POSTGRESQL_ONLY
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize(("name", "value"), [("tcp_user_timeout", "15000"), ("keepalives_idle", "10")])
+def test_a_dead_line_to_postgresql_is_noticed(name: str, value: str) -> None:
+    with db.engine.connect() as connection:
+        assert connection.connection.dbapi_connection.info.get_parameters()[name] == value  # type: ignore[union-attr]
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"postgresql+psycopg://portal@127.0.0.1:{mute.getsockname()[1]}/portal"
+        engine = create_engine(url, **engine_options(url))
+        with pytest.raises(OperationalError, match="timeout"):
+            engine.connect()
+
+
+def test_what_the_url_says_about_patience_counts() -> None:
+    arguments = engine_options("postgresql://portal@127.0.0.1/portal?connect_timeout=60")["connect_args"]
+    assert isinstance(arguments, dict)
+    assert "connect_timeout" not in arguments
 
 
 @pytest.mark.usefixtures("context")
