@@ -161,20 +161,29 @@ def list_home(
     """
     reach = reach or Reach(actor)
     lists = (
-        _new(actor, reach, since, new),
         _outdated(actor, outdated),
         list_front(actor, OUT, newest + 1, reach=reach, at=None, last_id=None, since=FIRST),
         _unpublished(actor, reach, unpublished),
     )
     rows = {row.id: row for row in _rows_of(actor, list(chain.from_iterable(lists)))}
-    fresh, old, out, pending = ([rows[one] for one in ids if one in rows] for ids in lists)
+    old, out, pending = ([rows[one] for one in ids if one in rows] for ids in lists)
+    fresh = _new(actor, reach, since, new, out, is_all=len(lists[1]) <= newest)
     return Home([replace(row, is_new=True) for row in fresh], old, out[:newest], pending, len(out) > newest)
 
 
-def _new(actor: Actor, reach: Reach, since: datetime | None, limit: int) -> list[int]:
+def _new(
+    actor: Actor, reach: Reach, since: datetime | None, limit: int, out: Sequence[DocumentRow], *, is_all: bool
+) -> list[DocumentRow]:
+    """The front of ``NEW``. It is in the front of what is ``out``, unless more came out than these and the person has
+    some of it.
+    """
     if actor.user_id is None or since is None:
         return []
-    return list_front(actor, NEW, limit, reach=reach, since=since + MICROSECOND, key=actor.key)
+    fresh = [row for row in out if row.published_at and row.published_at > since]
+    new = [row for row in fresh if not row.has_version]
+    if is_all or len(fresh) < len(out) or len(new) >= limit:
+        return new[:limit]
+    return _rows_of(actor, list_front(actor, NEW, limit, reach=reach, since=since + MICROSECOND, key=actor.key))
 
 
 def _outdated(actor: Actor, limit: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Lists as one person sees them: what is in them, in which order, page by page, and what the person has of it."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -286,6 +287,19 @@ def test_what_the_person_has_takes_no_place_among_the_new(house: House) -> None:
         have(house.reader, put(house.shelf, f"{number}"))
 
     assert names(home(house.reader, since, limit=2).fresh) == ["wanted"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 9, 30])
+def test_what_is_new_is_what_came_since_and_is_not_had_however_much_of_it_there_is(house: House, limit: int) -> None:
+    chance, since, wanted = random.Random(limit), makers.now(minutes=-20), []
+    for number in range(24):
+        document = put(house.shelf, f"{number}", published_at=makers.now(minutes=-2 * number - 1))
+        if chance.random() < 0.5:
+            have(house.reader, document)
+        elif 2 * number + 1 < 20:
+            wanted.append(document.filename)
+
+    assert names(home(house.reader, since, limit=limit).fresh) == wanted[:limit]
 
 
 @SQLITE_ONLY
