@@ -68,12 +68,18 @@ def reachable(actor: Actor, permission: int = READ) -> CTE:
 def reached(user_id: ColumnElement[int], permission: int = READ, most: ColumnElement[int] | None = None) -> CTE:
     """The same for somebody who is no administrator, given as an expression: for statements that are built once.
 
-    ``met`` says how often each category was met on the way; ``most`` ends it after so many of these.
+    ``met`` says how often each category was met on the way; ``most`` ends it after so many of these. ``documents`` is
+    how many are directly in it, whether they may be read or not.
     """
     tree: FromClause = _granted(user_id, permission)
     if most is not None:
         tree = select(tree).limit(most).subquery()
-    best = select(tree.c.category_id, func.max(tree.c.level).label("level"), func.count().label("met"))
+    best = select(
+        tree.c.category_id,
+        func.max(tree.c.level).label("level"),
+        func.count().label("met"),
+        func.max(tree.c.documents).label("documents"),
+    )
     return best.group_by(tree.c.category_id).cte("reachable")
 
 
@@ -83,15 +89,26 @@ def given_on(user_id: ColumnElement[int], permission: int = READ) -> Select[int]
 
 
 def _granted(user_id: ColumnElement[int], permission: int) -> CTE:
-    down = select(Grant.category_id.label("category_id"), Grant.permission.label("level")).where(
-        _granted_to(user_id), Grant.permission >= permission, _counts()
+    given = _grants_of(user_id, permission)
+    down = select(given.c.category_id, given.c.level, _GIVEN.document_count.label("documents")).where(
+        _GIVEN.id == given.c.category_id, _GIVEN.trashed_at.is_(None)
     )
     tree = down.cte("granted", recursive=True)
     return tree.union(
-        select(_CHILD.id, tree.c.level).where(
+        select(_CHILD.id, tree.c.level, _CHILD.document_count).where(
             _CHILD.parent_id == tree.c.category_id, _CHILD.is_sealed.is_(False), _CHILD.trashed_at.is_(None)
         )
     )
+
+
+def _grants_of(user_id: ColumnElement[int], permission: int) -> Subquery:
+    """What somebody was given, looked up one way after the other: of ways in one condition PostgreSQL reads all grants
+    there are.
+    """
+    given = select(Grant.category_id, Grant.permission.label("level")).where(Grant.permission >= permission, in_force())
+    of_groups = given.join(Membership, Membership.group_id == Grant.group_id).where(Membership.user_id == user_id)
+    for_everyone, own = given.where(_for_everyone(user_id)), given.where(Grant.user_id == user_id)
+    return union_all(for_everyone, own, of_groups).subquery("given")
 
 
 def level_at(category_id: SQLColumnExpression[int], actor: Actor) -> ColumnElement[int]:
@@ -153,16 +170,19 @@ def _held_by(here: Subquery) -> Subquery:
     return select(held.c.user_id, func.max(held.c.level).label("level")).group_by(held.c.user_id).subquery()
 
 
-def visible(level: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether a document shows at this permission: publishers also see drafts and what is scheduled or expired."""
-    return and_(Document.trashed_at.is_(None), level >= case((is_out(), READ), else_=PUBLISH))
+def visible(level: ColumnElement[int], document: type[Document] = Document) -> ColumnElement[bool]:
+    """Whether a document shows at this permission: publishers also see drafts and what is scheduled or expired.
+
+    ``document`` is what a statement calls it, here and in ``is_out``.
+    """
+    return and_(document.trashed_at.is_(None), level >= case((is_out(document), READ), else_=PUBLISH))
 
 
-def is_out() -> ColumnElement[bool]:
+def is_out(document: type[Document] = Document) -> ColumnElement[bool]:
     """Whether a document's time has come and is not over."""
     return and_(
-        Document.published_at <= db_now(),
-        or_(Document.expires_at.is_(None), Document.expires_at > db_now()),
+        document.published_at <= db_now(),
+        or_(document.expires_at.is_(None), document.expires_at > db_now()),
     )
 
 
@@ -244,8 +264,12 @@ def _granted_to(me: ColumnElement[int]) -> ColumnElement[bool]:
 def is_for(user_id: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a grant is for this person: their own, one of a group of theirs, or one for everyone signed in."""
     groups = select(Membership.group_id).where(Membership.user_id == user_id)
-    for_everyone = and_(Grant.is_everyone, user_id.is_not(None))
-    return or_(for_everyone, Grant.user_id == user_id, Grant.group_id.in_(groups))
+    return or_(_for_everyone(user_id), Grant.user_id == user_id, Grant.group_id.in_(groups))
+
+
+def _for_everyone(user_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a grant is for everyone signed in, and this is somebody: a link is nobody."""
+    return and_(Grant.is_everyone, user_id.is_not(None))
 
 
 def in_force() -> ColumnElement[bool]:

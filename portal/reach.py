@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, CTE, Integer, Select, String, bindparam, cast, col
 from portal import access
 from portal.actors import Actor
 from portal.extensions import ask, db
-from portal.models import READ, Category
+from portal.models import READ
 
 MANY = 400
 """Who reaches more categories than this walks over the newest documents."""
@@ -26,17 +26,14 @@ _REACHED, _LEVELS = bindparam("reached", type_=String), bindparam("levels", type
 class Given:
     """The categories on which somebody has a permission: about how many, the highest permission, and all as values.
 
-    SQLite gives none of them to somebody who reaches many, for it is quicker there to go up from each document.
+    SQLite gives none of them to somebody who reaches many, for it is quicker there to go up from each document;
+    ``documents``, how many are directly in all of them, is too little then.
     """
 
     met: int
     highest: int
+    documents: int
     values: dict[str, Any] | None
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether they are many."""
-        return self.met > MANY
 
 
 class Reach:
@@ -45,26 +42,19 @@ class Reach:
     def __init__(self, actor: Actor) -> None:
         self._me = actor.user_id
         self._found: dict[int, Given] = {}
-        self._documents: int | None = None
 
     def at(self, permission: int) -> Given:
         """The categories on which they have at least this permission, and perhaps others on which they have less."""
         everything = self._ask(READ)
         return everything if everything.values is not None else self._ask(permission)
 
-    def count_documents(self) -> int:
-        """About how many documents are in the categories they see. For PostgreSQL, where all of these are given."""
-        if self._documents is None:
-            self._documents = ask(_counting(_dialect()), **(self.at(READ).values or {})).scalar_one()
-        return self._documents
-
     def _ask(self, permission: int) -> Given:
         if permission not in self._found:
-            met, highest, *values = ask(_asking(_dialect(), permission), me=self._me, most=MANY + 1).one()
+            met, highest, documents, *values = ask(_asking(_dialect(), permission), me=self._me, most=MANY + 1).one()
             names = ("reached", "levels")
             is_given = _dialect() != "sqlite" or met <= MANY
             found = dict(zip(names, values, strict=False)) if is_given else None
-            self._found[permission] = Given(met, highest, found)
+            self._found[permission] = Given(met, highest, documents, found)
         return self._found[permission]
 
 
@@ -83,18 +73,12 @@ def given(dialect: str) -> CTE:
 @cache
 def _asking(dialect: str, permission: int) -> Select[*tuple[Any, ...]]:
     reach = access.reached(ME, permission, _MOST if dialect == "sqlite" else None)
-    counted = select(func.coalesce(func.sum(reach.c.met), 0), func.coalesce(func.max(reach.c.level), 0))
+    totals = (func.sum(reach.c.met), func.max(reach.c.level), func.sum(reach.c.documents))
+    counted = select(*(cast(func.coalesce(total, 0), Integer) for total in totals))
     if dialect == "sqlite":
         return counted.add_columns(func.json_group_object(reach.c.category_id, reach.c.level))
     arrays = (func.coalesce(cast(func.array_agg(one), String), "{}") for one in (reach.c.category_id, reach.c.level))
     return counted.add_columns(*arrays)
-
-
-@cache
-def _counting(dialect: str) -> Select[int]:
-    mine = given(dialect)
-    counted = select(func.coalesce(func.sum(Category.document_count), 0))
-    return counted.join(mine, mine.c.category_id == Category.id)
 
 
 def _dialect() -> str:

@@ -6,7 +6,7 @@ over all documents for a while, or is at the end of the line by then; if not, it
 exactly what ``access`` says.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -33,17 +34,21 @@ from portal import access
 from portal.actors import Actor
 from portal.extensions import ask, db
 from portal.models import MANAGE, READ, Category, Document
-from portal.reach import ME, Reach, given
+from portal.reach import MANY, ME, Reach, given
 
-WALKED = 300
-"""Over so many documents of the line somebody walks, whether they may be seen or not."""
+SOME = 100
+"""Who reaches more categories than this walks on PostgreSQL, over a line that it reads off an index alone."""
+WALK, LONG_WALK = 300, 1000
+"""Over so many documents of the line somebody walks, whether they may be seen or not; further where nothing has to be
+looked up and the first walk says that it will be enough. Statements have the number itself: a plan for any number would
+be one for many.
+"""
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 """Moments before and after all others."""
 
 _SHELF = bindparam("category_id", type_=Integer)
 _LINEAGE = bindparam("lineage", type_=String)
 _LIMIT, _LAST_PLACE = bindparam("limit", type_=Integer), bindparam("last_place", type_=Integer)
-_WALKED = bindparam("walked", type_=Integer)
 _TOP = aliased(Document)
 
 
@@ -60,7 +65,7 @@ class Line:
     """Documents in a row, the last first: by ``key``, then by id. Two indexes have that order, one within a category.
 
     It goes from ``most`` down to ``least``, both included; beside these no condition on the key is read off an index. A
-    line by the id alone has no ends: PostgreSQL would look for them in all ids there are.
+    line by the id alone is of documents without a date, and has no ends.
     Whoever has less than ``permission`` on a category sees none of its documents in this line; ``shows`` says which of
     them somebody sees who has as much. A line is made once: its statements are kept.
     """
@@ -70,12 +75,15 @@ class Line:
     least: ColumnElement[Any] | None
     where: tuple[ColumnElement[bool], ...] = ()
     permission: int = READ
-    shows: Callable[[ColumnElement[int]], ColumnElement[bool]] = access.visible
+    shows: Callable[[ColumnElement[int], type[Document]], ColumnElement[bool]] = access.visible
+    is_covered: bool = True
+    """Whether an index has all that its conditions ask of a document."""
 
     @property
     def order(self) -> tuple[ColumnElement[Any], ...]:
-        """What to sort by."""
-        return (Document.id.desc(),) if self.key is Document.id else (self.key.desc(), Document.id.desc())
+        """What to sort by, as the indexes have it."""
+        key = Document.published_at if self.key is Document.id else self.key
+        return (key.desc(), Document.id.desc())
 
     def ids(self, *conditions: ColumnElement[bool], last: ColumnElement[Any] | None = None) -> Select[int]:
         """Those who meet the conditions too, in order; down to ``last`` if there is such a value."""
@@ -102,7 +110,7 @@ def list_front(
     ``reach`` is that of the person where more than one list is asked for; ``values`` are those the conditions of the
     line ask for.
     """
-    values |= {"me": actor.user_id, "limit": limit, "last_place": limit - 1, "walked": WALKED}
+    values |= {"me": actor.user_id, "limit": limit, "last_place": limit - 1}
     if category is not None:
         values |= {"category_id": category.id, "lineage": category.lineage}
         if directly:
@@ -114,9 +122,10 @@ def list_front(
     if mine.highest < line.permission:
         return []
     values |= mine.values or {}
-    if category is None and mine.is_wide:
-        found = _found(_walking(line, _dialect()), values)
-        if len(found) == limit or not _found(_rest(line), values):
+    is_quick = line.is_covered and _dialect() == "postgresql"
+    if category is None and mine.met > (SOME if is_quick else MANY):
+        found = _walked(line, limit, (WALK, LONG_WALK) if is_quick else (WALK,), values)
+        if found is not None:
             return found
     shelves = Shelves.GIVEN if mine.values is not None else Shelves.REACHED
     return _found(_shelf_by_shelf(line, _dialect(), shelves, is_below=category is not None), values)
@@ -139,46 +148,61 @@ def _found(statement: Select[int], values: dict[str, object]) -> list[int]:
     return list(ask(statement, **values).scalars())
 
 
+def _walked(line: Line, limit: int, lengths: Sequence[int], values: dict[str, object]) -> list[int] | None:
+    """The first ids as far as they are met on a walk; None when that is not enough and there are others behind it."""
+    for length in lengths:
+        found = _found(_walking(line, _dialect(), length), values)
+        if len(found) == limit:
+            return found
+        if len(found) * lengths[-1] < limit * length:
+            break
+    return found if not _found(_rest(line, length), values) else None
+
+
 @cache
 def _all(line: Line) -> Select[int]:
-    return line.ids(line.shows(literal(MANAGE, Integer))).limit(_LIMIT)
+    return line.ids(line.shows(literal(MANAGE, Integer), Document)).limit(_LIMIT)
 
 
 @cache
 def _directly(line: Line, is_admin: bool) -> Select[int]:
     level = literal(MANAGE, Integer) if is_admin else access.level_of(_SHELF, ME)
-    return line.ids(Document.category_id == _SHELF, line.shows(level)).limit(_LIMIT)
+    return line.ids(Document.category_id == _SHELF, line.shows(level, Document)).limit(_LIMIT)
 
 
 @cache
-def _walking(line: Line, dialect: str) -> Select[int]:
+def _walking(line: Line, dialect: str, length: int) -> Select[int]:
     if dialect != "sqlite":
-        return _walking_first(line, dialect)
-    end = line.ids().with_only_columns(line.key, Document.id).offset(_WALKED).limit(1).cte("walked")
+        return _walking_first(line, dialect, length)
+    end = line.ids().with_only_columns(line.key, Document.id).offset(_number(length)).limit(1).cte("walked")
     key, document_id = (select(column).scalar_subquery() for column in end.c)
     is_before = or_(key.is_(None), line.key > key, and_(line.key == key, Document.id > document_id))
     walked = line.ids(is_before, last=key).limit(_LIMIT)
-    return walked.where(line.shows(access.level_of(Document.category_id, ME)))
+    return walked.where(line.shows(access.level_of(Document.category_id, ME), Document))
 
 
-def _walking_first(line: Line, dialect: str) -> Select[int]:
+def _walking_first(line: Line, dialect: str, length: int) -> Select[int]:
     """PostgreSQL, which would read all grants for each document, walks to the end first and then asks whose they are.
 
-    It must not think of going from the categories to their documents instead, so neither the walk nor the 0 is its own
-    to leave out.
+    It must not think of going from the categories to their documents instead, so the walk is not its own to leave out.
+    All that is asked of a document stands in the index that is walked over: none is looked up.
     """
-    walked = line.ids().limit(_WALKED).cte("walked").prefix_with("MATERIALIZED")
-    reach = given(dialect)
-    mine = (line.shows(reach.c.level), reach.c.level >= line.permission)
-    found = select(Document.id).join(walked, walked.c.id == Document.id)
-    found = found.join(reach, reach.c.category_id == Document.category_id + 0).where(*mine)
-    return found.order_by(*line.order).limit(_LIMIT)
+    columns = (Document.id, Document.category_id, Document.trashed_at, Document.published_at, Document.expires_at)
+    walked = line.ids().with_only_columns(*columns).limit(_number(length)).cte("walked").prefix_with("MATERIALIZED")
+    here, reach = aliased(Document, walked), given(dialect)
+    mine = (line.shows(reach.c.level, here), reach.c.level >= line.permission)
+    found = select(here.id).join(reach, reach.c.category_id == here.category_id).where(*mine)
+    return found.order_by(getattr(here, line.key.key).desc(), here.id.desc()).limit(_LIMIT)
 
 
 @cache
-def _rest(line: Line) -> Select[int]:
+def _rest(line: Line, length: int) -> Select[int]:
     """What comes after those that are walked over."""
-    return line.ids().offset(_WALKED).limit(1)
+    return line.ids().offset(_number(length)).limit(1)
+
+
+def _number(length: int) -> ColumnElement[int]:
+    return literal_column(str(length), Integer)
 
 
 @cache
@@ -186,7 +210,7 @@ def _shelf_by_shelf(line: Line, dialect: str, shelves: Shelves, *, is_below: boo
     best = _best(line, shelves_of(shelves, dialect, line.permission, is_below=is_below), dialect)
     last = select(best.c.key).order_by(best.c.key.desc(), best.c.id.desc()).offset(_LAST_PLACE).limit(1)
     # What comes after the last of so many firsts is not among the first so many.
-    inside = (Document.category_id == best.c.category_id, line.shows(best.c.level))
+    inside = (Document.category_id == best.c.category_id, line.shows(best.c.level, Document))
     here = line.ids(*inside, last=last.scalar_subquery()).limit(_LIMIT).correlate(best)
     if dialect == "sqlite":
         found = select(Document.id).select_from(best).join(Document, Document.id.in_(here))
@@ -211,7 +235,7 @@ def shelves_of(shelves: Shelves, dialect: str, permission: int = READ, *, is_bel
 
 def _best(line: Line, shelves: CTE, dialect: str) -> CTE:
     """The categories whose first document comes first, each with that."""
-    top = line.ids(Document.category_id == shelves.c.category_id, line.shows(shelves.c.level)).limit(1)
+    top = line.ids(Document.category_id == shelves.c.category_id, line.shows(shelves.c.level, Document)).limit(1)
     top = top.correlate(shelves)
     columns = (shelves.c.category_id, shelves.c.level)
     if dialect != "sqlite":

@@ -109,10 +109,10 @@ def _after(key: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
 
 _NOW, _FIRST, _LAST = db_now(), literal(FIRST, Moment()), literal(LAST, Moment())
 _HAS_COME, _IS_TO_COME = Document.published_at <= db_now(), Document.published_at > db_now()
-_IS_PURGED = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_not(None))
-
-_IS_ON_A_SHELF = select(_SHELF.id).where(_SHELF.id == Document.category_id, _SHELF.trashed_at.is_(None)).exists()
-"""What is in a category that is in the trash comes back with that, or after it."""
+_KEPT_ID = select(Version.id).where(Version.id == Document.current_version_id, Version.purged_at.is_(None))
+_SHELF_ID = select(_SHELF.id).where(_SHELF.id == Document.category_id, _SHELF.trashed_at.is_(None))
+"""What is in a category that is in the trash comes back with that, or after it. Both are looked up for each document:
+joined, PostgreSQL would go through all versions and categories there are."""
 
 
 def _published(*where: ColumnElement[bool]) -> Line:
@@ -128,7 +128,7 @@ TO_COME = Line(
     PUBLISH,
 )
 """What has a date in the past, what readers see of that, and what has one in the future."""
-NEW = Line(Document.published_at, _NOW, _SINCE, (access.is_out(), ~_had_here().exists()))
+NEW = Line(Document.published_at, _NOW, _SINCE, (access.is_out(), ~_had_here().exists()), is_covered=False)
 """Of which the person has no version."""
 PENDING = (
     Line(Document.id, None, None, (Document.published_at.is_(None),), PUBLISH),
@@ -140,9 +140,14 @@ TRASH = Line(
     Document.trashed_at,
     func.coalesce(_AT, _LAST),
     _FIRST,
-    (~_IS_PURGED.exists(), _IS_ON_A_SHELF, _after(Document.trashed_at)),
+    (
+        _KEPT_ID.scalar_subquery().is_not(None),
+        _SHELF_ID.scalar_subquery().is_not(None),
+        _after(Document.trashed_at),
+    ),
     PUBLISH,
-    lambda level: level >= PUBLISH,
+    lambda level, _: level >= PUBLISH,
+    is_covered=False,
 )
 
 OUTDATED = _outdated(access.level_of(Document.category_id, ME))

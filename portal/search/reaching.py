@@ -57,7 +57,7 @@ class Keys:
         """Whether there are no others than those that were found."""
         if not self.are_all:
             self._last = _last(question, below, only_out=only_out)
-            self._walk = walk_of(question, self._reach.count_documents)
+            self._walk = walk_of(question, lambda: self._reach.at(READ).documents)
 
     def first(self, most: int, most_looked_at: int | None = None) -> list[int]:
         """At most so many; after ``most_looked_at`` of those that meet the question, it gives what it has."""

@@ -71,7 +71,7 @@ class Walk(Protocol):
 
 
 def walk_of(question: Question, count: Callable[[], int]) -> Walk:
-    """The way to the answers of a question, in the database there is; ``count`` says how much the person sees."""
+    """The way to the answers of a question, in the database there is; ``count`` says about how much the person sees."""
     return _Sqlite(question) if db.engine.dialect.name == "sqlite" else _Postgresql(question, count)
 
 

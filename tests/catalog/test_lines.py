@@ -21,8 +21,10 @@ from tests.properties import examples
 from tests.test_access import ACTORS, MOMENTS, PAST, Paper, World, build, worlds
 
 LINES = (COME, OUT, TO_COME, *PENDING, TRASH)
-WAYS = ((1000, 1000), (0, 2), (0, 1000))
-"""How many categories are many, and how far is walked: shelf by shelf, both, walking."""
+WAYS = ((1000, 1000, 1000), (0, 2, 5), (0, 2, 1000), (0, 1000, 1000))
+"""How many categories are many, and how far is walked, at first and at the most: shelf by shelf, both, walking."""
+
+MEASURES = ((reach, "MANY"), (lines, "MANY"), (lines, "SOME"))
 
 shared_database = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -52,7 +54,9 @@ def check(world: World) -> None:
 def compare(who: Actor, line: Line, shelf: Category) -> None:
     """Every way, some lengths, from the beginning and after what is there, in all categories and in one."""
     all_of_it = plain(who, line)
-    for reach.MANY, lines.WALKED in WAYS:
+    for many, lines.WALK, lines.LONG_WALK in WAYS:
+        for module, name in MEASURES:
+            setattr(module, name, many)
         for most in (1, 3, 50):
             assert list_front(who, line, most, **NOWHERE) == all_of_it[:most]
     inside = set(
@@ -74,13 +78,13 @@ NOWHERE: dict[str, Any] = {"at": None, "last_id": None, "since": FIRST}
 def plain(who: Actor, line: Line) -> list[int]:
     """Every document looked at, by the permission on its category."""
     level = access.level_at(Document.category_id, who)
-    statement = line.ids(line.shows(level), level >= literal(line.permission))
+    statement = line.ids(line.shows(level, Document), level >= literal(line.permission))
     return list(db.session.scalars(statement, NOWHERE))
 
 
 @pytest.fixture(autouse=True)
 def _measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((reach, "MANY"), (lines, "WALKED")):
+    for module, name in (*MEASURES, (lines, "WALK"), (lines, "LONG_WALK")):
         monkeypatch.setattr(module, name, getattr(module, name))
 
 

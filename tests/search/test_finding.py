@@ -400,13 +400,17 @@ def test_what_has_a_tag_is_found_behind_much_that_somebody_may_not_read(
 
 
 @POSTGRESQL_ONLY
-def test_how_much_somebody_sees_is_not_asked_for_words(statements: list[str]) -> None:
+@pytest.mark.parametrize("query", ["paper", "pap*", "tag:blue"])
+def test_how_much_somebody_sees_comes_with_what_they_reach(query: str, statements: list[str]) -> None:
     shelf, reader = makers.category(), makers.person()
     makers.grant(shelf, user=reader)
     made = makers.document(shelf, "paper.pdf")
+    describing.set_tags(None, made.id, ["blue"])
+    search.index_documents([made.id])
+    statements.clear()
 
-    assert found("paper", makers.actor(reader)) == [made.id]
-    assert not any("document_count" in statement for statement in statements if statement.startswith("WITH"))
+    assert found(query, makers.actor(reader)) == [made.id]
+    assert sum("document_count" in statement for statement in statements) == 1
 
 
 @POSTGRESQL_ONLY
