@@ -108,7 +108,7 @@ def transaction() -> Iterator[Session]:
         return
     _end_reading(session)
     callbacks: dict[Callable[[], None], None] = {}
-    session.info["writing"] = callbacks
+    session.info |= {"writing": callbacks, "held": set()}
     with _turn(session.get_bind().dialect.name):
         try:
             session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
@@ -118,8 +118,8 @@ def transaction() -> Iterator[Session]:
             session.rollback()
             raise
         finally:
-            session.info.pop("writing", None)
-            session.info.pop("has_written", None)
+            for name in ("writing", "held", "has_written"):
+                session.info.pop(name, None)
     for callback in callbacks:
         callback()
 
@@ -203,12 +203,18 @@ def write_one(statement: Prepared, **values: Any) -> tuple[Any, ...] | None:
 def lock_on(key: str, *, is_shared: bool = False) -> None:
     """Let one transaction at a time pass here for the same key; SQLite's writers already stand in line.
 
-    Those that share it pass together, while nobody else does.
+    Those that share it pass together, while nobody else does. Objects read before are read again: whoever had the lock
+    may have written them.
     """
     session = db.session()
-    if session.get_bind().dialect.name == "postgresql":
-        lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
-        session.execute(select(lock(func.hashtextextended(key, 0))))
+    held: set[tuple[str, bool]] = session.info["held"]
+    if session.get_bind().dialect.name != "postgresql" or (key, is_shared) in held:
+        return
+    session.flush()  # or what was changed in them until now would be forgotten
+    lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+    session.execute(select(lock(func.hashtextextended(key, 0))))
+    session.expire_all()
+    held.add((key, is_shared))
 
 
 def give_way(seconds: float) -> None:

@@ -203,6 +203,27 @@ def test_different_keys_do_not_wait_for_each_other_and_equal_ones_do(database: s
         assert other.execute(select(taken)).scalar_one() is True
 
 
+@POSTGRESQL_ONLY
+@pytest.mark.usefixtures("context")
+def test_what_was_read_before_a_lock_is_read_again_behind_it(database: str) -> None:
+    shelf = category()
+    with transaction(), connected(database) as other:
+        assert shelf.description == ""
+        other.execute(update(Category).values(description="theirs"))
+        other.commit()
+        lock_on("a")
+        assert shelf.description == "theirs"
+
+
+@pytest.mark.usefixtures("context")
+def test_what_was_changed_before_a_lock_is_kept() -> None:
+    shelf = category()
+    with transaction():
+        shelf.description = "mine"
+        lock_on("a")
+    assert db.session.scalars(select(Category.description)).one() == "mine"
+
+
 @SQLITE_ONLY
 @pytest.mark.usefixtures("context")
 def test_writers_on_sqlite_stand_in_line_before_they_read(database: str) -> None:

@@ -158,7 +158,7 @@ def restore_document(actor: Actor | None, document_id: int) -> Document:
     """Bring a document back from the trash; under another filename when its own was taken meanwhile."""
     with transaction():
         _require_restorer(actor, document_id)
-        document = _hold(document_id)
+        document = hold(document_id)
         _require_restorer(actor, document_id)  # again, now that nobody can move it
         if document.trashed_at is None:
             raise DocumentNotFound
@@ -200,7 +200,7 @@ def _require_restorer(actor: Actor | None, document_id: int) -> None:
             raise DocumentNotFound
 
 
-def _hold(document_id: int, *shelves: int) -> Document:
+def hold(document_id: int, *shelves: int) -> Document:
     """The document as it is once nobody else can write to it, to where it is shelved, or to more ``shelves``.
 
     First the document, so that it stays where it is; only then is it known where that is. Raises DocumentNotFound.
@@ -216,7 +216,7 @@ def _hold(document_id: int, *shelves: int) -> Document:
 
 def hold_live(actor: Actor | None, document_id: int, *shelves: int) -> Document:
     """A document that is not in the trash, for somebody who may publish it, once nobody else can write to it."""
-    document = _hold(document_id, *shelves)
+    document = hold(document_id, *shelves)
     if document.trashed_at is not None:
         raise DocumentNotFound
     require_publisher(actor, document)

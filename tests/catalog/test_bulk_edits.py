@@ -1,6 +1,8 @@
 """Edits of many documents: what is said before is what is done, each document wholly or not at all, and only once."""
 
+import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -19,6 +21,7 @@ from portal.catalog import (
     change_document,
     change_rules,
     fields,
+    merge_category,
     move_document,
     restore_document,
     trash_category,
@@ -31,9 +34,11 @@ from portal.catalog.tags import list_tags
 from portal.catalog.values import list_values
 from portal.errors import BadInput, BulkEditNotFound, Conflict, Forbidden
 from portal.extensions import db, transaction
+from portal.integrity.rows import category_problems
 from portal.models import PUBLISH, READ, AuditEvent, BulkEdit, BulkItem, Category, CategoryField, Document, Grant, User
 from tests import makers
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
+from tests.integrity.stock import wait_for_database_lock
 from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -343,6 +348,33 @@ def test_two_workers_change_each_document_once(house: House, context: Flask, mon
     row = bulk_edits.get_edit(house.me, edit_id)
     assert (row.state, row.counts) == ("done", {"changed": 30})
     assert events("document.changed") - before == 30
+
+
+@POSTGRESQL_ONLY
+@pytest.mark.parametrize("change", [trash_category, merge_category], ids=["into the trash", "into another one"])
+def test_nothing_goes_to_a_category_that_goes_away_beside_it(
+    house: House, context: Flask, database: str, change: Callable[..., object]
+) -> None:
+    (paper,) = put(house.shelf, "a.pdf")
+    ruth, wanted = makers.actor(makers.person("Ruth", is_admin=True)), Changes(category_id=house.target.id)
+    edit = bulk_edits.plan_selected(ruth, [paper.id])
+    bulk_edits.choose_changes(ruth, edit.id, wanted)
+    edit_id, target_id, others = edit.id, house.target.id, [house.closed.id] if change is merge_category else []
+
+    def start() -> None:
+        with context.app_context():
+            bulk_edits.start_edit(ruth, edit_id, wanted.seal)
+
+    thread = threading.Thread(target=start)
+    with transaction():
+        change(None, target_id, *others)
+        thread.start()
+        assert wait_for_database_lock(thread, database)
+    thread.join(30)
+
+    makers.release()
+    assert list(category_problems()) == []
+    assert db.session.execute(select(BulkItem.outcome, BulkItem.reason)).all() == [("refused", judging.NO_TARGET)]
 
 
 @SQLITE_ONLY

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
+from portal.actors import Actor
 from portal.catalog import (
     add_category,
+    bulk_edits,
     change_category,
     find_category,
     find_moved,
@@ -24,6 +26,7 @@ from portal.catalog import (
     trash_category,
     trash_document,
 )
+from portal.catalog.bulk_edits import Changes
 from portal.errors import BadInput, CategoryNotFound, Conflict, DocumentNotFound, NameTaken, PortalError
 from portal.extensions import db, transaction
 from portal.integrity.rows import category_problems
@@ -293,11 +296,21 @@ def test_any_history_comes_to_what_the_model_comes_to(steps: list[tuple[str, int
     check(tree)
 
 
+def move_all(boss: Actor, shelf: int) -> int:
+    """Move every document there is to one category; how many were chosen."""
+    everything, wanted = db.session.scalars(select(Document.id)).all(), Changes(category_id=shelf)
+    edit = bulk_edits.plan_selected(boss, everything)
+    bulk_edits.choose_changes(boss, edit.id, wanted)
+    bulk_edits.start_edit(boss, edit.id, wanted.seal)
+    return len(everything)
+
+
 @pytest.mark.timeout(120)
 def test_moves_mergers_and_the_trash_all_at_once_leave_a_sound_tree_and_every_document(context: Flask) -> None:
     ids = [makers.category(path).id for path in ("a", "a/b", "a/b/c", "d", "d/b", "d/b/c", "e")]
     for number, one in enumerate(ids):
         put_document(None, one, f"{number % 3}.pdf", content_of(b"%d" % number))
+    boss = makers.actor(makers.person("Ruth", is_admin=True))
     makers.release()
     for turn in range(4):
         one, two, three, four = (ids[(turn * 3 + step) % len(ids)] for step in (0, 2, 3, 5))
@@ -308,6 +321,7 @@ def test_moves_mergers_and_the_trash_all_at_once_leave_a_sound_tree_and_every_do
             lambda a=two, b=four: merge_category(None, a, b).id,  # type: ignore[misc]
             lambda a=four, b=two: merge_category(None, a, b).id,  # type: ignore[misc]
             lambda a=one: restore_category(None, trash_category(None, a).id).id,  # type: ignore[misc]
+            lambda a=three: move_all(boss, a),  # type: ignore[misc]
             lambda a=two, t=turn: put_document(None, a, f"new{t}.pdf", content_of(b"x%d" % t)).number,  # type: ignore[misc]
         )
         makers.release()

@@ -12,9 +12,11 @@ from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.catalog import get_category, merge_category
-from portal.extensions import db
+from portal.errors import CategoryNotFound
+from portal.extensions import db, transaction
 from portal.models import MANAGE, Document, Upload, User
-from portal.uploads import distributing, resumable
+from portal.uploads import distributing, requesting, resumable
+from portal.uploads.requesting import Terms
 from portal.uploads.resumable import Announced, Progress, finishing
 from tests import makers
 from tests.databases import POSTGRESQL_ONLY
@@ -86,3 +88,30 @@ def test_a_distribution_is_dropped_with_the_file_that_came_just_before(beside: C
     assert beside(ada, upload, lambda: distributing.drop_distribution(None, made_id)) == []
 
     assert db.session.scalars(select(Upload.state)).one() == "cancelled"
+
+
+@pytest.mark.parametrize("is_request", [True, False], ids=["a request", "a distribution"])
+def test_what_asks_for_files_in_a_category_that_is_merged_beside_it_is_told_that_it_is_gone(
+    context: Flask, database: str, is_request: bool
+) -> None:
+    one, into = makers.category("one").id, makers.category("into").id
+    problems: list[Exception] = []
+
+    def add() -> None:
+        with context.app_context():
+            try:
+                if is_request:
+                    requesting.add_request(None, one, Terms("Offers"))
+                else:
+                    distributing.add_distribution(None, one, "Payslips")
+            except Exception as problem:
+                problems.append(problem)
+
+    thread = threading.Thread(target=add)
+    with transaction():
+        merge_category(None, one, into)
+        thread.start()
+        assert wait_for_database_lock(thread, database)
+    thread.join(30)
+
+    assert [type(problem) for problem in problems] == [CategoryNotFound]

@@ -7,6 +7,7 @@ look goes on with those.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.exc import IntegrityError
@@ -19,10 +20,10 @@ from portal.catalog.bulk_edits.keeping import get_edit, require_planned
 from portal.catalog.bulk_edits.looking import Looker
 from portal.catalog.bulk_edits.planning import forget_plans
 from portal.catalog.describing import KEEP, change_document, publish_document
-from portal.catalog.documents import move_document, restore_document, trash_document
+from portal.catalog.documents import hold, move_document, restore_document, trash_document
 from portal.catalog.tags import list_tags
-from portal.errors import Conflict, PortalError
-from portal.extensions import after_commit, db, give_way, lock_on, run, transaction
+from portal.errors import Conflict, DocumentNotFound, PortalError
+from portal.extensions import after_commit, db, give_way, run, transaction
 from portal.models import BulkEdit, BulkItem, User, db_now
 
 LOOK = "bulk"
@@ -131,7 +132,8 @@ def _change(edit_id: int, document_id: int) -> Verdict:
     if user.disabled_at is not None or user.erased_at is not None:
         return Verdict("refused", CLOSED)
     actor, (_, changes) = accounts.actor_of(user), unpack(edit.changes)
-    lock_on(f"document:{document_id}")  # from here on it stays as it is found
+    with suppress(DocumentNotFound):  # from here on it stays as it is found, and so does where it is to go
+        hold(document_id, *filter(None, [changes.category_id]))
     looker = Looker(actor, changes)
     for standing, verdict in looker.judge([document_id]):
         if verdict.outcome == "changed":

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 from portal import access, audit, filenames
 from portal.actors import Actor
 from portal.catalog import Content, get_category
-from portal.catalog.categories import refuse_source
+from portal.catalog.categories import lock_shelves, refuse_source
 from portal.catalog.contents import ensure_blob
 from portal.catalog.documents import stand_in_line
 from portal.catalog.texts import require_line
@@ -39,6 +39,7 @@ def add_distribution(actor: Actor | None, category_id: int, title: str, *, wants
     if not title:
         raise BadInput("Say what this is, such as Payslips March 2027.", field="title")
     with transaction() as session:
+        lock_shelves(category_id)  # nobody merges or removes it until the distribution is there
         require_manager(actor, category_id)
         refuse_source(get_category(category_id), "given categories of people")
         made = Distribution(

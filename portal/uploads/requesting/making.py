@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, or_, sele
 from portal import access, audit
 from portal.actors import Actor
 from portal.catalog import get_category
-from portal.catalog.categories import refuse_source
+from portal.catalog.categories import lock_shelves, refuse_source
 from portal.catalog.inherited import require_endings
 from portal.catalog.moments import require_future
 from portal.catalog.texts import require_line, require_text
@@ -44,6 +44,7 @@ def add_request(actor: Actor | None, category_id: int, terms: Terms) -> tuple[Fi
     values = _values(terms)
     token = make_token()
     with transaction() as session:
+        lock_shelves(category_id)  # nobody merges or removes it until the request is there
         _require_publisher(actor, category_id)
         refuse_source(get_category(category_id), "filled by others")
         require_future(terms.expires_at, PAST)
