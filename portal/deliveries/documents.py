@@ -30,6 +30,7 @@ from portal import access
 from portal.accounts import email_key, is_called
 from portal.actors import Actor
 from portal.catalog import Edition, Ref, find_readable, parse_id
+from portal.downloads import state_now
 from portal.errors import BadRequest, DocumentNotFound
 from portal.extensions import db
 from portal.models import PUBLISH, Document, Download, ShareLink, User, Version
@@ -123,7 +124,7 @@ def list_deliveries(
     found = _everybody(edition.document_id)
     rank = _rank(edition, found)
     at = func.coalesce(Download.closed_at, Download.active_at, type_=Download.active_at.type)
-    person, download = (User.id, User.name, User.email, User.is_admin), (Download.id, Download.state)
+    person, download = (User.id, User.name, User.email, User.is_admin), (Download.id, state_now())
     version = (Download.intervals, Version.number, Version.size, at)
     statement: Select[*tuple[Any, ...]] = (
         select(rank, *person, found.c.level, *download, *version)

@@ -17,7 +17,7 @@ from portal.downloads.looking import look, look_again
 from portal.downloads.opening import open_bytes, require_released
 from portal.downloads.packing import Archive, pack_category, pack_documents
 from portal.downloads.sending import SENT_DIRECTLY, Sending, open_for_download
-from portal.downloads.statements import JOIN_SECONDS
+from portal.downloads.statements import JOIN_SECONDS, state_now
 from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
@@ -50,5 +50,6 @@ __all__ = [
     "pack_category",
     "pack_documents",
     "require_released",
+    "state_now",
     "sweep",
 ]

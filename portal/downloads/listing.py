@@ -8,6 +8,7 @@ from sqlalchemy import CTE, ColumnElement, Integer, Select, SQLColumnExpression,
 
 from portal import access
 from portal.actors import Actor
+from portal.downloads.statements import is_in, state_now
 from portal.errors import DownloadNotFound
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, STATES, Delegation, Document, Download, ShareLink, User, Version
@@ -23,6 +24,7 @@ class DownloadRow:
 
     id: int
     state: str
+    """As it stands now: one that moved nothing for minutes is interrupted, whatever its row still says."""
     bytes_sent: int
     """Repeated bytes are counted each time."""
     is_confirmed: bool
@@ -71,7 +73,7 @@ def list_downloads(
     """Downloads of documents the person may publish, and their own; the newest first, with the id to go on after."""
     statement = _about(_rows(actor), document_id, user_id, link_id).order_by(Download.id.desc()).limit(limit + 1)
     if state in STATES:
-        statement = statement.where(Download.state == state)
+        statement = statement.where(is_in(state))
     if after is not None:
         statement = statement.where(Download.id < after)
     rows = [DownloadRow(*row) for row in db.session.execute(statement)]
@@ -104,7 +106,7 @@ def count_downloads(
     rows = select(Download.id).join(Document, Document.id == Download.document_id)
     reach = None if actor.is_admin else access.reachable(actor)
     rows = _seen_by(_about(rows, document_id, user_id, link_id), actor, reach).limit(most + 1)
-    counted = {"all": rows, **{state: rows.where(Download.state == state) for state in STATES}}
+    counted = {"all": rows, **{state: rows.where(is_in(state)) for state in STATES}}
     columns = [
         select(func.count()).select_from(statement.subquery()).scalar_subquery().label(name)
         for name, statement in counted.items()
@@ -118,7 +120,7 @@ def _rows(actor: Actor) -> Select[*tuple[Any, ...]]:
     statement: Select[*tuple[Any, ...]] = (
         select(
             Download.id,
-            Download.state,
+            state_now(),
             Download.bytes_sent,
             Download.is_confirmed,
             Download.started_at,

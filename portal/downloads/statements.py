@@ -32,7 +32,7 @@ LATE_SECONDS = 10 * 60
 """A piece asked for so soon after completion belongs to the completed download: a client that opens many
 connections goes on asking for pieces of what its first one already got."""
 ACTIVE_SECONDS = 120
-"""A transfer that moved no bytes for so long does not count against those allowed at once."""
+"""A transfer that moved no bytes for so long does not count against those allowed at once, and is not said to run."""
 DELEGATED_SECONDS = 10 * 60
 """One that a proxy carries counts for so long, or until it is reported: nobody tells how it goes meanwhile, and a log
 that is not followed must not keep people out."""
@@ -172,10 +172,28 @@ def complete_at_once() -> Prepared:
 @cache
 def count_running() -> Prepared:
     """How many downloads of one actor (``key``), and of all, run now."""
-    ours = and_(Download.state == "started", Download.active_at > db_later(-ACTIVE_SECONDS))
     theirs = and_(Download.state == "delegated", Download.active_at > db_later(-DELEGATED_SECONDS))
     count = select(func.count().filter(Download.actor_key == _KEY), func.count())
-    return Prepared(count.where(Download.closed_at.is_(None), or_(ours, theirs)))
+    return Prepared(count.where(Download.closed_at.is_(None), or_(is_in("started"), theirs)))
+
+
+def is_in(state: str) -> ColumnElement[bool]:
+    """Whether a download stands so now: one that says it runs, and moves nothing, was interrupted.
+
+    The row says so only once it is swept. What a proxy was told to send stays handed over: nobody tells how it goes.
+    """
+    if state == "started":
+        return and_(Download.state == "started", Download.active_at > db_later(-ACTIVE_SECONDS))
+    return or_(Download.state == state, _is_silent()) if state == "interrupted" else Download.state == state
+
+
+def state_now() -> ColumnElement[str]:
+    """The state in which ``is_in`` finds a download."""
+    return case((_is_silent(), "interrupted"), else_=Download.state)
+
+
+def _is_silent() -> ColumnElement[bool]:
+    return and_(Download.state == "started", Download.active_at <= db_later(-ACTIVE_SECONDS))
 
 
 def _values() -> dict[str, ColumnElement[Any]]:

@@ -11,10 +11,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal import catalog, integrity
+from portal import catalog, downloads, integrity
 from portal.errors import NotFound, PortalError
 from portal.extensions import db, settings, storage
-from portal.models import STATES, Blob, Document, Download, ShareLink, User
+from portal.models import STATES, Blob, Document, ShareLink, User
 from portal.views.guard import allow
 
 bp = Blueprint("health", __name__)
@@ -132,7 +132,8 @@ class Figures:
 
     def _downloads(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("portal_downloads", "downloads by state", labels=["state"])
-        counted = select(Download.state, func.count()).group_by(Download.state)
+        state = downloads.state_now()
+        counted = select(state, func.count()).group_by(state)
         found = dict(db.session.execute(counted).all())
         for state in STATES:
             family.add_metric([state], found.get(state, 0))

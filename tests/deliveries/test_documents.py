@@ -12,7 +12,7 @@ from portal.actors import Actor
 from portal.catalog import Edition
 from portal.deliveries import Delivery, LinkDelivery
 from portal.errors import BadRequest, DocumentNotFound
-from portal.extensions import transaction
+from portal.extensions import db, transaction
 from portal.models import MANAGE, PUBLISH, STATES, Document, Download, ShareLink, User
 from portal.shares import revoke_link
 from tests import makers
@@ -100,6 +100,13 @@ def test_everybody_it_is_for_is_there_those_without_it_first_by_name(house: Hous
         ("Ada Reader", "has"),
     ]
     assert deliveries.count_deliveries(house.edition) == {"all": 4, "none": 2, "old": 1, "has": 1, "former": 0}
+
+
+def test_a_download_that_moves_nothing_does_not_run_in_the_list_of_people(house: House) -> None:
+    silent = fetch(house.edition, by=house.people["Ada"], state="started", stop=48)
+    makers.change(db.session.get_one(Download, silent), active_at=makers.now(minutes=-5))
+
+    assert [row.download_state for row in everybody(house.edition) if row.name == "Ada Reader"] == ["interrupted"]
 
 
 @pytest.mark.parametrize("name", ["Pam", "Root"])

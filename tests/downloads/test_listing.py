@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.downloads import DownloadRow, count_downloads, get_download, list_downloads, list_handed_over
+from portal.downloads.statements import ACTIVE_SECONDS
 from portal.errors import DownloadNotFound
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, STATES, Delegation, Document, Download, ShareLink, User
@@ -89,6 +90,37 @@ def test_counts_agree_with_lists(house: House) -> None:
         counts = count_downloads(actor)
         assert counts["all"] == len(seen(actor))
         assert {state: counts[state] for state in STATES} == {state: len(seen(actor, state=state)) for state in STATES}
+
+
+def test_what_says_it_runs_and_moves_nothing_is_shown_as_interrupted(house: House) -> None:
+    rows = {row.state: row.id for row in seen(house.reader)}
+    silent = db.session.get_one(Download, rows["started"])
+    makers.change(silent, active_at=makers.now(seconds=-ACTIVE_SECONDS - 1), closed_at=None)
+
+    assert get_download(house.reader, silent.id).state == "interrupted"
+    assert {row.id for row in seen(house.reader, state="interrupted")} == {silent.id, rows["interrupted"]}
+    assert seen(house.reader, state="started") == []
+    counts = count_downloads(house.reader)
+    assert (counts["started"], counts["interrupted"]) == (0, 2)
+
+
+def test_looking_at_what_moves_nothing_changes_no_row(house: House) -> None:
+    silent = db.session.scalars(select(Download).where(Download.state == "started")).one()
+    makers.change(silent, active_at=makers.now(seconds=-ACTIVE_SECONDS - 1), closed_at=None)
+    seen(house.reader)
+    count_downloads(house.reader)
+    get_download(house.reader, silent.id)
+
+    assert db.session.scalars(select(Download.state).where(Download.id == silent.id)).one() == "started"
+
+
+def test_what_moved_just_now_runs_and_what_a_proxy_has_stays_handed_over(house: House) -> None:
+    for state, seconds in (("started", 60 - ACTIVE_SECONDS), ("delegated", -7200)):
+        row = db.session.scalars(select(Download).where(Download.state == state)).one()
+        makers.change(row, active_at=makers.now(seconds=seconds))
+
+    counts = count_downloads(house.reader)
+    assert (counts["started"], counts["delegated"], counts["interrupted"]) == (1, 1, 1)
 
 
 @SQLITE_ONLY

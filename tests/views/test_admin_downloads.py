@@ -177,6 +177,19 @@ def test_the_tally_keeps_what_the_list_is_narrowed_to(world: World) -> None:
         assert len(rows(world.publisher.read(href))) == int(count), href
 
 
+@pytest.mark.parametrize("address", ["/admin/downloads", "/admin/", "/admin/downloads/{}"])
+def test_a_download_of_which_nothing_moves_is_not_said_to_run(world: World, address: str) -> None:
+    with world.app.app_context():
+        row = db.session.scalars(select(Download).where(Download.state == "aborted")).one()
+        makers.change(row, state="started", active_at=makers.now(minutes=-3))
+        address = address.format(row.id)
+    page = world.publisher.read(address)
+
+    assert "Broke off at 41" in page
+    assert "Running" not in page
+    assert "is being sent" not in page
+
+
 def test_the_list_goes_on_where_a_page_ends_none_twice_none_missing(world: World) -> None:
     with world.app.app_context():
         shelf, bo = makers.category("reports"), db.session.get_one(User, world.ids["bo"])

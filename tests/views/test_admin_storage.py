@@ -11,9 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from portal.catalog import trash_document
+from portal.downloads.claims import Claim
+from portal.downloads.ledger import begin
 from portal.extensions import db
 from portal.integrity import passes, scrub, usage
-from portal.models import Document, ScrubPass, User, Version
+from portal.models import Document, Download, ScrubPass, User, Version
 from portal.settings import Settings
 from tests import makers
 from tests.damages import path_of
@@ -157,6 +159,17 @@ def test_metrics_tell_of_damage_and_of_the_scrub(world: World) -> None:
     assert after["portal_damaged_files"] == 1
     assert after["portal_scrub_bytes"] == 29
     assert 0 <= after["portal_scrub_age_seconds"] < 3600
+
+
+def test_metrics_count_no_download_as_started_of_which_nothing_moves(world: World) -> None:
+    with world.app.app_context():
+        kept = makers.edition(db.session.get_one(Document, world.documents[0]))
+        entry = begin(Claim(key="u:1"), kept, [(0, 5)], [])
+        makers.change(db.session.get_one(Download, entry.id), active_at=makers.now(minutes=-3))
+    found = figures(world)
+
+    assert found['portal_downloads{state="started"}'] == 0
+    assert found['portal_downloads{state="interrupted"}'] == 1
 
 
 def test_the_log_has_a_sentence_for_it(world: World) -> None:
