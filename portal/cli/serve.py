@@ -52,6 +52,9 @@ FINISHING_SECONDS = 30
 """How long a worker that is to end goes on with what it is sending; then it cuts it."""
 END_SECONDS = 5
 """A worker that ends waits so long for what it does beside its requests, which stops within half a second."""
+UNSENT = 128 * 1024
+"""Bytes that wait in the kernel without having been sent, on each line. By itself it takes up to 4 MiB from us, which a
+reader who leaves never got, and which the ledger would hold for handed over."""
 SILENT_SECONDS = 300
 """A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
 
@@ -157,6 +160,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)  # lines have it from here
             listener.bind(address)
         except OSError:
             listener.close()

@@ -132,8 +132,8 @@ class Figures:
 
     def _downloads(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily("portal_downloads", "downloads by state", labels=["state"])
-        state = downloads.state_now()
-        counted = select(state, func.count()).group_by(state)
+        now = downloads.state_now()
+        counted = select(now, func.count()).group_by(now)
         found = dict(db.session.execute(counted).all())
         for state in STATES:
             family.add_metric([state], found.get(state, 0))
