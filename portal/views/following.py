@@ -30,7 +30,8 @@ def follow() -> AnyResponse:
         catalog.follow(person(), category_id)
     except Conflict as problem:
         return _page(problem)
-    return done("followed", "browse.category", path=catalog.get_category(category_id).path)
+    notice = "followed" if accounts.sends_mail() else "followed-without-mail"
+    return done(notice, "browse.category", path=catalog.get_category(category_id).path)
 
 
 @bp.post("/account/following/end")

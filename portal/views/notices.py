@@ -32,6 +32,10 @@ SENTENCES = {
     "field-moved": "The order is changed.",
     "field-removed": "The field is removed. What was written into it is kept.",
     "followed": "You follow this category. What comes out in it is told in one mail a day at most.",
+    "followed-without-mail": (
+        "You follow this category. This portal sends no mails yet: once it does, what comes out in it is told in one a"
+        " day at most."
+    ),
     "unfollowed": "You do not follow this category any more.",
     "grant-added": "The permission is given.",
     "grant-removed": "The permission is taken back, from this moment on.",
@@ -69,7 +73,6 @@ SENTENCES = {
     "request-reviewed": "It is marked as reviewed.",
     "request-revoked": "The link is revoked. It takes no more files; what came stays.",
     "reset-asked": "If this address has an account, a mail is on its way. What it holds works once, within an hour.",
-    "reset-printed": "If this address has an account, a mail with a one-time address is printed where the portal runs.",
     "scan-released": "It is released. Whoever may read it gets it again.",
     "search-changed": "The search is changed.",
     "search-removed": "The search is removed.",

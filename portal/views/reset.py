@@ -4,13 +4,15 @@ from flask import Blueprint, Response, render_template
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal import accounts
-from portal.errors import BadInput, PortalError, TooManyTries
+from portal.errors import BadInput, Conflict, PortalError, TooManyTries
 from portal.views import forms
 from portal.views.guard import allow, network
 from portal.views.notices import done
 from portal.views.pages import answer
 
 bp = Blueprint("reset", __name__, url_prefix="/reset")
+
+NO_MAIL = "This portal sends no mails. Ask an administrator of it for a one-time address."
 
 
 @bp.get("")
@@ -23,12 +25,14 @@ def show() -> Response:
 @bp.post("")
 @allow("anyone")
 def ask() -> AnyResponse:
-    """Write down what was typed; the worker sees whose it is."""
+    """Write down what was typed; the worker sees whose it is. Without mails there is nothing to ask for."""
+    if not accounts.sends_mail():
+        return _page(Conflict(NO_MAIL))
     try:
         accounts.request_reset(forms.text("email"), network())
     except (BadInput, TooManyTries) as problem:
         return _page(problem)
-    return done("reset-asked" if accounts.sends_mail() else "reset-printed", "reset.show")
+    return done("reset-asked", "reset.show")
 
 
 def _page(problem: PortalError | None = None) -> Response:

@@ -1,8 +1,11 @@
 """The searches a person saved: at hand under their account, each with what it finds anew."""
 
+from typing import Any
+
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal import accounts
 from portal.catalog import saved
 from portal.errors import BadInput, Conflict, PortalError
 from portal.views import forms, narrowing
@@ -70,13 +73,14 @@ def remove(search_id: str) -> AnyResponse:
 
 
 def _page(problem: PortalError | None = None) -> Response:
-    searches = saved.list_with_news(person())
-    return answer(render("account/searches.html", searches=searches, typed=request.form, problem=problem), problem)
+    searches, sends_mail = saved.list_with_news(person()), accounts.sends_mail()
+    return answer(render("account/searches.html", searches=searches, sends_mail=sends_mail, problem=problem), problem)
 
 
 def _edit_page(search_id: int, problem: PortalError | None = None) -> Response:
     found = saved.get_search(person(), search_id)
     is_wanted = forms.flag("wants_notice") if problem else found.wants_notice
     name = request.form.get("name", "") if problem else found.name
-    page = render("account/search_edit.html", saved=found, name=name, is_wanted=is_wanted, problem=problem)
+    shown: dict[str, Any] = {"saved": found, "name": name, "is_wanted": is_wanted}
+    page = render("account/search_edit.html", sends_mail=accounts.sends_mail(), problem=problem, **shown)
     return answer(page, problem)

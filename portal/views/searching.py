@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from portal import catalog, search
+from portal import accounts, catalog, search
 from portal.accounts import SignedIn
 from portal.catalog import Found, FoundPage, saved
 from portal.search import Query
@@ -37,7 +37,8 @@ def show() -> str:
     page = catalog.find_documents(who, query, after=after, by_relevance=bool(order), limit=PAGE, reach=reach())
     known = saved.find_search(who, text)
     values = _found(who, page.corrected or text, page, order) if page.found else _nothing(text, order)
-    return render("browse/search.html", query=text, problems=query.problems, known=known, after=after, **values)
+    values |= {"known": known, "after": after, "sends_mail": accounts.sends_mail()}
+    return render("browse/search.html", query=text, problems=query.problems, **values)
 
 
 @bp.get("/search/suggest")

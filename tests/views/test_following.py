@@ -1,7 +1,7 @@
 """The pages of following, and that opening the page of a document is noticed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from flask import Flask
@@ -45,6 +45,16 @@ def test_a_category_is_followed_from_its_page_and_listed(world: World) -> None:
     assert "You follow this category." in world.ada.read(answer.headers["Location"])
     assert "Stop following" in world.ada.read("/categories/reports")
     assert "reports" in world.ada.read("/account/following")
+
+
+@pytest.mark.parametrize("mail_url", ["console:", "smtp://127.0.0.1:1"])
+def test_a_mail_is_promised_only_where_one_is_sent(settings: Settings, mail_url: str) -> None:
+    with makers.running(replace(settings, mail_url=mail_url)) as app:
+        with app.app_context():
+            desk, shelf = Desk(app, makers.person("Ada", is_admin=True)), makers.category("reports").id
+        page = desk.read(desk.send("/account/following", category=shelf).headers["Location"])
+    assert ("is told in one mail a day" in page) == mail_url.startswith("smtp")
+    assert ("This portal sends no mails yet" in page) == mail_url.startswith("console")
 
 
 def test_following_ends_where_it_was_asked_for(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from flask import Flask
@@ -64,6 +64,26 @@ def test_a_search_is_saved_from_its_page_and_known_there(house: House) -> None:
     assert said(house.desk, answer).startswith("The search is saved.")
     assert "You saved this search as “ Money ”." in house.words("/search?q=invoice")
     assert [(one.name, one.query, one.wants_notice) for one in house.saved()] == [("Money", "invoice", True)]
+
+
+@pytest.mark.parametrize("mail_url", ["console:", "smtp://127.0.0.1:1"])
+def test_a_mail_of_the_day_is_offered_only_where_one_is_sent(settings: Settings, mail_url: str) -> None:
+    with makers.running(replace(settings, mail_url=mail_url)) as app:
+        with app.app_context():
+            ada = makers.person("Ada", is_admin=True)
+            makers.document(makers.category("reports"), "invoice.pdf", b"invoice")
+            made = saved.add_search(makers.actor(ada), "Reports", "report", wants_notice=True).id
+            desk = Desk(app, ada)
+        for path in ("/search?q=invoice", "/account/searches", f"/account/searches/{made}/edit"):
+            assert ("the mail of the day" in desk.read(path)) == mail_url.startswith("smtp"), path
+
+
+def test_a_search_that_wants_a_mail_still_does_after_a_change_where_none_is_sent(house: House) -> None:
+    house.publish("invoice.pdf")
+    house.desk.send("/account/searches", q="invoice", name="Money", wants_notice="1")
+    page = house.desk.read(f"/account/searches/{house.saved()[0].id}/edit")
+
+    assert '<input type="hidden" name="wants_notice" value="1">' in page
 
 
 @pytest.mark.parametrize("query", ["", " ", "*", "a" * 2000, "\x01"], ids=range(5))
