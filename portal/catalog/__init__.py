@@ -16,6 +16,7 @@ from portal.catalog.categories import (
     list_ancestors,
     list_children,
     move_category,
+    plan_move,
     seal_category,
 )
 from portal.catalog.contents import Content, ensure_blob, get_version
@@ -118,6 +119,7 @@ from portal.catalog.trashing import (
     find_trashed,
     get_trashed,
     list_trashed,
+    require_may_go,
     restore_category,
     trash_category,
 )
@@ -245,12 +247,14 @@ __all__ = [
     "parse_ref",
     "parse_sha256",
     "plan_merger",
+    "plan_move",
     "publish_document",
     "put_document",
     "put_documents",
     "remove_category",
     "remove_field",
     "remove_grant",
+    "require_may_go",
     "require_tags",
     "require_value",
     "restore_category",

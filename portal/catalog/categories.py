@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
@@ -233,22 +233,30 @@ def move_category(actor: Actor | None, category_id: int, parent_id: int | None) 
     """Hang a category, with all below it, under another parent. Raises Conflict when that is below itself."""
     with transaction():
         lock_on(TREE)
-        require_manage(actor, category_id)
-        require_manage(actor, parent_id)
-        category = get_category(category_id)
-        parent = get_category(parent_id) if parent_id is not None else None
+        category, parent = plan_move(actor, category_id, parent_id)
         if category.parent_id == parent_id:
             return category
-        refuse_source(category, "moved")
         path = audit.told_path(category)
-        if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
-            raise Conflict("A category cannot be moved below itself.")
-        require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
         repath(category, parent, category.name)
         require_distinct_fields(category)
         search.queue_shelves(within(category))
         record_category(actor, "category.moved", category, from_path=path)
     return category
+
+
+def plan_move(actor: Actor | None, category_id: int, parent_id: int | None) -> tuple[Category, Category | None]:
+    """What ``move_category`` would hang where now; nothing is changed. Raises like it."""
+    require_manage(actor, category_id)
+    require_manage(actor, parent_id)
+    category = get_category(category_id)
+    parent = get_category(parent_id) if parent_id is not None else None
+    if category.parent_id != parent_id:
+        refuse_source(category, "moved")
+        if parent is not None and (parent.lineage or "").startswith(category.lineage or "/"):
+            raise Conflict("A category cannot be moved below itself.")
+        require_depth((parent.depth if parent else 0) + 1 + deepest_of(within(category)) - category.depth)
+        require_free_path(f"{parent.path}/{category.name}" if parent else category.name, category.name)
+    return category, parent
 
 
 def lock_shelves(*category_ids: int) -> None:
@@ -310,10 +318,14 @@ def _seal(actor: Actor | None, category: Category, is_sealed: bool) -> None:
         record_category(actor, "category.sealed" if is_sealed else "category.unsealed", category)
 
 
-def count_below(category: Category) -> tuple[int, int]:
-    """How many live documents are in a category and below it, and how many categories are below it."""
-    total = select(func.coalesce(func.sum(Category.document_count), 0), func.count()).where(within(category), is_live())
-    documents, categories = db.session.execute(total).one()
+def count_below(category: Category, actor: Actor | None = None) -> tuple[int, int]:
+    """How many live documents are in a category and below it, and how many categories are below it.
+
+    For somebody of those they manage: there may be others, sealed against them.
+    """
+    theirs = access.level_at(Category.id, actor) >= MANAGE if actor is not None else true()
+    total = select(func.coalesce(func.sum(Category.document_count), 0), func.count())
+    documents, categories = db.session.execute(total.where(within(category), is_live(), theirs)).one()
     return int(documents), categories - 1
 
 

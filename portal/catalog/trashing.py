@@ -40,10 +40,7 @@ def trash_category(actor: Actor | None, category_id: int) -> Category:
     with transaction() as session:
         lock_on(TREE)
         lock_all_shelves()
-        require_manage(actor, category_id)
-        category = get_category(category_id)
-        refuse_source(category, "put into the trash")
-        require_whole(actor, category)
+        category = require_may_go(actor, category_id)
         going = and_(within(category), is_live())
         moment = _moment_for(category)
         ids = select(Category.id).where(going)
@@ -56,6 +53,15 @@ def trash_category(actor: Actor | None, category_id: int) -> Category:
         categories = run(shelves).rowcount
         session.expire_all()
         record_category(actor, "category.trashed", category, documents=documents, categories=categories - 1)
+    return category
+
+
+def require_may_go(actor: Actor | None, category_id: int) -> Category:
+    """The category that ``trash_category`` would put into the trash now; nothing is changed. Raises like it."""
+    require_manage(actor, category_id)
+    category = get_category(category_id)
+    refuse_source(category, "put into the trash")
+    require_whole(actor, category)
     return category
 
 
@@ -214,6 +220,7 @@ def _path(parent: Category | None, name: str) -> str:
 
 
 def _counted(categories: Sequence[Category]) -> list[TrashedCategory]:
+    """With what comes back with each; without those that are back since they were found."""
     root = aliased(Category)
     with_it = (
         select(root.id, func.count(Category.id.distinct()), func.count(Document.id))
@@ -223,4 +230,4 @@ def _counted(categories: Sequence[Category]) -> list[TrashedCategory]:
         .group_by(root.id)
     )
     counts = {root_id: (documents, shelves - 1) for root_id, shelves, documents in db.session.execute(with_it)}
-    return [TrashedCategory(category, *counts[category.id]) for category in categories]
+    return [TrashedCategory(one, *counts[one.id]) for one in categories if one.id in counts]

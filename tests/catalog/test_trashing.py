@@ -1,5 +1,7 @@
 """Categories in the trash: gone with all that is in them, and back with exactly what went."""
 
+import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from portal import access
 from portal.catalog import (
+    TrashedCategory,
     add_category,
     find_category,
     find_in_door,
@@ -22,6 +25,7 @@ from portal.catalog import (
     restore_document,
     trash_category,
     trash_document,
+    trashing,
 )
 from portal.catalog.trash import list_trash
 from portal.errors import CategoryNotFound, Conflict, DocumentNotFound, Forbidden, PortalError, ShareGone
@@ -42,7 +46,7 @@ from portal.models import (
 )
 from portal.shares import open_link
 from tests import makers
-from tests.databases import SQLITE_ONLY
+from tests.databases import POSTGRESQL_ONLY, SQLITE_ONLY
 from tests.makers import content_of
 
 pytestmark = pytest.mark.usefixtures("context")
@@ -184,6 +188,27 @@ def test_the_list_counts_what_would_come_back_and_goes_on_where_it_ended() -> No
     assert [row.category.path for row in (*first, *rest)] == ["c", "b", "a"]
     assert {(row.documents, row.categories) for row in first} == {(2, 1)}
     assert end is None
+
+
+@POSTGRESQL_ONLY
+def test_what_comes_back_while_the_list_is_made_is_not_in_it(context: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, (one, other) = makers.actor(makers.person(is_admin=True)), [makers.category(name).id for name in ("a", "b")]
+    trash_category(None, one), trash_category(None, other)
+    count = trashing._counted
+
+    def restore() -> None:
+        with context.app_context():
+            restore_category(None, one)
+
+    def count_later(found: Sequence[Category]) -> list[TrashedCategory]:
+        thread = threading.Thread(target=restore)
+        thread.start()
+        thread.join(30)
+        return count(found)
+
+    monkeypatch.setattr(trashing, "_counted", count_later)
+
+    assert [row.category.id for row in list_trashed(ada)[0]] == [other]
 
 
 @SQLITE_ONLY

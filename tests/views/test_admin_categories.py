@@ -463,6 +463,49 @@ def test_a_category_goes_into_the_trash_and_comes_back_from_there(world: World) 
     assert world.manager.send(f"/admin/trash/categories/{world.ids['firm/tax']}/restore").status_code == 404
 
 
+@pytest.fixture
+def sealed(world: World) -> World:
+    """The same with ``firm/tax/2026`` sealed against Mia, and a second document in it."""
+    with world.app.app_context():
+        inner = makers.category("firm/tax/2026", is_sealed=True)
+        makers.document(inner, "secret.pdf")
+    return world
+
+
+def test_what_is_sealed_below_is_not_counted_for_who_cannot_trash_it(sealed: World) -> None:
+    page = sealed.manager.read(sealed.path("firm/tax", "/trash"), 409)
+    answer = sealed.manager.send(sealed.path("firm/tax", "/trash"))
+
+    assert (answer.status_code, sentence(answer)) == (
+        409,
+        "Something below this category is sealed, and not yours to manage. Ask an administrator.",
+    )
+    assert sentence(answer) in page
+    for words in (text(page), text(answer.text)):
+        assert "two documents" not in words.lower()
+        assert "one category below it" not in words.lower()
+    assert "Two documents and one category below it go with it." in text(
+        sealed.admin.read(sealed.path("firm/tax", "/trash"))
+    )
+
+
+def test_a_move_counts_for_its_maker_what_is_theirs(sealed: World) -> None:
+    with sealed.app.app_context():
+        catalog.add_grant(None, sealed.ids["other"], catalog.Principal(user_id=2), "manage")
+    path = sealed.path("firm/tax", f"/move?parent={sealed.ids['other']}")
+
+    assert "One document goes with it." in text(sealed.manager.read(path))
+    assert "Two documents and one category below it go with it." in text(sealed.admin.read(path))
+
+
+def test_a_move_that_cannot_be_is_refused_before_it_is_asked_about(world: World) -> None:
+    with world.app.app_context():
+        makers.category("other/tax")
+    for path, parent in (("firm", "firm"), ("firm", "firm/tax"), ("firm/tax", "other")):
+        page = world.admin.read(world.path(path, f"/move?parent={world.ids[parent]}"), 409)
+        assert sentence(world.admin.send(world.path(path, "/move"), parent=str(world.ids[parent]))) in page
+
+
 def test_rules_for_new_documents_are_saved_shown_and_told_on_the_page_to_upload(world: World) -> None:
     rules = {"takes": "these", "types": ".PDF, docx", "expires": "after", "expiry_days": "30"}
     answer = world.admin.send(world.path("firm", "/rules"), rules)

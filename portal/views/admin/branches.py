@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal import access, catalog
 from portal.catalog import Shift
-from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden, PortalError
+from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden
 from portal.extensions import settings
 from portal.models import MANAGE, Category
 from portal.views import forms
@@ -30,6 +30,7 @@ def ask_move(category_id: str) -> Response:
     category = managed_category(category_id)
     try:
         parent = _chosen("parent")
+        catalog.plan_move(person(), category.id, parent.id if parent else None)
     except REFUSALS as problem:
         return show_category(category, problem)
     return _ask("move", category, catalog.shift_of_move(category, parent), parent=parent)
@@ -89,7 +90,12 @@ def seal(category_id: str) -> AnyResponse:
 @allow("publisher")
 def ask_trash(category_id: str) -> Response:
     """What putting it into the trash means."""
-    return _trash_page(managed_category(category_id))
+    category = managed_category(category_id)
+    try:
+        catalog.require_may_go(person(), category.id)
+    except REFUSALS as problem:
+        return show_category(category, problem)
+    return _ask("trash", category, None, days=settings().trash_days)
 
 
 @bp.post("/<category_id>/trash")
@@ -100,7 +106,7 @@ def trash(category_id: str) -> AnyResponse:
     try:
         catalog.trash_category(person(), category.id)
     except REFUSALS as problem:
-        return _trash_page(category, problem)
+        return show_category(category, problem)
     return done("category-trashed", "trash.show")
 
 
@@ -113,14 +119,8 @@ def _merge_page(category: Category) -> Response:
     return _ask("merge", category, shift, plan=plan, into=plan.pairs[0][1], most=MOST_LISTED)
 
 
-def _trash_page(category: Category, problem: PortalError | None = None) -> Response:
-    return _ask("trash", category, None, problem, days=settings().trash_days)
-
-
-def _ask(
-    what: str, category: Category, shift: Shift | None, problem: PortalError | None = None, **more: Any
-) -> Response:
-    documents, categories = catalog.count_below(category)
+def _ask(what: str, category: Category, shift: Shift | None, **more: Any) -> Response:
+    documents, categories = catalog.count_below(category, person())
     return house.show(
         f"admin/category_{what}.html",
         category=category,
@@ -129,7 +129,6 @@ def _ask(
         shift=shift,
         documents=documents,
         categories=categories,
-        problem=problem,
         **more,
     )
 
