@@ -3,7 +3,16 @@
 from portal.search.facets import Facets, facets, tags_of
 from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
-from portal.search.queue import LOOK, catch_up, count_waiting, queue_documents, queue_shelves, start_over, take_turn
+from portal.search.queue import (
+    LOOK,
+    catch_up,
+    count_waiting,
+    queue_documents,
+    queue_shelves,
+    start_over,
+    take_turn,
+    waiting,
+)
 from portal.search.reaching import Keys
 from portal.search.reindexing import count_differing, reindex
 from portal.search.snippets import excerpt, snippet
@@ -41,5 +50,6 @@ __all__ = [
     "tags_of",
     "take_turn",
     "text_of",
+    "waiting",
     "words_of",
 ]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, text, true, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, true, update
 
 from portal import jobs
 from portal.extensions import after_commit, db, give_way, release_connection, transaction
@@ -56,6 +56,11 @@ def start_over() -> None:
 def count_waiting() -> int:
     """How many documents wait to be indexed anew."""
     return db.session.scalar(select(func.count(SearchChange.document_id.distinct()))) or 0
+
+
+def waiting() -> Select[int]:
+    """The documents that wait to be indexed anew, some more than once: what the index says of them may be wrong."""
+    return select(SearchChange.document_id)
 
 
 def take_turn(is_stopping: Callable[[], bool]) -> None:

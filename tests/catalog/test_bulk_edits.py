@@ -22,6 +22,7 @@ from portal.catalog import (
     change_rules,
     fields,
     merge_category,
+    move_category,
     move_document,
     restore_document,
     trash_category,
@@ -558,7 +559,7 @@ def test_what_is_said_before_is_what_comes_of_it(house: House, data: st.DataObje
 @SQLITE_ONLY
 def test_what_is_asked_for_is_read_as_it_was_written() -> None:
     whole = Changes(1, ("a", "b"), ("c",), 2, "", "person", 3, "at", makers.now(), "at", makers.now() + timedelta(1))
-    choice = bulk_edits.Choice("search", "words", 3, is_cut=True)
+    choice = bulk_edits.Choice("search", "words", 3, is_cut=True, unread=2)
 
     assert unpack(pack(choice, whole)) == (choice, whole)
     assert changes.read(changes.written(Changes())) == Changes()
@@ -578,6 +579,51 @@ def test_all_that_a_search_finds_is_chosen_but_what_may_only_be_read(
     row = bulk_edits.get_edit(house.me, edit.id)
     assert set(planning.item_ids(edit.id)) == {one.id for one in mine}
     assert row.choice == bulk_edits.Choice("search", "annual type:pdf", others=1)
+
+
+def test_what_was_moved_just_now_is_chosen_where_it_is_and_not_where_it_was(house: House) -> None:
+    inner = makers.category("shelf/inner")
+    (paper,) = put(inner, "a.pdf")
+    search.catch_up(lambda: False)
+    move_category(None, inner.id, house.target.id)
+
+    with pytest.raises(BadInput, match=r"Choose at least one document\."):
+        bulk_edits.plan_found(house.me, "in:shelf")
+    edit = bulk_edits.plan_found(house.me, "in:target")
+
+    assert list(planning.item_ids(edit.id)) == [paper.id]
+
+
+def test_what_the_index_does_not_know_as_it_is_is_left_out_and_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "CATCH_UP_SECONDS", 0.0)
+    inner = makers.category("shelf/inner")
+    (stays,), (_goes, dropped) = put(house.shelf, "a.pdf"), put(inner, "b.pdf", "c.pdf")
+    trash_document(None, dropped.id)
+    search.catch_up(lambda: False)
+    move_category(None, inner.id, house.target.id)
+
+    edit = bulk_edits.plan_found(house.me, "in:shelf")
+    with pytest.raises(BadInput, match="not looked through yet"):
+        bulk_edits.plan_found(house.me, "in:target")
+
+    assert list(planning.item_ids(edit.id)) == [stays.id]
+    assert bulk_edits.get_edit(house.me, edit.id).choice.unread == 1
+
+
+@SQLITE_ONLY
+def test_while_nearly_everything_waits_to_be_indexed_nothing_is_planned_by_a_search(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "CATCH_UP_SECONDS", 0.0)
+    monkeypatch.setattr(planning, "MOST", 1)
+    put(house.shelf, "a.pdf", "b.pdf")
+    with transaction():
+        search.start_over()
+
+    with pytest.raises(Conflict, match="does not know how things are"):
+        bulk_edits.plan_found(house.me, "pdf")
 
 
 @SQLITE_ONLY

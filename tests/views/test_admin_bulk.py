@@ -9,11 +9,11 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from portal.catalog import bulk_edits, trash_document
-from portal.catalog.bulk_edits import running
-from portal.extensions import db
+from portal.catalog import bulk_edits, change_document, trash_document
+from portal.catalog.bulk_edits import planning, running
+from portal.extensions import db, transaction
 from portal.models import PUBLISH, READ, BulkEdit, Document
-from portal.search import catch_up
+from portal.search import catch_up, queue_documents
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk, FormReader, said, sentence
@@ -166,6 +166,21 @@ def test_all_that_is_found_is_what_was_asked_for_and_nothing_like_it(world: Worl
     assert "What should change in 2 documents?" in text(world.publisher.read(f"{found}/changes"))
     answer = world.publisher.send("/admin/bulk", all="1", query="minuets")
     assert (answer.status_code, sentence(answer)) == (422, "Choose at least one document.")
+
+
+def test_what_waits_to_be_indexed_is_left_out_and_said_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "CATCH_UP_SECONDS", 0.0)
+    with world.app.app_context():
+        catch_up(lambda: False)
+        change_document(None, world.ids[0], title="Anew")
+        with transaction():
+            queue_documents(Document.id == world.ids[0])
+    found = world.choose(all="1", query="type:pdf")
+
+    page = text(world.publisher.read(f"{found}/changes"))
+    assert "What should change in 2 documents?" in page
+    assert "1 document was changed a moment ago and not looked through yet" in page
+    assert "it is left out." in page
 
 
 def test_the_page_of_a_search_leads_publishers_to_a_change_of_all_it_found(world: World) -> None:

@@ -66,6 +66,8 @@ class Choice:
     """How many were found too and are not for this person to change."""
     is_cut: bool = False
     """Whether there were more than one edit takes; these are the newest."""
+    unread: int = 0
+    """How many of theirs were changed so lately that the search did not know them as they are: these are left out."""
 
 
 def written(changes: Changes) -> dict[str, Any]:

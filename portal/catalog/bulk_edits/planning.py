@@ -1,5 +1,6 @@
 """Planning an edit of many documents: which ones, what to change, and what it would come to. Nothing is changed yet."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from portal.catalog.paths import within
 from portal.catalog.tags import require_tags
 from portal.catalog.trash import Sought, list_ids
 from portal.catalog.values import list_fields, require_value
-from portal.errors import BadInput
+from portal.errors import BadInput, Conflict
 from portal.extensions import db, run, transaction
 from portal.models import PUBLISH, BulkEdit, BulkItem, Category, CategoryField, Document, db_later
 
@@ -26,10 +27,14 @@ MOST = 100_000
 WRITTEN_AT_ONCE = 5_000
 """Rows put down in one transaction, so that nobody waits long behind it."""
 READ_AT_ONCE = 1_000
+CATCH_UP_SECONDS = 2.0
+"""So long what waits to be indexed is indexed before a search is asked what to change."""
 NAMED = 5
 """How many documents of a kind are named on the page that says what would change."""
 KEPT_SECONDS = 86_400
 NOTHING = "Choose at least one document."
+UNREAD = "What was changed lately is not looked through yet, and nothing else was found. Try again in a moment."
+TOO_MUCH_UNREAD = "So much was changed lately that the search does not know how things are now. Try again later."
 NO_CHANGE = "Choose what should change."
 ALONE = "Putting documents into the trash goes alone. Choose it without the others."
 
@@ -77,8 +82,10 @@ def plan_category(actor: Actor, category_id: int) -> BulkEdit:
 def plan_found(actor: Actor, query: str) -> BulkEdit:
     """Plan an edit of all that a search finds and the person may publish, the newest first if they are many.
 
-    Nothing is looked for in the place of a mistyped word.
+    Nothing is looked for in the place of a mistyped word. Of what still waits to be indexed nobody knows whether it is
+    found: nothing of that is taken, and the plan says how many these are. Raises BadInput and Conflict.
     """
+    unread = _find_unread(actor)
     asked, after = search.parse(query), None
     found: list[int] = []
     others, is_over = 0, False
@@ -86,11 +93,28 @@ def plan_found(actor: Actor, query: str) -> BulkEdit:
         page = search.find(actor, asked, after=after, limit=READ_AT_ONCE)
         hits = page.document_ids if not page.corrected else []
         theirs = set(db.session.scalars(access.publishable(select(Document.id).where(Document.id.in_(hits)), actor)))
-        found += [one for one in hits if one in theirs]
+        found += [one for one in hits if one in theirs and one not in unread]
         others += len(hits) - len(theirs)
         after, is_over = page.after, page.after is None or not hits
     is_cut = len(found) > MOST or not is_over
-    return _put_down(actor, found[:MOST], Choice("search", query, others, is_cut))
+    live = sum(unread.values())
+    if live and not found:
+        raise BadInput(UNREAD)
+    return _put_down(actor, found[:MOST], Choice("search", query, others, is_cut, live))
+
+
+def _find_unread(actor: Actor) -> dict[int, bool]:
+    """What the person may publish and the index does not know as it is, with whether it is not in the trash.
+
+    Asked before the search: what is changed afterwards is changed after it was chosen. Raises Conflict for too much.
+    """
+    until = time.monotonic() + CATCH_UP_SECONDS
+    search.catch_up(lambda: time.monotonic() >= until)
+    here = select(Document.id, Document.trashed_at.is_(None)).where(Document.id.in_(search.waiting()))
+    found = dict(db.session.execute(access.publishable(here, actor).limit(MOST + 1)).all())
+    if len(found) > MOST:
+        raise Conflict(TOO_MUCH_UNREAD)
+    return found
 
 
 def plan_return(actor: Actor, document_ids: Iterable[int]) -> BulkEdit:

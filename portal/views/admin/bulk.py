@@ -47,7 +47,7 @@ def choose() -> AnyResponse:
     """Plan an edit of the ticked documents, or of all: in a category, that a search finds, or that the trash shows."""
     try:
         edit = _plan(person())
-    except (BadInput, CategoryNotFound, Forbidden) as problem:
+    except REFUSALS as problem:
         return _list_page(problem)
     return redirect(url_for("bulk.look", edit_id=edit.id), 303)
 
