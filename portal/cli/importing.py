@@ -26,6 +26,11 @@ WORDS = {
     "refused": "not taken",
 }
 
+_WITHIN = (
+    "{} lies in DIR. It is left out now; a later run that does not name it, and a rescan, take it for a document: keep"
+    " it elsewhere, or name it to --ignore as well."
+)
+
 
 @click.command("import")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -38,7 +43,7 @@ WORDS = {
     "metadata_file",
     metavar="CSV",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="What to say of the documents: a row for each file, with its path below DIR.",
+    help="What to say of the documents: a row for each file, with its path below DIR. Keep the CSV outside of DIR.",
 )
 @click.option(
     "--ignore",
@@ -86,6 +91,9 @@ def import_documents(
         else:
             take_in = uploads.index_directory if in_place else uploads.import_directory
             report = take_in(None, directory, path, options=options, progress=bar)
+    for file in options.without(directory):
+        if not options.ignored.has(file):
+            say(_WITHIN.format(file))
     _show(report, path, as_json=as_json, dry_run=dry_run)
 
 

@@ -308,6 +308,21 @@ def test_an_import_takes_metadata_patterns_and_writes_a_report(
 
 
 @SQLITE_ONLY
+def test_an_import_says_what_becomes_of_metadata_that_lie_among_the_files(
+    command: Command, context: Flask, tree: Path
+) -> None:
+    about = tree / "about.csv"
+    about.write_text("path,title\nindex.csv,The index\n")
+    first = command("import", str(tree), "--into", "reports", "--metadata", str(about))
+    kept_out = command("import", str(tree), "--into", "reports", "--metadata", str(about), "--ignore", "about.csv")
+    second = command("import", str(tree), "--into", "reports")
+
+    assert "about.csv lies in DIR. It is left out now; a later run that does not name it" in first.stderr
+    assert kept_out.stderr == ""
+    assert second.stdout.startswith("reports: 4 documents, 1 new")
+
+
+@SQLITE_ONLY
 def test_metadata_that_does_not_fit_changes_nothing_and_names_the_lines(
     command: Command, context: Flask, tree: Path, tmp_path: Path
 ) -> None:
