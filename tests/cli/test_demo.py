@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from portal import integrity
 from portal.accounts import actor_of, sign_in
 from portal.catalog import saved
-from portal.cli.demo import contents
+from portal.cli.demo import figures
 from portal.cli.demo.library import KENJI, PEOPLE, first_editions, second_editions
 from portal.cli.demo.papers import Row, csv_table, pdf, png_bars
 from portal.cli.inputs import get_user
@@ -172,6 +172,6 @@ def test_a_table_is_csv() -> None:
 
 
 def test_the_books_balance() -> None:
-    for table in (contents.trial_balance(), contents.payroll_journal()):
+    for table in (figures.trial_balance(), figures.payroll_journal()):
         rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
         assert sum(int(row["Debit"] or 0) for row in rows) == sum(int(row["Credit"] or 0) for row in rows) > 0

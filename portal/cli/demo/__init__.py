@@ -10,7 +10,7 @@ import click
 
 from portal import schema, settings
 from portal.addresses import share_address
-from portal.cli.demo.contents import HOUSE
+from portal.cli.demo.names import HOUSE
 from portal.cli.demo.story import Notes, tell
 from portal.cli.failures import Refusal
 from portal.cli.installation import opened

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from portal.cli.demo import contents
-from portal.cli.demo.contents import BAKERY, INSTRUMENTS
+from portal.cli.demo import figures, texts
+from portal.cli.demo.names import BAKERY, INSTRUMENTS
 from portal.cli.demo.papers import png_bars
 
 ALL, OFFICE = "For all clients", "Office"
@@ -83,8 +83,8 @@ def first_editions(today: date) -> list[Paper]:
 def second_editions(today: date) -> list[Paper]:
     """What came after readers already had the first one."""
     year = today.year - 1
-    accounts = contents.annual_accounts(BAKERY, year, 18_420)
-    counted = contents.stock_count(is_complete=True)
+    accounts = figures.annual_accounts(BAKERY, year, 18_420)
+    counted = figures.stock_count(is_complete=True)
     shelf, other_shelf = f"{BAKERY}/Annual accounts", f"{INSTRUMENTS}/Annual accounts"
     note = "Flour counted again: note 2 and total assets changed."
     return [
@@ -94,16 +94,21 @@ def second_editions(today: date) -> list[Paper]:
 
 
 def _bakery(today: date) -> list[Paper]:
-    year, quarter = today.year - 1, _last_quarter(today)
-    books, payroll, tax, letters = (f"{BAKERY}/{name}" for name in ("Annual accounts", "Payroll", "Tax", "Letters"))
-    months = _last_months(today, 3)
-    accounts = contents.annual_accounts(BAKERY, year, 16_970)
-    vat = contents.vat_return(BAKERY, quarter, 148_310, 61_205)
+    letters = f"{BAKERY}/Letters"
     lease = "Lease of the second shop: what it means for tax"
+    return [
+        *_bakery_books(today.year - 1),
+        *_bakery_payroll(_last_months(today, 3)),
+        *_bakery_tax(today.year - 1, _last_quarter(today)),
+        Paper(letters, "Engagement letter", "engagement-letter.pdf", texts.engagement_letter(), 320),
+        Paper(letters, lease, "second-shop-lease.pdf", texts.second_shop(), 9),
+    ]
+
+
+def _bakery_books(year: int) -> list[Paper]:
+    books = f"{BAKERY}/Annual accounts"
+    accounts = figures.annual_accounts(BAKERY, year, 16_970)
     reading = "Balance sheet, profit and loss, notes. Please read note 2 first."
-    filed = "Filed; the amount is collected on the 28th."
-    checked = {STATE: TO_CHECK}
-    paid = {STATE: FILED, AMOUNT: "17421"}
     return [
         Paper(
             books,
@@ -113,47 +118,55 @@ def _bakery(today: date) -> list[Paper]:
             41,
             reading,
             tags=(YEAR_END,),
-            fields=checked,
+            fields={STATE: TO_CHECK},
         ),
-        Paper(books, f"Trial balance {year}", f"trial-balance-{year}.csv", contents.trial_balance(), 48),
-        Paper(books, f"Cash book {year}", f"cash-book-{year}.csv", contents.cash_book(year), 48),
-        Paper(books, f"Fixed asset register {year}", f"fixed-assets-{year}.csv", contents.fixed_assets(year), 48),
+        Paper(books, f"Trial balance {year}", f"trial-balance-{year}.csv", figures.trial_balance(), 48),
+        Paper(books, f"Cash book {year}", f"cash-book-{year}.csv", figures.cash_book(year), 48),
+        Paper(books, f"Fixed asset register {year}", f"fixed-assets-{year}.csv", figures.fixed_assets(year), 48),
         Paper(books, "Takings by month", "takings-by-month.png", png_bars(TAKINGS), 20, "The dip is the new oven."),
-        *(
-            Paper(
-                payroll,
-                f"Payslips {month:%B %Y}",
-                f"payslips-{month:%Y-%m}.pdf",
-                contents.payslips(month),
-                age,
-                tags=(PAYROLL,),
-            )
-            for month, age in zip(months, (4, 34, 64), strict=True)
-        ),
+    ]
+
+
+def _bakery_payroll(months: list[date]) -> list[Paper]:
+    payroll, last = f"{BAKERY}/Payroll", months[0]
+    journal = f"payroll-journal-{last:%Y-%m}.csv"
+    slips = [
         Paper(
             payroll,
-            f"Payroll journal {months[0]:%B %Y}",
-            f"payroll-journal-{months[0]:%Y-%m}.csv",
-            contents.payroll_journal(),
-            4,
+            f"Payslips {month:%B %Y}",
+            f"payslips-{month:%Y-%m}.pdf",
+            figures.payslips(month),
+            age,
             tags=(PAYROLL,),
-        ),
+        )
+        for month, age in zip(months, (4, 34, 64), strict=True)
+    ]
+    return [
+        *slips,
+        Paper(payroll, f"Payroll journal {last:%B %Y}", journal, figures.payroll_journal(), 4, tags=(PAYROLL,)),
+    ]
+
+
+def _bakery_tax(year: int, quarter: str) -> list[Paper]:
+    tax = f"{BAKERY}/Tax"
+    vat = figures.vat_return(BAKERY, quarter, 148_310, 61_205)
+    filed = "Filed; the amount is collected on the 28th."
+    paid = {STATE: FILED, AMOUNT: "17421"}
+    return [
         Paper(
             tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 12, filed, tags=(VAT,), fields=paid
         ),
-        Paper(tax, f"Tax computation {year}", f"tax-computation-{year}.pdf", contents.tax_computation(year), 38),
-        Paper(letters, "Engagement letter", "engagement-letter.pdf", contents.engagement_letter(), 320),
-        Paper(letters, lease, "second-shop-lease.pdf", contents.second_shop(), 9),
+        Paper(tax, f"Tax computation {year}", f"tax-computation-{year}.pdf", figures.tax_computation(year), 38),
     ]
 
 
 def _instruments(today: date) -> list[Paper]:
     year, quarter = today.year - 1, _last_quarter(today)
     books, tax, audit = (f"{INSTRUMENTS}/{name}" for name in ("Annual accounts", "Tax", "Audit"))
-    accounts = contents.annual_accounts(INSTRUMENTS, year, 91_300)
-    counted = contents.stock_count(is_complete=False)
-    vat = contents.vat_return(INSTRUMENTS, quarter, 402_950, 233_115)
-    research = contents.research_allowance(year)
+    accounts = figures.annual_accounts(INSTRUMENTS, year, 91_300)
+    counted = figures.stock_count(is_complete=False)
+    vat = figures.vat_return(INSTRUMENTS, quarter, 402_950, 233_115)
+    research = figures.research_allowance(year)
     waiting = "Waiting for the hours of the spring project."
     signed = {STATE: SIGNED}
     paid = {STATE: FILED, AMOUNT: "33967"}
@@ -170,17 +183,17 @@ def _instruments(today: date) -> list[Paper]:
         Paper(books, f"Stock count {year}", f"stock-count-{year}.csv", counted, 60, tags=(YEAR_END,)),
         Paper(tax, f"VAT return {quarter}", f"vat-return-{_slug(quarter)}.pdf", vat, 11, tags=(VAT,), fields=paid),
         Paper(tax, f"Research allowance {year}", f"research-allowance-{year}.pdf", research, None, waiting),
-        Paper(audit, "Audit timetable", "audit-timetable.pdf", contents.audit_timetable(today), 6),
-        Paper(audit, "What the auditors ask for", "audit-requests.csv", contents.audit_requests(), 6),
+        Paper(audit, "Audit timetable", "audit-timetable.pdf", texts.audit_timetable(today), 6),
+        Paper(audit, "What the auditors ask for", "audit-requests.csv", texts.audit_requests(), 6),
     ]
 
 
 def _for_all(today: date) -> list[Paper]:
     this, following = today.year, today.year + 1
     circulars, forms, dates = (f"{ALL}/{name}" for name in ("Circulars", "Forms", "Rates and deadlines"))
-    changes, year_end = contents.changes(following), contents.year_end_letter(following)
-    mileage = contents.empty_form("Date", "From", "To", "Purpose", "Kilometres")
-    expenses = contents.empty_form("Date", "What for", "Receipt", "Net", "VAT", "Gross")
+    changes, year_end = texts.changes(following), texts.year_end_letter(following)
+    mileage = texts.empty_form("Date", "From", "To", "Purpose", "Kilometres")
+    expenses = texts.empty_form("Date", "What for", "Receipt", "Net", "VAT", "Gross")
     ready = "Electronic invoices: are you ready?"
     page = "Thresholds, wages and two new duties, on one page."
     return [
@@ -193,21 +206,21 @@ def _for_all(today: date) -> list[Paper]:
             page,
             tags=(RULES,),
         ),
-        Paper(circulars, ready, "electronic-invoices.pdf", contents.electronic_invoices(), 75, tags=(RULES, VAT)),
+        Paper(circulars, ready, "electronic-invoices.pdf", texts.electronic_invoices(), 75, tags=(RULES, VAT)),
         Paper(circulars, f"Year-end letter {following}", f"year-end-letter-{following}.pdf", year_end, -21),
-        Paper(forms, "Form for new staff", "new-staff.pdf", contents.new_staff(), 210),
+        Paper(forms, "Form for new staff", "new-staff.pdf", texts.new_staff(), 210),
         Paper(forms, "Mileage log", "mileage-log.csv", mileage, 210),
         Paper(forms, "Expense claim", "expense-claim.csv", expenses, 210),
-        Paper(dates, f"Deadlines {following}", f"deadlines-{following}.txt", contents.deadlines(following), 5),
-        Paper(dates, f"Mileage and meal rates {this}", f"rates-{this}.csv", contents.rates(), 290),
+        Paper(dates, f"Deadlines {following}", f"deadlines-{following}.txt", texts.deadlines(following), 5),
+        Paper(dates, f"Mileage and meal rates {this}", f"rates-{this}.csv", figures.rates(), 290),
     ]
 
 
 def _office() -> list[Paper]:
     shelf = f"{OFFICE}/Handbook"
     return [
-        Paper(shelf, "How we name files", "how-we-name-files.md", contents.file_names(), 400),
-        Paper(shelf, "Who looks after whom", "who-looks-after-whom.csv", contents.responsibilities(), 30),
+        Paper(shelf, "How we name files", "how-we-name-files.md", texts.file_names(), 400),
+        Paper(shelf, "Who looks after whom", "who-looks-after-whom.csv", texts.responsibilities(), 30),
     ]
 
 

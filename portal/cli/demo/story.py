@@ -10,7 +10,6 @@ from sqlalchemy import func, select, update
 from portal import accounts, catalog, downloads, shares, uploads
 from portal.actors import Actor
 from portal.catalog import Edition, Facts, Principal, saved
-from portal.cli.demo.contents import BAKERY, INSTRUMENTS
 from portal.cli.demo.library import (
     ALL,
     FIELDS,
@@ -27,6 +26,7 @@ from portal.cli.demo.library import (
     first_editions,
     second_editions,
 )
+from portal.cli.demo.names import BAKERY, INSTRUMENTS
 from portal.cli.inputs import get_document, get_group, get_user
 from portal.downloads import Claim
 from portal.extensions import db, transaction
