@@ -12,8 +12,8 @@ from sqlalchemy import insert, select, text
 from portal import access
 from portal.actors import PORTAL, Actor
 from portal.catalog import reasons
-from portal.catalog.categories import counting_ids
 from portal.catalog.grants import remove_grant
+from portal.catalog.tree import counting_ids
 from portal.errors import CategoryNotFound, DocumentNotFound, Forbidden
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Group, Membership, User

@@ -6,15 +6,8 @@ from portal.catalog.categories import (
     add_category,
     change_category,
     change_rules,
-    count_below,
     ensure_category,
     ensure_folder,
-    find_alike,
-    find_category,
-    find_moved,
-    get_category,
-    list_ancestors,
-    list_children,
     move_category,
     plan_move,
     seal_category,
@@ -122,6 +115,15 @@ from portal.catalog.trashing import (
     require_may_go,
     restore_category,
     trash_category,
+)
+from portal.catalog.tree import (
+    count_below,
+    find_alike,
+    find_category,
+    find_moved,
+    get_category,
+    list_ancestors,
+    list_children,
 )
 from portal.catalog.values import choices_of, list_fields, list_values, name_of_field, require_value
 from portal.catalog.versions import Successor, VersionRow, get_pinned, is_purged, list_versions, restore_version

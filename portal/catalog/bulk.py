@@ -12,12 +12,12 @@ from portal import access, audit, filenames, search
 from portal.accounts.quotas import change_used
 from portal.actors import Actor
 from portal.catalog import scans
-from portal.catalog.categories import get_category
 from portal.catalog.contents import Content
 from portal.catalog.documents import Kind, change_count, put_document, stand_in_line
 from portal.catalog.inherited import rules_of_many
 from portal.catalog.soundness import UNSEEN, record_healing, seen_as
 from portal.catalog.texts import require_title
+from portal.catalog.tree import get_category
 from portal.catalog.wanting import want_previews
 from portal.extensions import db, transaction
 from portal.models import PUBLISH, Blob, Document, Version, db_now

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from portal import filenames, search
 from portal.actors import Actor
-from portal.catalog.categories import get_category
 from portal.catalog.documents import hold_live
 from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
@@ -18,6 +17,7 @@ from portal.catalog.responsible import require_live
 from portal.catalog.tags import list_tags, require_tags, write_tags
 from portal.catalog.telling import record_changes, said_of
 from portal.catalog.texts import require_reference, require_text, require_title
+from portal.catalog.tree import get_category
 from portal.catalog.values import write_values
 from portal.errors import NameTaken
 from portal.extensions import transaction

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select, update
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
-from portal.catalog.categories import get_category, lock_shelves
+from portal.catalog.categories import lock_shelves
 from portal.catalog.contents import Content, attach, follow, get_version, has
 from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
@@ -19,6 +19,7 @@ from portal.catalog.responsible import require_live
 from portal.catalog.tags import require_tags, write_tags
 from portal.catalog.telling import record_document
 from portal.catalog.texts import require_reference, require_text, require_title
+from portal.catalog.tree import get_category
 from portal.catalog.values import write_values
 from portal.errors import Conflict, DocumentNotFound, NameTaken
 from portal.extensions import db, lock_on, transaction

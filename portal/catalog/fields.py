@@ -7,9 +7,10 @@ from sqlalchemy import delete, func, select, update
 
 from portal import search
 from portal.actors import Actor
-from portal.catalog.categories import TREE, get_category, record_category, require_manage
+from portal.catalog.categories import TREE, record_category, require_manage
 from portal.catalog.inherited import require_distinct_fields
 from portal.catalog.paths import within
+from portal.catalog.tree import get_category
 from portal.catalog.values import list_fields
 from portal.errors import BadInput, Conflict, NameTaken, NotFound
 from portal.extensions import db, lock_on, transaction

@@ -6,7 +6,8 @@ from sqlalchemy import delete, func, insert, select
 
 from portal import access
 from portal.actors import Actor
-from portal.catalog.categories import get_category, lock_shelves
+from portal.catalog.categories import lock_shelves
+from portal.catalog.tree import get_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.models import READ, Category, Follow

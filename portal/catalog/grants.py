@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, and_, delete, or_, select
 from portal import access, audit
 from portal.accounts import get_account, get_group
 from portal.actors import Actor
-from portal.catalog.categories import counting_ids, get_category
 from portal.catalog.moments import require_future
 from portal.catalog.paths import is_live
+from portal.catalog.tree import counting_ids, get_category
 from portal.errors import BadInput, GrantNotFound
 from portal.extensions import db, lock_on, transaction
 from portal.models import MANAGE, PUBLISH, READ, Category, Grant, Group, Membership, User

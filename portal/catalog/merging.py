@@ -10,9 +10,6 @@ from portal import audit, filenames, search
 from portal.actors import Actor
 from portal.catalog.categories import (
     TREE,
-    below,
-    get_category,
-    list_children,
     lock_all_shelves,
     record_category,
     refuse_source,
@@ -31,6 +28,7 @@ from portal.catalog.paths import (
     within,
 )
 from portal.catalog.removing import erase_category
+from portal.catalog.tree import below, get_category, list_children
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.models import (

@@ -12,10 +12,10 @@ from sqlalchemy.orm import aliased
 
 from portal import access
 from portal.accounts import actor_of, is_called
-from portal.catalog.categories import get_category, list_ancestors
 from portal.catalog.grants import GrantRow
 from portal.catalog.paths import is_live
 from portal.catalog.refs import Ref
+from portal.catalog.tree import get_category, list_ancestors
 from portal.errors import DocumentNotFound
 from portal.extensions import db
 from portal.models import MANAGE, PUBLISH, READ, Category, Document, Grant, Group, User, db_now

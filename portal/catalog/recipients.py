@@ -10,16 +10,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from portal.actors import Actor
-from portal.catalog.categories import (
-    TREE,
-    find_child,
-    get_category,
-    make_category,
-    require_manage,
-    seal_category,
-)
+from portal.catalog.categories import TREE, make_category, require_manage, seal_category
 from portal.catalog.grants import Principal, add_grant
 from portal.catalog.paths import is_live, lineage_ids
+from portal.catalog.tree import find_child, get_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.filenames import MAX_CATEGORY, category_name_problem, normal, numbered_category

@@ -3,14 +3,8 @@
 from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
 
 from portal.actors import Actor
-from portal.catalog.categories import (
-    TREE,
-    below,
-    get_category,
-    lock_shelves,
-    record_category,
-    require_manage,
-)
+from portal.catalog.categories import TREE, lock_shelves, record_category, require_manage
+from portal.catalog.tree import below, get_category
 from portal.errors import Conflict
 from portal.extensions import db, lock_on, transaction
 from portal.models import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from portal import access
-from portal.catalog.categories import counting_ids, list_ancestors
+from portal.catalog.tree import counting_ids, list_ancestors
 from portal.extensions import db
 from portal.models import Category, User
 

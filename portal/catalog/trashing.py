@@ -11,8 +11,6 @@ from portal import access, filenames, search
 from portal.actors import PORTAL, Actor
 from portal.catalog.categories import (
     TREE,
-    below,
-    get_category,
     lock_all_shelves,
     lock_shelves,
     record_category,
@@ -22,6 +20,7 @@ from portal.catalog.categories import (
 )
 from portal.catalog.paths import forget_paths, is_live, is_taken, remember_paths, repath, spelled, within
 from portal.catalog.removing import erase_category, hand_on_purged, is_purged
+from portal.catalog.tree import below, get_category
 from portal.errors import CategoryNotFound, Conflict
 from portal.extensions import db, lock_on, run, settings, transaction
 from portal.models import MANAGE, Category, Document, Grant, ShareLink, db_later, db_now

@@ -100,9 +100,7 @@ def index_directory(
             return reporter.report
         _index_batch(scan, batch)
     _trash_vanished(scan)
-    with transaction() as session:
-        this = SourceDirectory.id == source_id
-        session.execute(update(SourceDirectory).where(this).values(scanned_at=db_now()))
+    _note_scan(source_id)
     return reporter.report
 
 
@@ -225,6 +223,12 @@ def _trash_vanished(scan: Scan) -> None:
             trash_document(scan.actor, document_id)
             session.execute(update(Version).where(Version.id == version_id).values(source_mtime_ns=GONE))
         scan.reporter.count("vanished", path, document_id)
+
+
+def _note_scan(source_id: int) -> None:
+    with transaction() as session:
+        this = SourceDirectory.id == source_id
+        session.execute(update(SourceDirectory).where(this).values(scanned_at=db_now()))
 
 
 def has_live(into: str) -> bool:

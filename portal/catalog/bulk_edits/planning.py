@@ -13,10 +13,10 @@ from portal.catalog.bulk_edits.changes import Changes, Choice, pack, unpack
 from portal.catalog.bulk_edits.judging import Outcome, Verdict
 from portal.catalog.bulk_edits.keeping import get_own, require_planned
 from portal.catalog.bulk_edits.looking import Looker
-from portal.catalog.categories import get_category
 from portal.catalog.paths import within
 from portal.catalog.tags import require_tags
 from portal.catalog.trash import Sought, list_ids
+from portal.catalog.tree import get_category
 from portal.catalog.values import list_fields, require_value
 from portal.errors import BadInput, Conflict
 from portal.extensions import db, run, transaction
