@@ -1,6 +1,6 @@
-"""What can go wrong with documents: finding them, links to them, and their bytes on the way in and out."""
+"""What can go wrong with documents: finding them, and their bytes on the way out."""
 
-from portal.errors.kinds import Conflict, NotFound, PortalError
+from portal.errors.kinds import NotFound, PortalError
 
 
 class DocumentNotFound(NotFound):
@@ -46,170 +46,12 @@ class GrantNotFound(NotFound):
     sentence = "There is no such grant."
 
 
-class ShareNotFound(NotFound):
-    """No such share link, or a ticket that never was."""
-
-    sentence = "There is no such link."
-
-
-class ShareGone(PortalError):
-    """A link that once was real and lets nobody in any more."""
-
-    status = 410
-    sentence = "This link is closed."
-
-
-class ShareExpired(ShareGone):
-    """Its time is over."""
-
-    sentence = "This link has expired."
-
-
-class ShareUsedUp(ShareGone):
-    """All its downloads are used."""
-
-    sentence = "All downloads of this link are used."
-
-
-class ShareRevoked(ShareGone):
-    """Somebody revoked it."""
-
-    sentence = "This link was revoked by the people who made it."
-
-
-class SharePasswordWrong(PortalError):
-    """The password of a share link is not this one."""
-
-    status = 403
-    sentence = "This is not the password of this link."
-
-
 class TooManyTransfers(PortalError):
     """More transfers at once than allowed."""
 
     status = 429
     sentence = "Too many downloads are running at once. Wait for one to finish."
     retry_after = 10
-
-
-class RequestNotFound(NotFound):
-    """No such file request, or a receipt that never was."""
-
-    sentence = "There is no such link."
-
-
-class RequestGone(PortalError):
-    """A file request that once was real and takes nothing any more."""
-
-    status = 410
-    sentence = "This link takes no more files."
-
-
-class RequestExpired(RequestGone):
-    """Its time is over."""
-
-    sentence = "The time for sending files by this link is over."
-
-
-class RequestFull(RequestGone):
-    """It has all the files or bytes it takes."""
-
-    sentence = "This link has received all the files it takes."
-
-
-class RequestRevoked(RequestGone):
-    """Somebody revoked it."""
-
-    sentence = "This link was revoked by the people who made it."
-
-
-class UploadRejected(PortalError):
-    """The bytes or their name cannot be taken in."""
-
-    status = 422
-    sentence = "This document cannot be taken in."
-
-
-class UploadIncomplete(UploadRejected):
-    """Fewer bytes came than were announced."""
-
-    status = 400
-    sentence = "The upload broke off before all of it had arrived. Nothing was stored; send it again."
-
-
-class UploadTooLarge(UploadRejected):
-    """More bytes than allowed."""
-
-    status = 413
-    sentence = "This is larger than what may be uploaded. Nothing was stored."
-
-
-class QuotaExceeded(UploadRejected):
-    """More bytes than the quota of a person, a group or everybody has room for."""
-
-    status = 413
-    sentence = "There is no room left for this in your quota. Nothing was stored."
-
-
-class UploadTypeRejected(UploadRejected):
-    """A type this category does not take, or bytes that are not what their name says."""
-
-    status = 415
-    sentence = "This type of document is not taken here."
-
-
-class UploadNotFound(NotFound):
-    """No such upload of this person."""
-
-    sentence = "There is no such upload."
-
-
-class UploadGone(PortalError):
-    """An upload that once was under way and takes nothing any more."""
-
-    status = 410
-    sentence = "This upload is over: it was cancelled, or nothing came for too long. Start it again."
-
-
-class UploadRefused(PortalError):
-    """An upload that came to its end and was not taken in; ``status`` and sentence are those of the refusal."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
-class UploadMisplaced(Conflict):
-    """Bytes that do not go on where the last ones ended."""
-
-    sentence = "These bytes do not follow those that are there. Ask how many are there, and go on from there."
-
-
-class UploadBusy(PortalError):
-    """Somebody writes to this upload just now."""
-
-    status = 423
-    sentence = "Somebody is sending this upload just now. Try again in a moment."
-    retry_after = 1
-
-
-class ProtocolUnknown(PortalError):
-    """A version of a protocol that is not spoken here."""
-
-    status = 412
-
-
-class TypeNotTaken(PortalError):
-    """A body of a type that this address does not take."""
-
-    status = 415
-
-
-class ChecksumWrong(PortalError):
-    """Bytes that are not those their sender hashed (tus 1.0, checksum)."""
-
-    status = 460
-    sentence = "These bytes are not those that were sent. None of them was kept; send them again."
 
 
 class NothingToPack(PortalError):
@@ -231,21 +73,6 @@ class ArchiveTooLarge(PortalError):
 
     status = 413
     sentence = "This is more than one zip may hold. Choose fewer documents."
-
-
-class StorageFull(PortalError):
-    """No space is left for bytes on their way in."""
-
-    status = 507
-    sentence = "There is no space left for documents. Nothing was stored."
-
-
-class StorageFailed(PortalError):
-    """The storage refused to write or to flush; nothing was taken in."""
-
-    status = 503
-    sentence = "The storage does not take documents just now. Nothing was stored."
-    retry_after = 60
 
 
 class ContentUnavailable(PortalError):
