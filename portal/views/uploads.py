@@ -1,8 +1,5 @@
 """Resumable uploads for browsers and programs: tus 1.0 (https://tus.io/protocols/resumable-upload) at /uploads."""
 
-import base64
-import binascii
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -11,18 +8,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import http_date
 
 from portal.catalog import parse_ref
-from portal.errors import (
-    BadInput,
-    BadRequest,
-    ChecksumWrong,
-    ProtocolUnknown,
-    TypeNotTaken,
-    UploadNotFound,
-    UploadTooLarge,
-)
+from portal.errors import BadInput, BadRequest, ChecksumWrong, UploadNotFound, UploadTooLarge
 from portal.extensions import settings
 from portal.uploads import resumable
-from portal.uploads.resumable import Announced, Checksum, Listed, Progress
+from portal.uploads.resumable import Checksum, Listed, Progress
+from portal.views import tus
 from portal.views.clock import here
 from portal.views.forms import checked, json_body
 from portal.views.guard import allow, person
@@ -30,21 +20,13 @@ from portal.views.requests import Body, current_request
 
 bp = Blueprint("uploads", __name__, url_prefix="/uploads")
 
-VERSION = "1.0.0"
-EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
-BYTES = "application/offset+octet-stream"
-KINDS = ("category", "document", "distribution")
-LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-KEY = re.compile(r"[^\s,]{1,100}", re.ASCII)
-OTHER_VERSION = "This server speaks tus 1.0.0. Say so in the header Tus-Resumable."
-
 
 @bp.after_request
 def say_version(response: Response) -> Response:
     """Every answer says what it speaks."""
-    response.headers["Tus-Resumable"] = VERSION
+    response.headers["Tus-Resumable"] = tus.VERSION
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
-        response.headers["Tus-Version"] = VERSION
+        response.headers["Tus-Version"] = tus.VERSION
     return response
 
 
@@ -53,8 +35,8 @@ def say_version(response: Response) -> Response:
 def describe() -> Response:
     """What this server can do, and takes."""
     response = Response(status=HTTPStatus.NO_CONTENT)
-    response.headers["Tus-Version"] = VERSION
-    response.headers["Tus-Extension"] = EXTENSIONS
+    response.headers["Tus-Version"] = tus.VERSION
+    response.headers["Tus-Extension"] = tus.EXTENSIONS
     response.headers["Tus-Max-Size"] = str(settings().max_upload)
     response.headers["Tus-Checksum-Algorithm"] = ",".join(resumable.ALGORITHMS)
     return response
@@ -64,12 +46,12 @@ def describe() -> Response:
 @allow("publisher", files=True)
 def start() -> Response:
     """Begin an upload; what comes with it are its first bytes (creation-with-upload)."""
-    _require_version()
+    tus.require_version()
     has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
     if has_body:
-        _require_body()
-    announced = _announced()
-    checksum = _checksum()
+        tus.require_body()
+    announced = tus.read_announced()
+    checksum = tus.read_checksum()
     if has_body and (request.content_length or 0) > announced.size:
         raise UploadTooLarge
     upload = resumable.start(person(), announced)
@@ -86,7 +68,7 @@ def start() -> Response:
 @allow("publisher")
 def look(upload: str) -> Response:
     """How far it is."""
-    _require_version()
+    tus.require_version()
     return _look(upload)
 
 
@@ -94,7 +76,7 @@ def look(upload: str) -> Response:
 @allow("publisher", files=True)
 def receive(upload: str) -> Response:
     """Take the next bytes; the last of them are answered once the document is in the catalog."""
-    _require_version()
+    tus.require_version()
     return _patch(upload)
 
 
@@ -102,7 +84,7 @@ def receive(upload: str) -> Response:
 @allow("publisher")
 def cancel(upload: str) -> Response:
     """Give it up."""
-    _require_version()
+    tus.require_version()
     return _cancel(upload)
 
 
@@ -110,7 +92,7 @@ def cancel(upload: str) -> Response:
 @allow("publisher", files=True)
 def override(upload: str) -> Response:
     """The same for whoever stands behind something that only lets POST pass (X-HTTP-Method-Override)."""
-    _require_version()
+    tus.require_version()
     method = request.headers.get("X-HTTP-Method-Override", "").upper()
     if method == "PATCH":
         return _patch(upload)
@@ -157,9 +139,9 @@ def _look(upload: str) -> Response:
 
 
 def _patch(upload: str) -> Response:
-    _require_body()
-    offset = _number("Upload-Offset")
-    return _tell(_receive(_uuid(upload), offset, _checksum()), HTTPStatus.NO_CONTENT)
+    tus.require_body()
+    offset = tus.read_number("Upload-Offset")
+    return _tell(_receive(_uuid(upload), offset, tus.read_checksum()), HTTPStatus.NO_CONTENT)
 
 
 def _cancel(upload: str) -> Response:
@@ -216,75 +198,6 @@ def _listed(one: Listed) -> dict[str, Any]:
         "expires_at": upload.expires_at.isoformat(),
         "document": str(upload.document) if upload.document is not None else None,
     }
-
-
-def _announced() -> Announced:
-    if "Upload-Concat" in request.headers or "Upload-Defer-Length" in request.headers:
-        raise BadRequest("This server knows the length of an upload from its start, and puts none together.")
-    size = _number("Upload-Length")
-    said = _metadata(request.headers.get("Upload-Metadata", ""))
-    if "filename" not in said:
-        raise BadRequest("Upload-Metadata names no file: it needs a filename.", field="filename")
-    kinds = [kind for kind in KINDS if kind in said]
-    if len(kinds) != 1:
-        raise BadRequest("Upload-Metadata says where it goes: by one of category, document and distribution.")
-    target = resumable.find_target(person(), kinds[0], said[kinds[0]], said.get("folder", ""))
-    facts = resumable.read_facts({key: said[key] for key in resumable.KEYS & said.keys()}, here())
-    metadata = request.headers.get("Upload-Metadata", "")
-    return Announced(target, said["filename"], size, facts, said.get("sha256"), metadata)
-
-
-def _metadata(header: str) -> dict[str, str]:
-    """Keys to values, as tus writes them: key, blank, base64, and commas between. Raises BadRequest."""
-    found: dict[str, str] = {}
-    for pair in header.split(",") if header.strip() else []:
-        key, _, packed = pair.strip().partition(" ")
-        if not KEY.fullmatch(key) or key in found:
-            raise BadRequest("Upload-Metadata has a key twice, or one that cannot be.")
-        try:
-            found[key] = _unpacked(packed).decode()
-        except (binascii.Error, UnicodeDecodeError) as problem:
-            raise BadRequest(f"The value of {key} in Upload-Metadata is no base64 of a text in UTF-8.") from problem
-        if key in resumable.KEYS | {"category", "folder"}:
-            checked(found[key], key, 20_000)
-    return found
-
-
-def _checksum() -> Checksum | None:
-    header = request.headers.get("Upload-Checksum")
-    if header is None:
-        return None
-    algorithm, _, packed = header.strip().partition(" ")
-    if algorithm not in resumable.ALGORITHMS:
-        raise BadRequest(f"Checksums are taken of {' and '.join(resumable.ALGORITHMS)}.")
-    try:
-        return Checksum(algorithm, _unpacked(packed))
-    except binascii.Error as problem:
-        raise BadRequest("Upload-Checksum is no base64.") from problem
-
-
-def _unpacked(text: str) -> bytes:
-    """Of base64. Raises binascii.Error, also for letters that are in no base64: for these Python has another error."""
-    return base64.b64decode(text.strip().encode(), validate=True)
-
-
-def _number(header: str) -> int:
-    found = request.headers.get(header, "")
-    if not LENGTH.fullmatch(found):
-        raise BadRequest(f"{header} must be a whole number of bytes.")
-    return int(found)
-
-
-def _require_version() -> None:
-    if request.headers.get("Tus-Resumable") != VERSION:
-        raise ProtocolUnknown(OTHER_VERSION)
-
-
-def _require_body() -> None:
-    if request.mimetype != BYTES:
-        raise TypeNotTaken(f"Bytes of an upload come as {BYTES}.")
-    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-        raise TypeNotTaken("Bytes of an upload come as they are, without Content-Encoding.")
 
 
 def _uuid(upload: str) -> Any:
