@@ -11,9 +11,10 @@ from portal.models import OneTimeToken
 from portal.views import forms
 from portal.views.cookies import take_session
 from portal.views.entering import device_tokens, entered
-from portal.views.guard import agent, allow, find_person, network, person, safe_next
+from portal.views.guard import allow, find_person, person, safe_next
 from portal.views.notices import done
 from portal.views.pages import answer
+from portal.views.requests import agent, network
 
 bp = Blueprint("auth", __name__)
 

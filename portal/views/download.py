@@ -9,7 +9,8 @@ from portal.downloads import claim_of
 from portal.errors import DocumentNotFound
 from portal.views.delivery import deliver
 from portal.views.documents import get_pinned
-from portal.views.guard import agent, allow, person
+from portal.views.guard import allow, person
+from portal.views.requests import agent
 
 bp = Blueprint("download", __name__)
 

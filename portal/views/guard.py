@@ -16,9 +16,8 @@ from portal import access, accounts, audit
 from portal.accounts import SignedIn
 from portal.errors import Forbidden, NotFound, ScopeMissing, TooManyTries
 from portal.extensions import csrf, release_connection, settings, transaction
-from portal.networks import client_address, network_of
 from portal.views.cookies import session_cookie
-from portal.views.requests import PortalRequest, bearer_token, current_request
+from portal.views.requests import PortalRequest, bearer_token, current_request, network
 
 Permission = Literal["anyone", "signed in", "publisher", "administrator"]
 Scope = Literal["read", "publish", "admin"]
@@ -129,23 +128,6 @@ def name_seen_as() -> str:
     """
     found = g.get("_login_user")
     return found.name if isinstance(found, SignedIn) and found.viewer_id is not None else ""
-
-
-def network() -> str:
-    """The network the client is counted by."""
-    asked = current_request()
-    forwarded = asked.headers.get("X-Forwarded-For")
-    return network_of(client_address(asked.remote_addr or "", forwarded, settings().trusted_proxies))
-
-
-def base_url() -> str:
-    """The address of the portal: that of the settings, else the one it was asked by, which is one it answers for."""
-    return settings().base_url or request.host_url.rstrip("/")
-
-
-def agent() -> str:
-    """What the client calls itself, cut to what is kept."""
-    return current_request().headers.get("User-Agent", "")[:300]
 
 
 def load_person(asked: Request) -> SignedIn | None:

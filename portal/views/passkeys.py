@@ -19,9 +19,10 @@ from portal.programs import device
 from portal.views import forms
 from portal.views.entering import device_tokens, entered
 from portal.views.forms import path_id
-from portal.views.guard import agent, allow, network, person, safe_next
+from portal.views.guard import allow, person, safe_next
 from portal.views.notices import done
 from portal.views.pages import answer, render
+from portal.views.requests import agent, network
 from portal.views.second import pending_token
 
 bp = Blueprint("passkeys", __name__)

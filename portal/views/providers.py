@@ -27,8 +27,9 @@ from portal.settings import Settings
 from portal.views.auth import login_page
 from portal.views.cookies import give_provider, provider_cookie, take_provider
 from portal.views.entering import entered
-from portal.views.guard import agent, allow, find_person, network, person, safe_next
+from portal.views.guard import allow, find_person, person, safe_next
 from portal.views.notices import done
+from portal.views.requests import agent, network
 
 bp = Blueprint("providers", __name__)
 

@@ -14,8 +14,9 @@ from portal.uploads.requesting import Opened, Sender
 from portal.views import forms
 from portal.views.admin.house import Form
 from portal.views.admin.upload import arrive, files_of
-from portal.views.guard import allow, network
+from portal.views.guard import allow
 from portal.views.pages import answer
+from portal.views.requests import network
 
 bp = Blueprint("requesting", __name__, url_prefix="/r")
 

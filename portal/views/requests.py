@@ -1,4 +1,6 @@
-"""The request as this portal reads it: no body is taken for whole that is not, and files go straight to storage."""
+"""The request as this portal reads it, with who sent it: no body is taken for whole that is not, and files go straight
+to storage.
+"""
 
 from typing import IO, Any
 
@@ -7,6 +9,8 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected
 from werkzeug.formparser import FormDataParser
 
 from portal import uploads
+from portal.extensions import settings
+from portal.networks import client_address, network_of
 from portal.storage import Incoming
 
 BROKEN_FORM = "The form arrived incomplete. Nothing was stored; send it again."
@@ -91,3 +95,20 @@ def current_request() -> Request:
     """The request itself: each use of Flask's stand-in for it looks it up anew."""
     found: Request = request._get_current_object()  # type: ignore[attr-defined]
     return found
+
+
+def network() -> str:
+    """The network the client is counted by."""
+    asked = current_request()
+    forwarded = asked.headers.get("X-Forwarded-For")
+    return network_of(client_address(asked.remote_addr or "", forwarded, settings().trusted_proxies))
+
+
+def base_url() -> str:
+    """The address of the portal: that of the settings, else the one it was asked by, which is one it answers for."""
+    return settings().base_url or request.host_url.rstrip("/")
+
+
+def agent() -> str:
+    """What the client calls itself, cut to what is kept."""
+    return current_request().headers.get("User-Agent", "")[:300]

@@ -6,9 +6,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal import accounts
 from portal.errors import BadInput, Conflict, PortalError, TooManyTries
 from portal.views import forms
-from portal.views.guard import allow, network
+from portal.views.guard import allow
 from portal.views.notices import done
 from portal.views.pages import answer
+from portal.views.requests import network
 
 bp = Blueprint("reset", __name__, url_prefix="/reset")
 

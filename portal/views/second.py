@@ -21,8 +21,9 @@ from portal.views import appcodes
 from portal.views.auth import login_page
 from portal.views.cookies import give_pending, pending_cookie, take_pending
 from portal.views.entering import device_tokens, entered
-from portal.views.guard import agent, allow, network, safe_next
+from portal.views.guard import allow, safe_next
 from portal.views.pages import answer
+from portal.views.requests import agent, network
 
 bp = Blueprint("second", __name__, url_prefix="/login/second")
 

@@ -21,8 +21,9 @@ from portal.shares import Opened
 from portal.views import forms
 from portal.views.cookies import give_ticket, ticket_cookie
 from portal.views.delivery import deliver, deliver_zip
-from portal.views.guard import agent, allow, network
+from portal.views.guard import allow
 from portal.views.pages import answer
+from portal.views.requests import agent, network
 
 bp = Blueprint("shares", __name__)
 

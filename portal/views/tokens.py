@@ -7,9 +7,10 @@ from portal import accounts
 from portal.accounts import DAYS, MOST_DAYS
 from portal.errors import BadInput, Conflict, PortalError
 from portal.views import forms
-from portal.views.guard import allow, base_url, person
+from portal.views.guard import allow, person
 from portal.views.notices import done
 from portal.views.pages import answer, render
+from portal.views.requests import base_url
 
 bp = Blueprint("tokens", __name__, url_prefix="/account/tokens")
 

@@ -11,8 +11,9 @@ from portal.extensions import settings
 from portal.models import READ
 from portal.views import forms
 from portal.views.delivery import deliver_zip
-from portal.views.guard import agent, allow, person
+from portal.views.guard import allow, person
 from portal.views.pages import plural
+from portal.views.requests import agent
 
 bp = Blueprint("zips", __name__)
 

@@ -6,8 +6,9 @@ from flask import Response, render_template, request
 
 from portal import access, addresses
 from portal.errors import PortalError
-from portal.views.guard import base_url, person
+from portal.views.guard import person
 from portal.views.pages import answer
+from portal.views.requests import base_url
 
 
 class Form:
