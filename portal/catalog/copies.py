@@ -14,7 +14,7 @@ from portal.actors import Actor
 from portal.catalog.versions import NEXT, NEXT_AUTHOR, Successor, successor
 from portal.errors import BadInput
 from portal.extensions import db
-from portal.models import Document, Version
+from portal.models import Blob, Document, Version
 
 MOST = 25
 LENGTH = 64
@@ -30,7 +30,11 @@ HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Copy:
-    """A document one of whose versions has the bytes asked about: ``number`` is the newest that has."""
+    """A document one of whose versions has the bytes asked about: ``number`` is the newest that has.
+
+    ``scan_state`` is what is known of viruses in these bytes, ``current_scan_state`` in those of the current version:
+    of what is in ``scans.HELD`` nobody is told that it is good, nor shown the way to it.
+    """
 
     document_id: int
     uuid: uuids.UUID
@@ -39,6 +43,8 @@ class Copy:
     size: int
     current: int
     number: int
+    scan_state: str | None
+    current_scan_state: str | None
     replaced: Successor | None
 
     @property
@@ -85,12 +91,15 @@ def find_copies(actor: Actor, sha256: str) -> list[Copy]:
 def _copies(sha256: str) -> Select[*tuple[Any, ...]]:
     newest = select(Version.document_id, func.max(Version.number).label("number"))
     held = newest.where(Version.sha256 == sha256).group_by(Version.document_id).subquery("held")
-    current = aliased(Version)
+    current, own = aliased(Version), aliased(Blob)
     return (
         select(Document.id, Document.uuid, Document.title, Document.filename, current.size, current.number)
-        .add_columns(held.c.number, NEXT.number, NEXT.created_at, NEXT_AUTHOR.name)
+        .add_columns(held.c.number, own.scan_state, Blob.scan_state)
+        .add_columns(NEXT.number, NEXT.created_at, NEXT_AUTHOR.name)
         .join(held, held.c.document_id == Document.id)
         .join(current, current.id == Document.current_version_id)
+        .outerjoin(own, own.sha256 == sha256)
+        .outerjoin(Blob, Blob.id == current.blob_id)
         .outerjoin(NEXT, and_(NEXT.document_id == Document.id, NEXT.number == held.c.number + 1))
         .outerjoin(NEXT_AUTHOR, NEXT_AUTHOR.id == NEXT.created_by_id)
     )

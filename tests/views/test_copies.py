@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from portal.extensions import db
+from portal.models import Blob
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk
@@ -59,6 +62,27 @@ def test_an_older_version_was_replaced_and_the_newest_can_be_downloaded(world: W
     assert answer.startswith("That is version 1 , replaced on ")
     assert "Version 2 came then and is the newest. Download version 2 PDF, 8 bytes" in answer
     assert f'href="{world.path}/download"' in world.reader.read(f"{world.path}/current?sha256={sha256(ONE)}")
+
+
+@pytest.mark.parametrize(
+    ("state", "finding", "own", "newer"),
+    [
+        ("infected", "Eicar", "A virus was found in your copy.", "A virus was found in that: nobody gets it."),
+        ("waiting", None, "Your copy is version 2", "That is looked at for viruses: until"),
+    ],
+)
+def test_what_no_door_gives_out_is_not_called_good_nor_shown_the_way_to(
+    world: World, state: str, finding: str | None, own: str, newer: str
+) -> None:
+    with world.app.app_context():
+        blob = db.session.scalars(select(Blob).where(Blob.sha256 == sha256(TWO))).one()
+        makers.change(blob, scan_state=state, finding=finding)
+
+    for path in ("", "/current"):
+        assert world.ask(sha256(TWO), path).startswith(own)
+        answer = world.ask(sha256(ONE), path)
+        assert newer in answer
+        assert "Download" not in answer
 
 
 def test_when_several_versions_came_since_the_newest_is_named_too(world: World) -> None:

@@ -23,6 +23,7 @@ from tests.views.desk import Desk, said
 
 SECRET = b"%PDF-1.7\nbytes that nobody gets\n"
 OLDER = b"%PDF-1.7\nthe version before, which nobody gets either\n"
+BUTTON = 'class="button primary big"'
 FINDING = "Eicar.Test.UNOFFICIAL"
 
 
@@ -216,12 +217,15 @@ def test_nothing_is_handed_to_nginx(behind_nginx: World, state: str, status: int
 
 @pytest.mark.parametrize(("state", "status"), [("infected", 403), ("waiting", 503)])
 def test_the_button_of_a_link_spends_nothing(world: World, state: str, status: int) -> None:
+    anybody, html = world.app.test_client(), {"Accept": "text/html"}
+    before = anybody.get(f"/s/{world.limited_link}", headers=html)
+    token = before.text.split('name="csrf_token" value="')[1].split('"')[0]
     world.put(state)
-    anybody = world.app.test_client()
-    page = anybody.get(f"/s/{world.limited_link}", headers={"Accept": "text/html"})
+    page = anybody.get(f"/s/{world.limited_link}", headers=html)
     assert page.status_code == 200
     assert "virus" in page.text
-    token = page.text.split('name="csrf_token" value="')[1].split('"')[0]
+    assert BUTTON in before.text
+    assert BUTTON not in page.text
 
     answer = anybody.post(f"/s/{world.limited_link}/download", data={"csrf_token": token})
     assert answer.status_code == status
@@ -249,11 +253,15 @@ def test_a_ticket_is_kept_for_what_is_held_and_given_back_for_what_is_quarantine
     [("infected", "A virus was found in this version."), ("waiting", "It is looked at for viruses.")],
 )
 def test_the_page_of_the_document_says_it(world: World, state: str, words: str) -> None:
-    assert words not in world.admin.read(f"/documents/{world.ref}")
+    pages = (f"/documents/{world.ref}", f"/documents/{world.ref}/versions/1")
+    for page in map(world.admin.read, pages):
+        assert words not in page
+        assert BUTTON in page
     world.put(state)
 
-    assert words in world.admin.read(f"/documents/{world.ref}")
-    assert words in world.admin.read(f"/documents/{world.ref}/versions/1")
+    for page in map(world.admin.read, pages):
+        assert words in page
+        assert BUTTON not in page
 
 
 def test_administrators_see_what_was_found_and_release_it(world: World) -> None:
