@@ -1,5 +1,6 @@
 """gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
 
+import re
 import select
 import socket
 import time
@@ -28,6 +29,7 @@ HEAD_SECONDS = 10.0
 """Within these the headers of a request are there, or it is refused: until then it holds a thread."""
 LINGER_MILLISECONDS = 20
 """How long a thread waits for the next request of its connection: programs ask at once, pages within a few moments."""
+ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
 CLOSING_SECONDS = 10.0
 SILENT_SECONDS = 1.0
 """How long at most a connection that is over goes on being read, and how long while nothing comes."""
@@ -118,6 +120,9 @@ class Worker(ThreadWorker):
         """The headers are there, unless somebody was just told that they are not; its body has a pace of its own."""
         if self._arriving.pop(conn, None) is None:
             return False
+        if not _has_one_host(req):
+            self._refuse(conn.sock, conn.client, MISTYPED, "its host is missing, or another one than in its address")
+            return False
         with paced(conn.parser, req):
             return super().handle_request(req, conn)
 
@@ -170,6 +175,18 @@ class Worker(ThreadWorker):
         self.log.warning("refused %s from %s before it was read: %s", status, network, why)
         with suppress(OSError):
             util.write_nonblock(client, refusal(status, words, sentence))
+
+
+def _has_one_host(req: Any) -> bool:
+    """Whether a request says which host it is for, as HTTP/1.1 asks, and says no other in its address (RFC 9112, 3.2).
+
+    Of two Host headers, and of one that is not ours, the portal takes care.
+    """
+    host = next((value for name, value in req.headers if name == "HOST"), None)
+    if host is None:
+        return bool(req.version < (1, 1))
+    address = ABSOLUTE.match(req.uri)
+    return address is None or address[1].lower() == host.lower()
 
 
 def _is_asked_again(conn: TConn) -> bool:

@@ -130,6 +130,28 @@ def test_two_hosts_are_none(target: Target) -> None:
         target.say(b"GET /login HTTP/1.1\r\n" + host(target) + b"\r\nHost: evil.example\r\n\r\n", 400)
 
 
+@pytest.mark.parametrize("address", ["/login", "http://localhost/login"])
+def test_a_request_without_a_host_is_none(target: Target, address: str) -> None:
+    """A230"""
+    with target.untouched():
+        answer = target.say(f"GET {address} HTTP/1.1\r\nAccept: text/html\r\n\r\n".encode(), 400)
+    assert answer.text == "The request arrived incomplete or mistyped.\n"
+
+
+@pytest.mark.parametrize("other", ["http://evil.example/login", "HTTPS://127.0.0.1:1@evil.example", "http:///login"])
+def test_an_address_at_another_host_than_the_request_is_for_is_refused(target: Target, other: str) -> None:
+    """A230"""
+    with target.untouched():
+        target.say(f"GET {other} HTTP/1.1\r\n".encode() + host(target) + b"\r\n\r\n", 400)
+
+
+def test_a_whole_address_is_as_good_as_its_path(target: Target) -> None:
+    """A230"""
+    name = f"127.0.0.1:{target.server.port}"
+    answer = target.say(f"GET http://{name}/healthz HTTP/1.1\r\n".encode() + host(target) + b"\r\n\r\n", 200)
+    assert answer.text == target.ask("/healthz", 200).text
+
+
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Host", "X-Forwarded-Server", "X-Host", "X-Original-URL", "X-Rewrite-URL", "Forwarded"]
 )
