@@ -1,10 +1,10 @@
 """Bytes out: opened, written down, sent block by block. The only way to the bytes of a document."""
 
+from portal.downloads.budgets import TICKET_OVER
 from portal.downloads.claims import Claim, claim_of
 from portal.downloads.closing import close_for_link, sweep
 from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
 from portal.downloads.following import CaughtUp, Follower
-from portal.downloads.ledger import TICKET_OVER
 from portal.downloads.listing import (
     MOST_COUNTED,
     DownloadRow,

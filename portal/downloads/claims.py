@@ -1,6 +1,7 @@
 """Who fetches, and the row of the ledger that it is written to."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from portal.actors import Actor
 from portal.downloads.intervals import Intervals
@@ -37,6 +38,18 @@ class Entry:
     is_late: bool = False
     is_scattered: bool = False
     transfer: int | None = None
+
+
+class Last(NamedTuple):
+    """What the newest row of an actor and version says, and whether it is open, alive, or completed just now."""
+
+    id: int
+    intervals: list[list[int]]
+    bytes_sent: int
+    state: str
+    is_open: bool
+    is_alive: bool
+    is_late: bool
 
 
 @dataclass(frozen=True)

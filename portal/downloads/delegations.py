@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from portal.catalog import Edition
 from portal.downloads import ledger
+from portal.downloads.budgets import TICKET_BUDGET
 from portal.downloads.claims import Claim, Entry
-from portal.downloads.ledger import TICKET_BUDGET
 from portal.downloads.opening import open_bytes
 from portal.extensions import db, release_connection, run, transaction
 from portal.models import Delegation, Download, FollowedLog, Version, db_later
@@ -63,8 +63,8 @@ def delegate(claim: Claim, edition: Edition, span: Span) -> Delegated | None:
     """Have a proxy send a span of an edition to an actor who may have it: checked and written down as if we sent it.
 
     None for what we send ourselves: a file of a source, which lies outside of our storage; nothing at all; and what a
-    ticket asks for once a proxy may be sending as much under its name as it is good for, for then somebody has to
-    count. The span may come back as the whole, and it raises, like ``open_for_download``.
+    ticket asks for once a proxy may have sent twice its size under its name, for then somebody has to count. The span
+    may come back as the whole, and it raises, like ``open_for_download``.
     """
     if edition.source_path is not None or not span.length:
         return None
@@ -110,7 +110,10 @@ def _delegate(claim: Claim, edition: Edition, span: Span, name: str, find: Prepa
 
 
 def _is_within_budget(entry: Entry, size: int, wanted: int) -> bool:
-    """Whether a ticket sends no more than it may, should all that is under way arrive."""
+    """Whether a ticket has sent no more than twice its size should all arrive that was ever handed over for it.
+
+    What it may have at all is for ``budgets`` to say; but not every log is followed, and what we send we count.
+    """
     length = select(func.coalesce(func.sum(Delegation.stop - Delegation.start), 0))
     under_way = db.session.scalars(length.where(Delegation.download_id == entry.id)).one()
     sent = db.session.scalars(select(Download.bytes_sent).where(Download.id == entry.id)).one()

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from portal.catalog import Edition
-from portal.downloads import belief, closing, statements, transfers
-from portal.downloads.claims import Claim, Entry, Told
+from portal.downloads import belief, budgets, closing, statements, transfers
+from portal.downloads.budgets import TICKET_OVER
+from portal.downloads.claims import Claim, Entry, Last, Told
 from portal.downloads.intervals import Intervals, common, gone_on, length_of, pairs, taken_back
 from portal.errors import Busy, ShareExpired, TooManyTransfers
 from portal.extensions import find_one, settings, transaction, write_one
@@ -23,24 +24,8 @@ MOST_INTERVALS = 256
 """More pieces than this are not kept apart: the whole is answered instead."""
 AGENT_LENGTH = 300
 RACES = 8
-TICKET_OVER = "This download address has expired. Open the link again."
-TICKET_DONE = "This download is complete. Open the link again if you need another one."
-TICKET_BUDGET = 2
-"""How many times its size a ticket sends at most: enough for what a client lost, too little to hand the ticket on."""
 
 Result = TypeVar("Result")
-
-
-class _Last(NamedTuple):
-    """What the newest row of an actor and version says, and whether it is open, alive, or completed just now."""
-
-    id: int
-    intervals: list[list[int]]
-    bytes_sent: int
-    state: str
-    is_open: bool
-    is_alive: bool
-    is_late: bool
 
 
 def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) -> Entry:
@@ -48,7 +33,8 @@ def begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals) 
 
     ``wanted`` is what will be sent; ``handed`` what leaves at once with the first block, empty when more blocks
     follow: so a small download costs one transaction. Raises TooManyTransfers, Busy, and ShareExpired for a ticket
-    that was given back. The unique index decides between two that begin at once; the loser joins.
+    that was given back or has sent what it may. The unique index decides between two that begin at once; the loser
+    joins.
     """
     if handed and claim.ticket_id is None and covers(handed, edition.size):
         at_once = write_one(statements.complete_at_once(), **_new_row(claim, edition, handed, "completed"))
@@ -157,8 +143,9 @@ def join(
             closing.close(last.id)
             last = None
         if claim.ticket_id is not None:
-            _require_budget(last, edition.size)
             is_part = True  # whatever a ticket asks for is a piece of its one download
+            is_scattered = last is not None and len(last.intervals) >= MOST_INTERVALS
+            budgets.require_budget(last, edition.size, edition.size if is_scattered else length_of(wanted))
         if last is None or not (last.is_open or (is_part and last.is_late)):
             if not handed:
                 require_capacity(claim)
@@ -183,14 +170,15 @@ def offering(entry: Entry, spans: Intervals) -> Entry:
 def _begin(claim: Claim, edition: Edition, wanted: Intervals, handed: Intervals, find: Prepared) -> Entry:
     with transaction():
         entry = join(claim, edition, wanted, handed, find)
-        if entry.is_late or (handed and not entry.is_scattered):
+        is_told = entry.is_late or (handed and not entry.is_scattered)
+        if is_told and not (entry.is_late and claim.ticket_id is not None):  # what a ticket still gets is counted
             return entry
         return offering(entry, [(0, edition.size)] if entry.is_scattered else wanted)
 
 
-def _find(statement: Prepared, claim: Claim, edition: Edition) -> _Last | None:
+def _find(statement: Prepared, claim: Claim, edition: Edition) -> Last | None:
     row = find_one(statement, key=claim.key, version=edition.version_id)
-    return _Last(*row) if row is not None else None
+    return Last(*row) if row is not None else None
 
 
 def _found(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
@@ -201,15 +189,9 @@ def _found(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 
 def _require_ticket(claim: Claim) -> None:
-    """A ticket is given back or used, never both: whoever does the other stands in line for its row."""
+    """A ticket is given back or used, never both, and used by one after the other: all stand in line for its row."""
     if claim.ticket_id is not None and _found(find_one(statements.TICKET, ticket=claim.ticket_id))[0] is not None:
         raise ShareExpired(TICKET_OVER)
-
-
-def _require_budget(last: _Last | None, size: int) -> None:
-    """A ticket is one download: complete, it answers for ten minutes what a client lost, and then no more."""
-    if last is not None and last.state == "completed" and not (last.is_late and last.bytes_sent < TICKET_BUDGET * size):
-        raise ShareExpired(TICKET_DONE)
 
 
 def _take_back(entry: Entry, size: int, refused: Intervals, reopened: dict[str, object]) -> None:
@@ -259,7 +241,7 @@ def _new_row(claim: Claim, edition: Edition, handed: Intervals, state: str) -> d
     return values_of(claim, edition, handed) | {"uuid": uuid4(), "state": state}
 
 
-def _rejoin(entry: Entry, claim: Claim, last: _Last, before: Intervals, *, state: str) -> None:
+def _rejoin(entry: Entry, claim: Claim, last: Last, before: Intervals, *, state: str) -> None:
     write_one(
         statements.REJOIN,
         download=entry.id,

@@ -178,14 +178,14 @@ class Sending:
         self._is_done = True
         if self._entry.is_late:
             with self._context():
-                ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
+                ledger.advance(self._entry, self.edition.size, self._taken, self._sent, is_ending=True)
         elif self._is_complete:
             with self._context():
                 ledger.confirm(self._entry)
 
     def _break_off(self) -> None:
         if self._entry.is_late:
-            ledger.advance(self._entry, self.edition.size, self._taken, self._sent)
+            ledger.advance(self._entry, self.edition.size, self._taken, self._sent, is_ending=True)
         elif self._is_claimed:
             refused = without([(span.start, span.stop) for span in self.spans], self._taken)
             ledger.take_back(self._entry, self.edition.size, refused)

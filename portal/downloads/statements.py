@@ -77,7 +77,7 @@ _FIND = (
     .with_for_update()  # or it could be completed between being found and being joined
 )
 FIND_LAST = Prepared(_FIND.order_by(Download.id.desc()).limit(1))
-"""The newest row of an actor (``key``) and a ``version``: see ``ledger.Last``."""
+"""The newest row of an actor (``key``) and a ``version``: see ``claims.Last``."""
 FIND_OPEN = Prepared(_FIND.where(Download.closed_at.is_(None)))
 """The open one."""
 
@@ -125,9 +125,9 @@ CONFIRM = Prepared(update(Download).where(_THIS, *MAY_BE_CONFIRMED).values(is_co
 """Confirm a row (``download``) if it is completed and holds nothing that was only believed."""
 
 TICKET = Prepared(
-    select(Ticket.refunded_at).where(Ticket.id == bindparam("ticket", type_=Integer)).with_for_update(read=True)
+    select(Ticket.refunded_at).where(Ticket.id == bindparam("ticket", type_=Integer)).with_for_update(key_share=True)
 )
-"""When a ticket was given back, with a lock on it."""
+"""When a ticket was given back, with a lock on it that one has at a time."""
 
 
 FIND_TRANSFER = Prepared(

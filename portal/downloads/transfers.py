@@ -1,11 +1,13 @@
 """Large answers on their way, of which nothing is written down yet: what they offered is known if their worker dies."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from portal.downloads import statements, workers
-from portal.downloads.intervals import Intervals, offered, pairs
-from portal.extensions import find_one, transaction, write_one
+from portal.downloads.intervals import Intervals, length_of, offered, pairs
+from portal.extensions import find_one, run, transaction, write_one
 from portal.models import Download, Transfer
+
+_OF_ONE = select(Transfer.worker, Transfer.spans).where(Transfer.download_id == bindparam("download"))
 
 
 def note(download_id: int, spans: Intervals) -> int:
@@ -44,6 +46,12 @@ def take_dead(download_id: int, gaps: Intervals, *, is_silent: bool) -> Interval
         if used:
             session.execute(delete(Transfer).where(Transfer.id.in_(used)))
     return filled
+
+
+def count_offered(download_id: int, *, is_silent: bool) -> int:
+    """How many bytes answers of a download offer whose worker lives; ``is_silent`` as above. Inside a transaction."""
+    rows = run(_OF_ONE, download=download_id)
+    return sum(length_of(pairs(row.spans)) for row in rows if not _is_dead(row.worker, is_silent=is_silent))
 
 
 def forget_closed() -> None:

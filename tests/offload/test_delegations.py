@@ -423,7 +423,8 @@ def test_a_ticket_is_handed_over_only_within_its_budget(house: House) -> None:
     assert first is not None
     assert delegate(claim, house.edition, all_of_it) is not None
 
-    assert delegate(claim, house.edition, Span(999, SIZE)) is None
+    with pytest.raises(TooManyTransfers):
+        delegate(claim, house.edition, Span(999, SIZE))
 
     settle([cut(first, 100)])
     assert delegate(claim, house.edition, Span(100, SIZE)) is not None
