@@ -73,7 +73,7 @@ def answer(method: str, headers: Headers, *, etag: str, size: int, modified: dat
         return whole
     spans = tuple(span for first, last in asked if (span := _span(first, last, size)))
     if not spans:
-        return Answer(416, ())
+        return whole if not size and any(_is_suffix(*positions) for positions in asked) else Answer(416, ())
     return whole if _overlap(spans) else Answer(206, spans)
 
 
@@ -173,6 +173,11 @@ def _span(first: int | None, last: int | None, size: int) -> Span | None:
     else:
         start, stop = first, size if last is None else min(last + 1, size)
     return Span(start, stop) if start < stop else None
+
+
+def _is_suffix(first: int | None, last: int | None) -> bool:
+    """Whether this asks for the end, and for some of it: that can be had of any document, an empty one too (14.1.2)."""
+    return first is None and bool(last)
 
 
 def _overlap(spans: Iterable[Span]) -> bool:

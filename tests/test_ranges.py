@@ -198,9 +198,14 @@ def test_what_is_not_a_set_of_ranges_is_ignored(value: str) -> None:
     assert ask({"Range": value}) == WHOLE
 
 
-@pytest.mark.parametrize("value", ["bytes=0-", "bytes=0-0", "bytes=-5", "bytes=-0"])
-def test_no_range_of_an_empty_document_can_be_had(value: str) -> None:
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=0-0", "bytes=-0", "bytes=5-9,-0"])
+def test_no_other_range_of_an_empty_document_can_be_had(value: str) -> None:
     assert ask({"Range": value}, size=0) == UNSATISFIABLE
+
+
+@pytest.mark.parametrize("value", ["bytes=-5", "bytes=-1", "bytes=-99999999999999999999", "bytes=0-,-5", "bytes=-0,-5"])
+def test_the_end_of_an_empty_document_is_all_of_it(value: str) -> None:
+    assert ask({"Range": value}, size=0) == Answer(200, (Span(0, 0),))
 
 
 def test_an_empty_document_is_answered_by_one_empty_span() -> None:
@@ -456,7 +461,8 @@ def naive_answer(value: str, size: int) -> tuple[int, list[bytes]]:
         return 200, [document]
     had = [positions for positions in chosen if positions]
     if not had:
-        return 416, []
+        is_end_wanted = any(element[0] == "-" and naive_number(element[1:]) for element in elements)
+        return (200, [document]) if is_end_wanted and not size else (416, [])
     everything = [at for positions in had for at in positions]
     if len(set(everything)) < len(everything):
         return 200, [document]
