@@ -27,6 +27,8 @@ MOST_BYTES = 4096
 """A line of ours has about 100."""
 LINE = re.compile(rb'(?P<uuid>[0-9a-f-]{36}) (?P<status>[0-9]{3}) (?P<bytes>[0-9]{1,18}) "(?P<done>OK)?"[ \n]')
 """As ``log_format`` in config/nginx.conf has it; what follows is for people."""
+UNREADABLE = 416
+"""What nginx answers to a range with a tab, which the portal would ignore."""
 ROTATED = r"([.-][0-9][0-9.-]*)?"
 """What a rotated file has behind its name: ``.1``, ``-20261122``; compressed ones are left alone."""
 
@@ -35,7 +37,10 @@ State = tuple[int, int]
 
 @dataclass
 class CaughtUp:
-    """What was read: transfers ``settled``, lines that are ``strange``, statuses of those the proxy ``refused``."""
+    """What was read: transfers ``settled``, lines that are ``strange``, statuses of those the proxy ``refused``.
+
+    A range it would not read is no refusal to look into: that was up to whoever asked.
+    """
 
     settled: int = 0
     strange: int = 0
@@ -108,7 +113,7 @@ def _take(lines: Sequence[bytes], mark: str, position: int, caught: CaughtUp) ->
         session.execute(insert(FollowedLog).values(first_line=mark, position=position))
     caught.settled += settled
     caught.strange += len(lines) - len(reports)
-    caught.refused += [report.status for report in reports if report.status >= 400]
+    caught.refused += [report.status for report in reports if report.status >= 400 and report.status != UNREADABLE]
 
 
 def _parse(line: bytes) -> Report | None:

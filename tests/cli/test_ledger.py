@@ -52,6 +52,17 @@ def test_what_somebody_should_look_at_is_told(command: Command, line: str, tmp_p
 
 
 @SQLITE_ONLY
+def test_a_range_that_nginx_would_not_read_is_nothing_to_look_at(command: Command, line: str, tmp_path: Path) -> None:
+    log = tmp_path / "handed-over.log"
+    log.write_text(line.format(status=416))
+
+    result = command("ledger", "follow", "--once", str(log))
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "1 transfer written down.\n", "")
+    assert db.session.scalars(select(Download.state)).one() == "aborted"
+
+
+@SQLITE_ONLY
 @pytest.mark.parametrize("once", [["--once"], []])
 def test_a_directory_that_is_not_there_is_told_in_one_line(command: Command, tmp_path: Path, once: list[str]) -> None:
     result = command("ledger", "follow", *once, str(tmp_path / "nowhere" / "handed-over.log"))
