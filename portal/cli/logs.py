@@ -6,6 +6,7 @@ The access log goes to stdout, messages go to stderr.
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ from gunicorn.glogging import Logger
 
 from portal import settings
 from portal.downloads import SENT_DIRECTLY
+from portal.errors import PortalError
 from portal.networks import client_address, network_of
 from portal.tokens import mask, mask_all
 
@@ -57,6 +59,15 @@ class Log(Logger):
         line = access_line(environ, network, status, size, request_time)
         with suppress(OSError):  # as for messages: what cannot be written down stops nobody
             os.write(STDOUT, at_once(line))
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """What ended an answer on its way: in one line where we broke it off, such as for a damaged member of a zip."""
+        problem = sys.exc_info()[1]
+        if isinstance(problem, PortalError):
+            why = problem.__cause__ or "no further reason"
+            self.error_log.warning("%s, so an answer was broken off: %s", type(problem).__name__, why)
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 def at_once(line: str) -> bytes:

@@ -222,3 +222,24 @@ def test_a_real_server_breaks_off_and_its_scrub_tells_soon_after(large: tuple[Se
         assert caller.get("/readyz").status == 200
         assert caller.get(f"/documents/{document_id}/download").status == 503
         assert "damaged and quarantined" in server.output
+
+
+@SQLITE_ONLY
+@pytest.mark.timeout(300)
+def test_a_zip_that_is_broken_off_by_a_damaged_member_is_one_warning_and_no_trace(settings: Settings) -> None:
+    with makers.running(settings) as app, app.app_context():
+        shelf, user = makers.category("reports"), makers.person("Ada")
+        makers.grant(shelf, user=user)
+        makers.document(shelf, "a.bin", random.Random(2).randbytes(3 * 1024 * 1024))
+        path = path_of(makers.document(shelf, "b.bin", random.Random(3).randbytes(3 * 1024 * 1024)))
+        token = start_session(user.id, network=makers.NETWORK, agent="tests")
+    path.unlink()
+    with serving(settings) as server:
+        caller = Caller(server.port, {"portal": token})
+        with pytest.raises(IncompleteRead):
+            caller.get("/categories/reports/download")
+        assert Caller(server.port).get("/healthz").status == 200
+        output = server.output
+    assert output.count("WARNING ContentDamaged, so an answer was broken off: ") == 1, output
+    assert "ERROR" not in output
+    assert "Traceback" not in output
