@@ -62,15 +62,18 @@ def spend(token: str) -> AnyResponse:
 @bp.get("/t/<token>")
 @allow("anyone")
 def ticket(token: str) -> Response:
-    """The bytes a ticket is for, whole or in ranges, until it is complete or its day is over."""
+    """The bytes a ticket is for, whole or in ranges, until it is complete or its day is over.
+
+    A known link scanner gets a page: the address is in the list of downloads of a browser, and is pasted into chats.
+    """
     try:
         selected = shares.find_selection(token, network())
         if selected is not None:
-            return _deliver_pack(*selected)
+            return _shown(token) or _deliver_pack(*selected)
         found = shares.find_ticket(token, network(), agent())
         if found is None:
             raise ShareNotFound
-        return _deliver(*found)
+        return _shown(token) or _deliver(*found)
     except ShareGone as gone:
         return _closed(gone)
 
@@ -93,6 +96,13 @@ def _deliver_pack(who: Actor, pack: Pack) -> Response:
 def _wants_bytes() -> bool:
     """No ``Accept`` that names HTML, and no known link scanner: ``curl -OJ``, ``wget``, a script."""
     return "text/html" not in request.headers.get("Accept", "") and not shares.is_scanner(agent())
+
+
+def _shown(token: str) -> Response | None:
+    """The page a known link scanner gets of a ticket, unless it comes from one of ours: some apps that show previews
+    are browsers as well."""
+    is_scanned = shares.is_scanner(agent()) and request.headers.get("Sec-Fetch-Site") != "same-origin"
+    return Response(render_template("shares/ticket.html", token=token)) if is_scanned else None
 
 
 def _page(token: str, opened: Opened, problem: SharePasswordWrong | None = None) -> Response:

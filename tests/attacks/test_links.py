@@ -241,6 +241,31 @@ def test_looking_spends_nothing_whoever_looks(target: Target, name: str) -> None
     guest(target, made).press(303)
 
 
+@pytest.mark.parametrize("name", ["a chat", "a messenger", "a scanner"])
+def test_what_looks_at_a_ticket_gets_no_bytes_and_leaves_it_as_it_was(target: Target, name: str) -> None:
+    """A062"""
+    made = link(target, max_downloads=1)
+    ticket = guest(target, made).press(303).header("Location")
+    with target.untouched():
+        for method in ("GET", "HEAD") * 3:
+            answer = target.ask(ticket, 200, who="nobody", method=method, headers=AGENTS[name])
+            assert answer.header("Content-Type").startswith("text/html")
+            assert CONTENT[:64] not in answer.body
+
+    theirs = {"User-Agent": "curl/8.5"}
+    assert target.ask(ticket, 200, who="nobody", headers=theirs, writes={"downloads"}).body == content_of(made)
+
+
+def test_a_browser_inside_of_an_app_that_shows_previews_gets_what_its_person_pressed_the_button_for(
+    target: Target,
+) -> None:
+    made = link(target, max_downloads=1)
+    ticket = guest(target, made).press(303).header("Location")
+    headers = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) [LinkedInApp]", "Sec-Fetch-Site": "same-origin"}
+
+    assert target.ask(ticket, 200, who="nobody", headers=headers, writes={"downloads"}).body == content_of(made)
+
+
 def test_a_download_whose_bytes_are_gone_is_given_back_once(target: Target) -> None:
     """A063"""
     made = link(target, max_downloads=1)

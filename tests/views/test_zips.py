@@ -181,6 +181,18 @@ def test_chosen_documents_come_by_a_ticket_that_resumes(desk: Desk) -> None:
 
 
 @SQLITE_ONLY
+def test_a_link_scanner_gets_nothing_of_a_choice_and_counts_as_nobody(desk: Desk) -> None:
+    answer = desk.send("/documents/download", {"document": ids(desk.app, "übersicht.pdf"), "title": "reports"})
+
+    looked = desk.app.test_client().get(answer.location, headers={"User-Agent": "Slackbot-LinkExpanding 1.0"})
+
+    assert (looked.status_code, looked.mimetype) == (200, "text/html")
+    assert "This address is a download" in looked.text
+    with desk.app.app_context():
+        assert db.session.scalars(select(Download)).all() == []
+
+
+@SQLITE_ONLY
 @pytest.mark.parametrize(
     ("title", "names", "filename"),
     [
