@@ -55,8 +55,6 @@ END_SECONDS = 5
 UNSENT = 128 * 1024
 """Bytes that wait in the kernel without having been sent, on each line. By itself it takes up to 4 MiB from us, which a
 reader who leaves never got, and which the ledger would hold for handed over."""
-SILENT_SECONDS = 300
-"""A transfer nobody has heard of for so long is over; on PostgreSQL another host may be sending it."""
 
 
 class Server(BaseApplication):
@@ -176,7 +174,7 @@ def prepare(chosen: Settings) -> None:
     """What is done once before anybody is served: sources looked through, broken transfers closed, setup offered."""
     with opened(chosen):
         is_alone = chosen.database_url.startswith("sqlite")
-        downloads.sweep(0 if is_alone else SILENT_SECONDS)
+        downloads.sweep(0 if is_alone else downloads.SILENT_SECONDS)
         for path, directory in chosen.sources.items():
             _rescan(path, directory)
         if not accounts.has_users():

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from portal import accounts, jobs, notices, previews, search, settings, uploads
+from portal import accounts, downloads, jobs, notices, previews, search, settings, uploads
 from portal.catalog import bulk_edits, news, scans
 from portal.cli.installation import opened, require_schema
 from portal.cli.logs import send_messages_to_stderr
@@ -17,6 +17,7 @@ LOOKS: dict[str, jobs.Look] = {
     accounts.RESETS: accounts.resolve_resets,
     uploads.LOOK: uploads.rescan_due,
     resumable.EXPIRY: resumable.sweep,
+    downloads.LOOK: downloads.look_for_silent,
     scans.LOOK: uploads.scan_waiting,
     news.LOOK: news.tell_news,
     notices.LOOK: partial(notices.send_due, click.echo),

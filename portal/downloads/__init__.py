@@ -2,7 +2,7 @@
 
 from portal.downloads.budgets import TICKET_OVER
 from portal.downloads.claims import Claim, claim_of
-from portal.downloads.closing import close_for_link, sweep
+from portal.downloads.closing import LOOK, SILENT_SECONDS, close_for_link, look_for_silent, sweep
 from portal.downloads.delegations import Delegated, count_late_reports, delegate, forget
 from portal.downloads.following import CaughtUp, Follower
 from portal.downloads.listing import (
@@ -22,8 +22,10 @@ from portal.downloads.zipping import ZipSending, open_for_zip
 
 __all__ = [
     "JOIN_SECONDS",
+    "LOOK",
     "MOST_COUNTED",
     "SENT_DIRECTLY",
+    "SILENT_SECONDS",
     "TICKET_OVER",
     "Archive",
     "CaughtUp",
@@ -44,6 +46,7 @@ __all__ = [
     "list_handed_over",
     "look",
     "look_again",
+    "look_for_silent",
     "open_bytes",
     "open_for_download",
     "open_for_zip",

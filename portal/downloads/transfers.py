@@ -4,8 +4,9 @@ from sqlalchemy import bindparam, delete, select
 
 from portal.downloads import statements, workers
 from portal.downloads.intervals import Intervals, length_of, offered, pairs
-from portal.extensions import find_one, run, transaction, write_one
-from portal.models import Download, Transfer
+from portal.downloads.statements import JOIN_SECONDS
+from portal.extensions import db, find_one, release_connection, run, transaction, write_one
+from portal.models import Download, Transfer, db_later
 
 _OF_ONE = select(Transfer.worker, Transfer.spans).where(Transfer.download_id == bindparam("download"))
 
@@ -55,10 +56,18 @@ def count_offered(download_id: int, *, is_silent: bool) -> int:
 
 
 def forget_closed() -> None:
-    """Drop what is left of answers whose download is closed: nobody goes on with it."""
-    with transaction() as session:
-        closed = select(Download.id).where(Download.closed_at.is_not(None))
-        session.execute(delete(Transfer).where(Transfer.download_id.in_(closed)))
+    """Drop what is left of answers whose download is closed: nobody goes on with it. What is still sent counts.
+
+    Of workers nobody can tell of it is dropped when the download is closed for a day.
+    """
+    is_long_ago = Download.closed_at < db_later(-JOIN_SECONDS)
+    statement = select(Transfer.id, Transfer.worker, is_long_ago).join(Download, Download.id == Transfer.download_id)
+    rows = db.session.execute(statement.where(Download.closed_at.is_not(None))).all()
+    release_connection()
+    left = [transfer for transfer, worker, is_silent in rows if _is_dead(worker, is_silent=is_silent)]
+    if left:
+        with transaction() as session:
+            session.execute(delete(Transfer).where(Transfer.id.in_(left)))
 
 
 def _is_dead(worker: str, *, is_silent: bool) -> bool:

@@ -14,11 +14,11 @@ from sqlalchemy import select
 
 from portal.actors import Actor
 from portal.catalog import Edition, versions_had
-from portal.downloads import Claim, Sending, claim_of, intervals, ledger, open_bytes, open_for_download, sweep
+from portal.downloads import Claim, Sending, claim_of, intervals, ledger, open_bytes, open_for_download, sweep, workers
 from portal.downloads import sending as module
 from portal.errors import Busy, ContentUnavailable, ShareExpired, TooManyTransfers
 from portal.extensions import db
-from portal.models import Download
+from portal.models import Download, Transfer
 from portal.ranges import Span, covers, merge, without
 from portal.settings import Settings
 from portal.shares import claim_of_link, find_ticket, refund, reserve
@@ -80,6 +80,20 @@ def rows() -> list[Download]:
     found = list(db.session.scalars(select(Download).order_by(Download.id).execution_options(populate_existing=True)))
     makers.release()
     return found
+
+
+def transfers() -> list[Transfer]:
+    """The answers that are on their way."""
+    makers.release()
+    found = list(db.session.scalars(select(Transfer).order_by(Transfer.id)))
+    makers.release()
+    return found
+
+
+def dead_worker() -> str:
+    """The name of a process of this machine that is no more, as if our number had come again."""
+    place, number, _ = workers.name().split(" ")
+    return f"{place} {number} 1"
 
 
 def finish(sending: Sending) -> bytes:
@@ -439,8 +453,7 @@ def test_a_long_transfer_says_that_it_is_alive(house: House, monkeypatch: pytest
     sending = house.send()
     for _ in range(4):
         sending.next_block()
-    makers.change(rows()[0], active_at=makers.now(seconds=-QUARTER))
-    assert sweep(60) == 1
+    makers.change(rows()[0], state="interrupted", active_at=makers.now(seconds=-QUARTER))
 
     sending.next_block()
 
@@ -454,12 +467,73 @@ def test_a_long_transfer_says_that_it_is_alive(house: House, monkeypatch: pytest
 def test_a_sweep_marks_what_nobody_hears_of(house: House) -> None:
     running, silent = house.send(), replace(house, actor=makers.actor(makers.person("Silent"))).send()
     makers.change(rows()[1], active_at=makers.now(seconds=-QUARTER))
+    makers.change(transfers()[1], worker="another-machine/1 2 3")
 
     assert sweep(600) == 1
 
     assert [(row.state, row.closed_at) for row in rows()] == [("started", None), ("interrupted", None)]
     running.close()
     silent.close()
+
+
+def test_a_sweep_leaves_alone_what_a_worker_sends_that_lives_however_slow_its_reader_is(house: House) -> None:
+    slow = house.send()
+    makers.change(rows()[0], active_at=makers.now(seconds=-QUARTER))
+
+    assert sweep(0) == 0
+
+    assert rows()[0].state == "started"
+    slow.close()
+
+
+def test_what_a_worker_sent_that_is_known_to_be_dead_is_marked_after_two_minutes(house: House) -> None:
+    sending = house.send()
+    makers.change(transfers()[0], worker=dead_worker())
+    makers.change(rows()[0], active_at=makers.now(seconds=-119))
+    assert sweep(300) == 0
+    makers.change(rows()[0], active_at=makers.now(seconds=-121))
+
+    assert sweep(300) == 1
+
+    assert (rows()[0].state, rows()[0].closed_at) == ("interrupted", None)
+    sending.close()
+
+
+@SQLITE_ONLY
+def test_a_download_of_which_one_answer_lives_and_another_is_dead_goes_on(house: House) -> None:
+    dead, alive = house.send(), house.send(500)
+    makers.change(transfers()[0], worker=dead_worker())
+    makers.change(rows()[0], active_at=makers.now(seconds=-QUARTER))
+
+    assert sweep(300) == 0
+    dead.close()
+    alive.close()
+
+
+def test_a_sweep_that_finds_nothing_writes_nothing(house: House, statements: list[str]) -> None:
+    finish(house.send())
+    slow = house.send()
+    makers.change(rows()[1], active_at=makers.now(seconds=-QUARTER))
+    statements.clear()
+
+    sweep(300)
+
+    assert {statement.split()[0] for statement in statements} == {"SELECT"}
+    slow.close()
+
+
+@SQLITE_ONLY
+def test_what_is_still_sent_of_a_closed_download_stays_noted(house: House) -> None:
+    slow = house.send()
+    slow.next_block()
+    finish(house.send())
+    assert rows()[0].state == "completed"
+
+    sweep(300)
+
+    assert len(transfers()) == 1
+    slow.close()
+    assert transfers() == []
 
 
 @SQLITE_ONLY

@@ -1,6 +1,7 @@
 """A restart drops no download that ends in time, and the ledger tells the truth about one that does not."""
 
 import hashlib
+import os
 import random
 import signal
 import time
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from portal import jobs
 from portal.accounts.sessions import start_session
+from portal.downloads import LOOK
 from portal.downloads.sending import BLOCK
 from portal.extensions import db
 from portal.models import Download
@@ -94,6 +97,41 @@ def test_a_download_that_does_not_end_in_time_is_cut_and_can_be_gone_on_with(
     assert rest.sha256 == hashlib.sha256(CONTENT[slow.got :]).hexdigest()
     ((state, _, intervals),) = rows(settings)
     assert (state, intervals) == ("completed", [[0, len(CONTENT)]])
+
+
+@pytest.mark.timeout(180)
+def test_what_a_worker_sent_that_was_killed_is_interrupted_while_the_server_runs_on(settings: Settings) -> None:
+    path, cookie = publish(settings)
+    with serving(settings, has_worker=True) as server, reading(server.port, path, cookie) as lost:
+        lost.read(BEGUN)
+        assert until(lambda: len(server.mailers) == 1)
+        (killed,) = server.children - server.mailers
+        os.kill(killed, signal.SIGKILL)
+        assert until(lambda: len(server.children - server.mailers - {killed}) == 1)
+        with reading(server.port, path, another_reader(settings)) as slow:
+            slow.read(BEGUN)
+            let_time_pass(settings)
+
+            assert until(lambda: [state for state, _, _ in rows(settings)] == ["interrupted", "started"])
+
+            slow.hurry()
+            slow.read(len(CONTENT))
+        assert slow.sha256 == SHA256
+    assert [state for state, _, _ in rows(settings)] == ["interrupted", "completed"]
+
+
+def another_reader(settings: Settings) -> str:
+    """The session of somebody else."""
+    with makers.running(settings) as app, app.app_context():
+        return start_session(makers.person("Another").id, network=makers.NETWORK, agent="tests")
+
+
+def let_time_pass(settings: Settings) -> None:
+    """Of no download has anybody heard for ten minutes, and the worker beside the server looks now."""
+    with makers.running(settings) as app, app.app_context():
+        for row in db.session.scalars(select(Download)).all():
+            makers.change(row, active_at=makers.now(minutes=-10))
+        jobs.wake(LOOK)
 
 
 def publish(settings: Settings) -> tuple[str, str]:
