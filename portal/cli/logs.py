@@ -36,6 +36,8 @@ UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGN
 """Characters that mean the same percent-encoded or not (RFC 3986, 6.2.2.2), so that no token hides behind them."""
 SECRET_PATH = re.compile(r"""((?:/|%(?:25)*2F)(?:s|t|setup)(?:/|%(?:25)*2F))([^/?&#\s"']{7,})""", re.IGNORECASE)
 """The addresses that open something, also inside a query string."""
+LONGEST_ADDRESS = 2048
+"""Characters of an address in a line, or a long one would push what came of it out of the line."""
 LONGEST_AGENT = 1024
 """Characters of what a client calls itself; a header may have eight times as many, in every line."""
 
@@ -109,6 +111,7 @@ def access_line(environ: Mapping[str, Any], network: str, status: str, size: int
     """Moment, client network, method, path with query, status, bytes, milliseconds, user agent in quotes."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     method, path = environ.get("REQUEST_METHOD", "-"), environ.get("RAW_URI", "-")
+    path = path if len(path) <= LONGEST_ADDRESS else f"{path[:LONGEST_ADDRESS]}..."
     agent = str(environ.get("HTTP_USER_AGENT", ""))[:LONGEST_AGENT].replace("\\", "\\\\").replace('"', '\\"')
     milliseconds = round(took / timedelta(milliseconds=1))
     return one_line(f'{moment} {network} {method} {path} {status} {size} {milliseconds}ms "{agent}"')

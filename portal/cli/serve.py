@@ -193,7 +193,7 @@ def options(descriptor: int, workers: int, threads: int, announce: Callable[[], 
         "keepalive": 30,
         "timeout": 120,
         "graceful_timeout": FINISHING_SECONDS + CUTTING_SECONDS + END_SECONDS,  # of the master; see _prepare
-        "limit_request_line": 4094,
+        "limit_request_line": 8190,  # as much as gunicorn allows: a query of 900 characters fits in any script
         "limit_request_fields": 100,
         "limit_request_field_size": 8190,
         "control_socket_disable": True,

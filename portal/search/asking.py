@@ -175,13 +175,16 @@ def _begun(part: Part) -> list[Phrase]:
 def _categories(path: str) -> list[int]:
     """The categories at this path, whatever the capitals in it, else the one that once was there."""
     path = normal(path)
-    live = select(Category.id).where(Category.trashed_at.is_(None))
     once = select(CategoryAlias.category_id).where(CategoryAlias.path == path)
-    similar = func.lower(Category.path) == path.lower()
-    for statement in (live.where(or_(Category.path == path, similar)), once):
-        if found := db.session.scalars(statement).all():
-            return list(found)
-    return []
+    return _live_at(path) or list(db.session.scalars(once))
+
+
+def _live_at(path: str) -> list[int]:
+    """SQLite knows capitals of ASCII letters alone: where there are others, what is as long is compared here."""
+    similar = func.lower(Category.path) == path.lower() if path.isascii() else func.length(Category.path) == len(path)
+    live = (Category.trashed_at.is_(None), or_(Category.path == path, similar))
+    found = db.session.execute(select(Category.id, Category.path).where(*live))
+    return [category_id for category_id, there in found if there.lower() == path.lower()]
 
 
 def _people(actor: Actor, value: str) -> list[int]:

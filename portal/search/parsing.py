@@ -5,12 +5,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 from portal.search.tokens import tokens
 
-LONGEST_QUERY = 1000
+LONGEST_QUERY = 900
+"""Nine bytes for a character of any script are an address that the server takes: ``limit_request_line``."""
 MOST_PARTS = 20
 MOST_TOKENS = 60
 SHORTEST_PREFIX = 2
@@ -85,6 +86,8 @@ class _Reader:
         self._problems: list[str] = []
         if len(text) > LONGEST_QUERY:
             self._problem(f"Only the first {LONGEST_QUERY:,} characters were read.")
+        if "\0" in text:
+            self._problem("A sign that nobody can write was taken for a space.")
         self._text = _UNSEEN.sub(" ", text[:LONGEST_QUERY]).translate(_QUOTES)
         self._since: datetime | None = None
         self._until: datetime | None = None
@@ -104,11 +107,12 @@ class _Reader:
     def _short(self, parts: list[Part]) -> Iterator[Part]:
         room = MOST_TOKENS
         for part in parts:
-            if len(part.tokens) <= room:
-                room -= len(part.tokens)
-                yield part
-            else:
-                self._problem("This is too much to look for at once. Some of it was left out.")
+            is_whole = len(part.tokens) <= room
+            if not is_whole:
+                self._problem(f"This is too much to look for at once: the first {MOST_TOKENS} words count.")
+            if is_whole or room:
+                yield part if is_whole else replace(part, tokens=part.tokens[:room], is_prefix=False)
+            room -= min(len(part.tokens), room)
 
     def _parts(self) -> Iterator[Part]:
         for match in _PART.finditer(self._text):

@@ -48,6 +48,7 @@ def _answer(find: Callable[[str], list[Copy]], **values: Any) -> Response:
     asked = request.args.get("sha256")
     if asked is None:
         return answer(render("browse/current.html", asked="", **values))
+    asked = asked.replace("\0", " ")
     try:
         copies = find(parse_sha256(asked))
     except BadInput as problem:

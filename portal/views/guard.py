@@ -42,6 +42,10 @@ SCOPES: dict[Permission, Scope] = {"publisher": "publish", "administrator": "adm
 """What a token of a program needs for pages of this permission. Others take none unless they say so."""
 END_VIEWING = frozenset({"viewing.stop", "auth.logout"})
 """All that somebody may change who sees the portal as somebody else does."""
+TYPED = frozenset({"searching.show", "searching.suggest", "copies.of_any", "copies.of_document"})
+"""What people paste into is in the address of these, with whatever signs are in it: they say what they make of it."""
+LONGEST_ADDRESS = 8000
+"""A little less than the server takes of one; where to go on is said in it once more, spelled longer."""
 NO_TOKENS = "No token opens this page: it is for people, who sign in with a browser."
 NOTHING_CHANGES = "You see the portal as {} does, and nothing can be changed. Press “Stop” first."
 PROVED = "proved"
@@ -189,7 +193,8 @@ def _look_again(asked: Request, page: str) -> AnyResponse | None:
 def to_sign_in() -> AnyResponse:
     """Send somebody to the sign-in page, and back here afterwards when that is safe to repeat."""
     wanted = request.full_path.rstrip("?") if request.method in SAFE else "/"
-    return redirect(f"{url_for('auth.login')}?next={quote(wanted, safe='/')}")
+    address = f"{url_for('auth.login')}?next={quote(wanted, safe='/')}"
+    return redirect(address if len(address) <= LONGEST_ADDRESS else url_for("auth.login"))
 
 
 def _to_confirm(asked: Request, page: str) -> AnyResponse:
@@ -224,7 +229,8 @@ def init_app(app: Flask) -> None:
 
 
 def _require_readable_address(asked: Request) -> None:
-    if "\0" in asked.path or (asked.query_string and any("\0" in value for value in asked.args.values())):
+    is_typed = asked.endpoint in TYPED
+    if "\0" in asked.path or (not is_typed and asked.query_string and "\0" in "".join(asked.args.values())):
         raise NotFound
 
 

@@ -127,6 +127,13 @@ def test_a_line_is_never_longer_than_what_a_pipe_keeps_together() -> None:
     assert longest.count(b"\n") == 1
 
 
+def test_what_came_of_a_long_address_is_told_all_the_same() -> None:
+    written = line("/search?q=" + "%E6%9D%B1" * 900)
+
+    assert written.endswith('... 200 5213 12ms "curl/8.1"')
+    assert len(written) < PIPE_BUF
+
+
 def test_with_stdout_closed_nothing_starts_for_its_number_would_go_to_another_file() -> None:
     command = 'exec "$0" -m portal.cli --help >&-'
     done = subprocess.run(["sh", "-c", command, sys.executable], cwd=ROOT, check=False, capture_output=True, text=True)

@@ -179,6 +179,12 @@ def test_an_address_means_the_same_with_and_without_nginx(house: House, text_id:
         assert through.status == 200 or through.body == past.body
 
 
+def test_an_address_that_is_too_long_is_refused_by_the_portal(house: House) -> None:
+    answer = house.ask("/search?q=" + "b" * 10_000)
+
+    assert (answer.status, answer.body) == (414, b"This address is too long.\n")
+
+
 def test_a_host_that_is_not_ours_is_refused_by_the_portal(house: House) -> None:
     assert house.ask("/healthz", {"Host": "evil.example.org"}).status == 400
     assert house.ask("/healthz", {"Host": f"127.0.0.1:{house.nginx.port}"}).status == 200

@@ -230,6 +230,14 @@ def test_capitals_in_the_path_of_a_category_make_no_difference_even_where_there_
     assert sorted(found("in:REPORTS")) == sorted(found("in:reports")) == sorted([lower.id, upper.id])
 
 
+def test_capitals_of_other_letters_in_a_path_make_no_difference_either() -> None:
+    made = [makers.document(makers.category("X/Ärzte"), f"{number}.pdf").id for number in range(2)]
+    makers.document(makers.category("X/Orzte"), "other.pdf")
+    makers.release()
+
+    assert found('in:"x/ÄRZTE"') == found("in:X/ärzte") == made[::-1]
+
+
 def test_old_paths_lead_on() -> None:
     made = makers.document(makers.category("a/b"))
     change_category(None, made.category_id, name="other", description="", is_sealed=False)

@@ -89,7 +89,8 @@ def test_a_query_is_its_parts(text: str, parts: list[str]) -> None:
         ("a*", "At least 2 letters are needed before a *."),
         ("x" * 2000, f"Only the first {LONGEST_QUERY:,} characters were read."),
         (" ".join(map(str, range(50))), f"Only the first {MOST_PARTS} words were looked for."),
-        ("-".join("abc" for _ in range(100)), "This is too much to look for at once. Some of it was left out."),
+        ("-".join("abc" for _ in range(100)), "This is too much to look for at once: the first 60 words count."),
+        ("annual\x00report", "A sign that nobody can write was taken for a space."),
     ],
 )
 def test_what_cannot_be_read_is_told_in_a_sentence(text: str, sentence: str) -> None:
@@ -97,7 +98,20 @@ def test_what_cannot_be_read_is_told_in_a_sentence(text: str, sentence: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", '"', '""', "-", "* ** -*", "&", "\x00", "\ud800", "(((", "' OR 1=1", "a:b:c::"]
+    ("text", "parts"),
+    [
+        ("東" * 65, ["words:" + " ".join("東" * 60)]),
+        ('"' + "ab " * 70 + '"*', ["words:" + " ".join(["ab"] * 60)]),
+        ("東" * 58 + " one-two-three four", ["words:" + " ".join("東" * 58), "words:one two"]),
+    ],
+    ids=["a sentence", "a phrase", "several"],
+)
+def test_of_more_than_is_looked_for_at_once_the_beginning_is(text: str, parts: list[str]) -> None:
+    assert meant(parse(text)) == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", '"', '""', "-", "* ** -*", "&", "\x01", "\ud800", "(((", "' OR 1=1", "a:b:c::"]
 )
 def test_nothing_is_complained_about_without_need(text: str) -> None:
     assert all(problem.startswith("A quotation mark is missing") for problem in parse(text).problems)

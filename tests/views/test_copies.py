@@ -121,6 +121,11 @@ def test_what_is_no_hash_is_said_at_its_field(world: World, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/current"])
+def test_what_nobody_can_write_is_a_space_in_a_hash(world: World, path: str) -> None:
+    assert world.ask(f"{sha256(TWO)[:32]}%00{sha256(TWO)[32:]}", path).startswith("Your copy is current.")
+
+
+@pytest.mark.parametrize("path", ["", "/current"])
 def test_without_a_question_there_is_the_form(world: World, path: str) -> None:
     page = world.reader.read(path or f"{world.path}/current")
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from portal import create_app
 from portal.extensions import db
 from portal.models import AuditEvent, Session
+from portal.search import LONGEST_QUERY
 from portal.settings import Settings
 from portal.views import guard
 from portal.views.guard import permission_of, safe_next
@@ -141,6 +142,14 @@ def test_signing_in_leads_to_where_the_person_wanted(app: Flask) -> None:
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/search?q=x")
     assert browser.get("/search?q=x").status_code == 200
+
+
+@SQLITE_ONLY
+def test_where_somebody_wanted_is_not_said_in_an_address_too_long_to_be_asked_for(app: Flask) -> None:
+    browser = app.test_client()
+
+    assert browser.get("/search", query_string={"q": "a"}).location == "/login?next=/search%3Fq%3Da"
+    assert browser.get("/search", query_string={"q": "東" * LONGEST_QUERY}).location == "/login"
 
 
 @SQLITE_ONLY

@@ -17,6 +17,7 @@ from portal import search
 from portal.catalog import put_document
 from portal.extensions import close_connections, db, transaction
 from portal.models import PUBLISH, Document, DocumentTag, Tag
+from portal.search import LONGEST_QUERY
 from portal.settings import Settings
 from tests import makers
 from tests.databases import SQLITE_ONLY, watched
@@ -295,11 +296,28 @@ def test_whatever_is_asked_there_is_a_page(house: House) -> None:
 
 
 @SQLITE_ONLY
-@pytest.mark.parametrize("query", ["a\0b", "\ud800"], ids=["nul", "surrogate"])
-def test_what_no_text_can_have_is_a_page_too(house: House, query: str) -> None:
+def test_what_no_text_can_have_is_a_page_too(house: House) -> None:
     for path in ("/search", "/search/suggest"):
-        answer = house.browser.get(path, query_string={"q": query.encode("utf-8", "surrogatepass")})
+        answer = house.browser.get(path, query_string={"q": "\ud800".encode("utf-8", "surrogatepass")})
         assert answer.status_code in (200, 404), path
+
+
+def test_what_nobody_can_write_is_taken_for_a_space_and_told(house: House) -> None:
+    house.add("Tax return")
+
+    html = house.html("tax\0return")
+
+    assert "A sign that nobody can write was taken for a space." in html
+    assert "Tax return" in re.sub("</?mark>", "", html)
+    assert len(house.offered("tax\0return")) == 1
+
+
+@SQLITE_ONLY
+def test_the_field_takes_as_much_as_is_read_in_whatever_script(house: House) -> None:
+    field = re.search(r'<input type="search" name="q"[^>]* maxlength="(\d+)"', house.html("東" * LONGEST_QUERY))
+
+    assert field is not None
+    assert int(field[1]) == LONGEST_QUERY
 
 
 @SQLITE_ONLY
