@@ -27,7 +27,21 @@ from portal.catalog.documents import put_document
 from portal.catalog.editions import Edition, find_edition
 from portal.catalog.grants import NAMES, Principal, add_grant
 from portal.extensions import close_connections, db, storage, transaction
-from portal.models import READ, Base, Category, Document, Grant, Group, Mail, Passkey, Preview, ShareLink, User, db_now
+from portal.models import (
+    READ,
+    Base,
+    Category,
+    Document,
+    Grant,
+    Group,
+    Mail,
+    Passkey,
+    Preview,
+    ShareLink,
+    Upload,
+    User,
+    db_now,
+)
 from portal.notices import add_mail
 from portal.previews import MAKER
 from portal.search import index_documents
@@ -168,6 +182,14 @@ def document(
     made = db.session.get_one(Document, outcome.document_id)
     change(made, **columns)
     return made
+
+
+def upload(by: User, size: int) -> None:
+    """An upload of this person that is under way: so many bytes are announced, and a few have come."""
+    facts = {"filename": "film.mp4", "size": size, "received": 10, "temp": "none", "state": "receiving"}
+    shelf = category()
+    with transaction() as session:
+        session.add(Upload(user_id=by.id, category_id=shelf.id, expires_at=now(days=1), **facts))
 
 
 def content_of(content: bytes = b"%PDF-1.7\n%tests\n", content_type: str = "application/pdf") -> Content:

@@ -15,7 +15,7 @@ from portal.settings import Settings, remember_address
 from tests.cli.conftest import Command
 from tests.databases import SQLITE_ONLY
 from tests.factors import with_app
-from tests.makers import NETWORK, PASSWORD, group, person, release
+from tests.makers import NETWORK, PASSWORD, group, person, release, upload
 
 pytestmark = SQLITE_ONLY
 
@@ -363,3 +363,9 @@ def test_a_quota_and_a_reference_are_set_and_taken_away(command: Command, contex
     assert command("user", "quota", "ada@example.org", "lots").stderr.startswith("Write a size such as")
     assert command("user", "reference", "ada@example.org", "S-1").stdout == "Ada has the reference S-1 now.\n"
     assert command("user", "reference", "ada@example.org", "").stdout == "Ada has no reference now.\n"
+
+
+def test_what_is_not_finished_counts_where_a_quota_is_set(command: Command, context: Flask) -> None:
+    upload(person("Ada"), 7_000)
+    release()
+    assert command("user", "quota", "ada@example.org", "10 KB").stdout == "Ada has put in 7 KB of 10 KB.\n"

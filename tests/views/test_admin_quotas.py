@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from portal.extensions import db, transaction
-from portal.models import PUBLISH, AuditEvent, Group, Upload, User
+from portal.extensions import db
+from portal.models import PUBLISH, AuditEvent, Group, User
 from portal.settings import Settings
 from tests import makers
 from tests.views.desk import Desk, said, sentence
@@ -100,10 +100,7 @@ def test_what_is_not_finished_counts_and_is_named_wherever_the_numbers_stand(wor
         bo = db.session.get_one(User, world.bo)
         makers.change(bo, quota_bytes=5 * GB, used_bytes=2 * GB)
         makers.change(db.session.get_one(Group, world.clients), quota_bytes=8 * GB)
-        shelf = makers.category("reports")
-        begun = {"filename": "film.mp4", "size": GB, "received": 10, "temp": "x", "state": "receiving"}
-        with transaction() as session:
-            session.add(Upload(user_id=world.bo, category_id=shelf.id, expires_at=makers.now(days=1), **begun))
+        makers.upload(bo, GB)
         desk = Desk(world.app, bo)
     unfinished = "1.0 GB is taken by uploads that are not finished, or not given out yet."
 
@@ -114,6 +111,16 @@ def test_what_is_not_finished_counts_and_is_named_wherever_the_numbers_stand(wor
     assert f"Its people have together put in 3.0 GB of 8.0 GB. {unfinished}" in group
     storage = world.admin.read("/admin/storage")
     assert f"The same bytes put in twice count twice here. {unfinished}" in storage
+
+
+def test_what_others_have_not_finished_takes_nothing_of_somebodys_quota(world: World) -> None:
+    with world.app.app_context():
+        makers.upload(makers.person("Cy"), GB)
+
+    for path in (f"/admin/people/{world.bo}", f"/admin/groups/{world.clients}"):
+        page = world.admin.read(path)
+        assert "put in 0 bytes." in page
+        assert "not finished" not in page
 
 
 def test_an_upload_beyond_the_quota_is_refused_in_the_form(world: World) -> None:

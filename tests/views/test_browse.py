@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portal import accounts, catalog, search
 from portal.accounts.sessions import start_session
@@ -101,19 +101,36 @@ def test_home_counts_beyond_twelve_in_figures(shelf: Shelf) -> None:
 @pytest.mark.parametrize(("count", "has_more"), [(12, False), (13, True), (40, True)])
 def test_home_leads_from_its_last_document_to_all_of_them(shelf: Shelf, count: int, has_more: bool) -> None:
     many(shelf, count)
+    page = shelf.browser.get("/").text
+
+    assert ("The newest 12 are shown. All documents" in words(page)) is has_more
+    assert links(page[page.index('id="earlier"') :]).count("/documents") == (2 if has_more else 1)
+
+
+@SQLITE_ONLY
+def test_home_leads_on_to_what_it_did_not_even_look_at(shelf: Shelf) -> None:
+    many(shelf, 33)
+    with shelf.app.app_context():
+        newest = select(Document.id).order_by(Document.published_at.desc()).limit(20)
+        with transaction() as session:
+            session.execute(update(Document).where(Document.id.not_in(newest)).values(published_at=makers.now(days=-9)))
+    shelf.visited(days=5)
     page = shelf.look()
 
-    assert ("The newest 12 are shown. All documents" in page) is has_more
+    assert "20 documents are new for you" in page
+    assert "The newest 12 are shown. All documents" in page
 
 
 @SQLITE_ONLY
 def test_home_says_when_it_shows_no_more_of_the_new(shelf: Shelf) -> None:
     many(shelf, 28)
     shelf.visited(days=5)
-    page = shelf.look()
+    html = shelf.browser.get("/").text
+    page = words(html)
 
     assert "More than 20 documents are new for you" in page
     assert "The newest 20 are shown." in page
+    assert links(html[html.index("The newest 20 are shown.") :])[0] == "/documents"
     assert "Earlier" not in page
 
 
