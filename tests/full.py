@@ -42,7 +42,7 @@ def fill() -> tuple[dict[str, User], tuple[str, ...]]:
         with transaction() as session:
             title = TITLE.format(number)
             session.execute(update(Document).where(Document.id == document_id).values(title=title))
-            catalog.set_tags(None, document_id, ["Quarter", f"Tag {number % 7}"])
+            catalog.change_document(None, document_id, tags=["Quarter", f"Tag {number % 7}"])
             index_documents([document_id])
     for user in people.values():
         for number in range(SEARCHES):

@@ -32,7 +32,6 @@ from portal.accounts.groups import (
     list_group_page,
     list_groups,
     list_groups_of,
-    list_members,
     remove_group,
 )
 from portal.accounts.history import SignIn, has_come_back, list_sign_ins, record_refusal
@@ -171,7 +170,6 @@ __all__ = [
     "list_groups",
     "list_groups_of",
     "list_identities",
-    "list_members",
     "list_people",
     "list_sessions",
     "list_sign_ins",

@@ -67,12 +67,6 @@ def list_groups() -> list[tuple[Group, int]]:
     return [(group, count) for group, count in db.session.execute(statement)]
 
 
-def list_members(group_id: int) -> list[User]:
-    """The people in a group by name."""
-    statement = select(User).join(Membership, Membership.user_id == User.id).where(Membership.group_id == group_id)
-    return list(db.session.scalars(statement.order_by(User.name_key, User.id)))
-
-
 def list_groups_of(user_id: int) -> list[Group]:
     """The groups a person is in by name."""
     statement = select(Group).join(Membership, Membership.group_id == Group.id).where(Membership.user_id == user_id)

@@ -1,6 +1,6 @@
 """What is said about a document: its words and dates, its tags, and what its category asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ from portal.catalog.inherited import rules_of
 from portal.catalog.moments import require_order
 from portal.catalog.neighbours import find_live
 from portal.catalog.responsible import require_live
-from portal.catalog.tags import list_tags, require_tags, write_tags
+from portal.catalog.tags import require_tags, write_tags
 from portal.catalog.telling import record_changes, said_of
 from portal.catalog.texts import require_reference, require_text, require_title
 from portal.catalog.tree import get_category
@@ -76,35 +76,6 @@ def publish_document(actor: Actor | None, document_id: int) -> Document:
         if document.published_at is None or document.published_at > now:
             _describe(actor, document, {"published_at": now})
     return document
-
-
-def change_tags(actor: Actor | None, document_id: int, add: Iterable[str] = (), remove: Iterable[str] = ()) -> bool:
-    """Give a document more tags and take others away, whatever their spelling; whether that changed anything.
-
-    Raises BadInput for a tag that cannot be, and for more than a document may have.
-    """
-    fresh, gone = require_tags(add), {search.folded(" ".join(name.split())) for name in remove}
-    with transaction():
-        document = hold_live(actor, document_id)
-        had = {tag.name_key: tag.name for tag in list_tags([document_id]).get(document_id, [])}
-        kept = {key: name for key, name in had.items() if key not in gone}
-        return _describe(actor, document, tags=require_tags((kept | fresh).values()))
-
-
-def set_tags(actor: Actor | None, document_id: int, names: Iterable[str]) -> bool:
-    """Give a document these tags and no others; whether that changed anything. Raises like ``change_tags``."""
-    tags = require_tags(names)
-    with transaction():
-        return _describe(actor, hold_live(actor, document_id), tags=tags)
-
-
-def change_fields(actor: Actor | None, document_id: int, values: Mapping[int, str]) -> bool:
-    """Write into fields that the category of a document asks for, "" to empty one; whether that changed anything.
-
-    Raises BadInput with the field (``name_of_field``) for what it does not take, and for one that is not asked for.
-    """
-    with transaction():
-        return _describe(actor, hold_live(actor, document_id), fields=values)
 
 
 def _describe(

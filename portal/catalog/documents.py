@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 
 from portal import access, audit, filenames, search
 from portal.actors import Actor
@@ -293,12 +293,6 @@ def change_count(category_id: int, change: int) -> None:
     """Keep the number of live documents of a category; inside the transaction that changes it."""
     changed: ColumnElement[int] = Category.document_count + change
     db.session.execute(update(Category).where(Category.id == category_id).values(document_count=changed))
-
-
-def count_live(category_id: int) -> int:
-    """Live documents directly in a category, counted row by row; what ``document_count`` must equal."""
-    live = (Document.category_id == category_id, Document.trashed_at.is_(None))
-    return db.session.scalars(select(func.count()).select_from(Document).where(*live)).one()
 
 
 def _outcome(document: Document, kind: Kind) -> Outcome:

@@ -153,11 +153,6 @@ def find_link(token: str) -> ShareLink | None:
     return db.session.scalar(select(ShareLink).where(ShareLink.token_hash == token_hash(PURPOSE, token)))
 
 
-def get_link(actor: Actor, link_id: int) -> tuple[ShareLink, Document]:
-    """A link the person may change, with its document. Raises ShareNotFound."""
-    return _get_for_change(actor, link_id)
-
-
 def get_row(actor: Actor, link_id: int) -> LinkRow:
     """One link as a list shows it, for who may publish its document. Raises ShareNotFound."""
     found = db.session.execute(_rows(actor).where(ShareLink.id == link_id)).first()

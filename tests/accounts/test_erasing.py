@@ -18,7 +18,7 @@ from portal.accounts import (
     issue_address,
     issue_token,
     join_group,
-    list_members,
+    list_people,
     set_password,
 )
 from portal.accounts.entrances import HELD
@@ -239,7 +239,7 @@ def test_an_erased_person_cannot_be_changed_or_opened_again(ada: User) -> None:
     ):
         with pytest.raises(Conflict, match="was erased"):
             change_it()
-    assert list_members(clients.id) == []
+    assert list_people(group_id=clients.id, with_erased=True).people == []
 
 
 def test_nobody_erases_themself_or_the_last_administrator() -> None:

@@ -15,7 +15,7 @@ from portal.accounts import (
     leave_group,
     list_groups,
     list_groups_of,
-    list_members,
+    list_people,
     remove_group,
 )
 from portal.errors import BadInput, GroupNotFound, NameTaken, UnknownAddresses, UserNotFound
@@ -63,7 +63,7 @@ def test_who_left_is_out_and_leaving_again_is_nothing() -> None:
     clients = group("Clients", ada)
     assert leave_group(None, clients.id, ada.id)
     assert not leave_group(None, clients.id, ada.id)
-    assert list_members(clients.id) == []
+    assert list_people(group_id=clients.id).people == []
 
 
 def test_groups_and_people_are_listed_by_name() -> None:
@@ -72,7 +72,7 @@ def test_groups_and_people_are_listed_by_name() -> None:
     clients = group("Clients", bob, ada)
     group("Empty")
     assert [(found.name, count) for found, count in list_groups()] == [("Clients", 2), ("Empty", 0), ("staff", 1)]
-    assert [member.name for member in list_members(clients.id)] == ["Ada", "Bob"]
+    assert [member.name for member in list_people(group_id=clients.id).people] == ["Ada", "Bob"]
     assert [found.name for found in list_groups_of(bob.id)] == ["Clients", "staff"]
 
 
@@ -81,9 +81,9 @@ def test_several_people_join_together_or_not_at_all() -> None:
     person("Bob")
     with pytest.raises(BadInput, match=r"Nobody was added.*eve@example\.org"):
         add_members(None, clients.id, ["bob@example.org", "eve@example.org"])
-    assert len(list_members(clients.id)) == 1
+    assert len(list_people(group_id=clients.id).people) == 1
     assert add_members(None, clients.id, ["ADA@example.org", "bob@example.org"]) == 1
-    assert len(list_members(clients.id)) == 2
+    assert len(list_people(group_id=clients.id).people) == 2
 
 
 def test_a_group_may_be_renamed_but_not_to_a_name_that_is_taken() -> None:
@@ -135,7 +135,8 @@ def test_ten_thousand_addresses_are_put_in_by_a_few_statements(statements: list[
     statements.clear()
     assert add_members(None, clients.id, emails, skip_unknown=True) == 3
     assert len(statements) < 40
-    assert [user.name for user in list_members(clients.id)] == ["Reader 1", "Reader 2", "Reader 3", "Reader 7"]
+    members = list_people(group_id=clients.id).people
+    assert [member.name for member in members] == ["Reader 1", "Reader 2", "Reader 3", "Reader 7"]
 
 
 def test_each_person_who_is_put_in_with_others_has_a_line_in_the_log() -> None:

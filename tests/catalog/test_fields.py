@@ -6,8 +6,8 @@ from sqlalchemy import select
 from portal.catalog import (
     Facts,
     add_field,
+    change_document,
     change_field,
-    change_fields,
     change_rules,
     get_category,
     list_fields,
@@ -102,7 +102,7 @@ def test_what_was_written_into_a_removed_field_comes_back_with_it() -> None:
     shelf = makers.category("firm")
     field = add_field(None, shelf.id, "Number", "number")
     paper = put_document(None, shelf.id, "a.pdf", content_of()).document_id
-    change_fields(None, paper, {field.id: "7"})
+    change_document(None, paper, fields={field.id: "7"})
     remove_field(None, field.id)
     assert (names("firm"), list_values([paper])) == ([], {})
 

@@ -29,7 +29,7 @@ from portal.catalog import (
     trash_category,
     trash_document,
 )
-from portal.catalog.describing import change_fields
+from portal.catalog.describing import change_document
 from portal.errors import BadInput, CategoryNotFound, Conflict, Forbidden
 from portal.extensions import db, transaction
 from portal.integrity.rows import category_problems
@@ -273,7 +273,7 @@ def test_fields_of_one_name_become_one_and_others_go_over() -> None:
     number, colour = add_field(None, old.id, "Number", "number"), add_field(None, old.id, "Colour", "text")
     same = add_field(None, new.id, "NUMBER", "number")
     paper = put("old")
-    change_fields(None, paper, {number.id: "7", colour.id: "red"})
+    change_document(None, paper, fields={number.id: "7", colour.id: "red"})
 
     merge("old", "new")
     assert [field.id for field in list_fields(get_category(new.id))] == [same.id, colour.id]

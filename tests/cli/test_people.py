@@ -322,7 +322,7 @@ def test_a_dry_run_says_what_would_happen_and_does_nothing(command: Command, con
     ]
     release()
     assert find_user("ada@example.org") is None
-    assert accounts.list_members(clients.id) == []
+    assert accounts.list_people(group_id=clients.id).people == []
 
 
 @pytest.mark.parametrize(

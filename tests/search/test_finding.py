@@ -413,7 +413,7 @@ def test_how_much_somebody_sees_comes_with_what_they_reach(query: str, statement
     shelf, reader = makers.category(), makers.person()
     makers.grant(shelf, user=reader)
     made = makers.document(shelf, "paper.pdf")
-    describing.set_tags(None, made.id, ["blue"])
+    describing.change_document(None, made.id, tags=["blue"])
     search.index_documents([made.id])
     statements.clear()
 
@@ -451,10 +451,10 @@ def test_not_all_that_has_a_tag_is_looked_at_for_who_may_read_little_of_it(
     shelf, reader = makers.category(), makers.person()
     makers.grant(shelf, user=reader)
     mine = makers.document(shelf, "paper.pdf")
-    describing.set_tags(None, mine.id, ["paid"])
+    describing.change_document(None, mine.id, tags=["paid"])
     for number in range(30):
         other = makers.document(makers.category("elsewhere"), f"{number} paper.pdf")
-        describing.set_tags(None, other.id, ["paid"])
+        describing.change_document(None, other.id, tags=["paid"])
     makers.release()
     statements.clear()
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal import catalog, search
 from portal.actors import PORTAL
-from portal.catalog import Item, describing
+from portal.catalog import Item
 from portal.errors import PortalError
 from portal.extensions import db, transaction
 from portal.models import Document, DocumentTag, SearchChange, SearchTerm
@@ -74,7 +74,7 @@ def _act(step: Step) -> None:
         lambda: catalog.move_document(None, document_id, shelf.id),
         lambda: catalog.trash_document(None, document_id),
         lambda: catalog.restore_document(None, document_id),
-        lambda: describing.set_tags(None, document_id, [f"tag {number}" for number in range(how % 3)]),
+        lambda: catalog.change_document(None, document_id, tags=[f"tag {number}" for number in range(how % 3)]),
         lambda: catalog.change_category(None, shelf.id, name=shelf.name, description="", is_sealed=not shelf.is_sealed),
         lambda: catalog.move_category(None, shelves[2].id, shelves[(1, 3)[how % 2]].id),
         catch_up,
@@ -239,7 +239,7 @@ def test_reindexing_makes_every_row_anew_and_removes_those_of_none() -> None:
 def test_a_tag_that_stands_elsewhere_than_its_document_is_noticed_and_put_right() -> None:
     made = [makers.document(makers.category(), f"{number}.pdf") for number in range(2)]
     for document in made:
-        describing.set_tags(None, document.id, ["paid"])
+        catalog.change_document(None, document.id, tags=["paid"])
     catch_up()
     with transaction() as session:
         session.execute(update(DocumentTag).where(DocumentTag.document_id == made[0].id).values(search_key=7))

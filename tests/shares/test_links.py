@@ -19,7 +19,7 @@ from portal.shares import (
     change_link,
     count_links,
     find_link,
-    get_link,
+    get_row,
     list_links,
     reserve,
     revoke_link,
@@ -137,7 +137,7 @@ def test_the_link_of_an_operator_has_no_author(house: House) -> None:
     link, _ = makers.link(house.document)
 
     assert link.created_by_id is None
-    assert get_link(house.publisher, link.id)[0].id == link.id
+    assert get_row(house.publisher, link.id).link.id == link.id
 
 
 IMPOSSIBLE = (
@@ -215,7 +215,7 @@ def test_only_publishers_change_a_link(house: House) -> None:
         for attempt in (
             lambda who=actor: change_link(who, link.id, Terms()),
             lambda who=actor: revoke_link(who, link.id),
-            lambda who=actor: get_link(who, link.id),
+            lambda who=actor: get_row(who, link.id),
         ):
             with pytest.raises(ShareNotFound):
                 attempt()

@@ -31,7 +31,7 @@ class World:
     def members(self) -> list[str]:
         """The names of the people in Clients."""
         with self.app.app_context():
-            return [user.name for user in accounts.list_members(self.clients)]
+            return [user.name for user in accounts.list_people(group_id=self.clients).people]
 
 
 @pytest.fixture

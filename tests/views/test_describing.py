@@ -204,7 +204,7 @@ def test_the_page_costs_a_few_queries_however_much_there_is_to_show(world: World
             made = makers.document(catalog.get_category(world.shelf_id), "report.pdf", f"%PDF {number}".encode())
             claim = Claim(key=who.key, user_id=who.user_id, network="", agent="")
             ledger.begin(claim, makers.edition(made), [(0, 1)], [(0, 1)])
-        catalog.set_tags(None, world.document_id, [f"tag {number}" for number in range(30)])
+        catalog.change_document(None, world.document_id, tags=[f"tag {number}" for number in range(30)])
         with transaction() as session:
             for number in range(30):
                 name = f"Field {number}"
