@@ -24,6 +24,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every server and command o
 if in_memory := memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(in_memory))  # where ``tmp_path`` is, here and in every worker
 
+pytest_plugins = ("tests.uploads.dropping",)  # its fixtures are those of two directories
 _numbers = count(1)
 
 

@@ -20,16 +20,6 @@ FILES = {f"{name}.pdf": PDF + name.encode() for name in ("a", "b", "c", "team")}
 
 
 @pytest.fixture
-def payroll() -> Category:
-    return makers.category("payroll")
-
-
-@pytest.fixture
-def mia(payroll: Category) -> Actor:
-    return manager(payroll)
-
-
-@pytest.fixture
 def people() -> dict[str, User]:
     """Ada, Bob and Cid, of whom Ada and Bob are the team, and Root, whom nothing is for."""
     found = {name: employee(name, name) for name in ("Ada", "Bob", "Cid")}

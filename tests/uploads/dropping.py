@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC
 
+import pytest
 from sqlalchemy import select
 
 from portal import uploads
@@ -27,6 +28,18 @@ def manager(on: Category, name: str = "Mia Manager") -> Actor:
     user = makers.person(name)
     makers.grant(on, user=user, permission=MANAGE)
     return makers.actor(user)
+
+
+@pytest.fixture
+def payroll() -> Category:
+    """The category that distributions go to."""
+    return makers.category("payroll")
+
+
+@pytest.fixture
+def mia(payroll: Category) -> Actor:
+    """Who manages it."""
+    return manager(payroll)
 
 
 def drop(actor: Actor | None, distribution_id: int, files: Mapping[str, bytes]) -> list[int]:

@@ -39,16 +39,6 @@ pytestmark = pytest.mark.usefixtures("context")
 BY_REFERENCE = "{reference}_*.pdf"
 
 
-@pytest.fixture
-def payroll() -> Category:
-    return makers.category("payroll")
-
-
-@pytest.fixture
-def mia(payroll: Category) -> Actor:
-    return manager(payroll)
-
-
 def readers_of(category: Category) -> set[str]:
     """Who may read a category and is no administrator."""
     held = access.holders(category.id).subquery()
