@@ -34,7 +34,8 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         with app.app_context():
             tokens, things = furnish(directory)
         # So that a test may ask for what is not there as often as it likes; the throttle has tests of its own.
-        extra = {"PORTAL_UNKNOWN_TRIES": "1000000"}
+        # And a server for mails, or nobody could ask for a new password.
+        extra = {"PORTAL_UNKNOWN_TRIES": "1000000", "PORTAL_MAIL_URL": "smtp://127.0.0.1:1"}
         # While somebody else scrubs, the server does not: it would write of itself what no request has written.
         with (
             app.extensions["portal.storage"].scrubbing(),

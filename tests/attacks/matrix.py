@@ -192,7 +192,7 @@ EXPECTED: dict[str, tuple[int, ...]] = {
     "POST following.end": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST following.follow": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST profile.change_email": (302, 302, 302, 422, 422, 422, 422, 422),
-    "POST reset.ask": (422, 422, 422, 422, 422, 422, 422, 422),
+    "POST reset.ask": (409, 409, 409, 409, 409, 409, 409, 409),
     "POST profile.change": (302, 302, 302, 422, 422, 422, 422, 422),
     "POST providers.begin": (503, 503, 503, 503, 503, 503, 503, 503),
     "POST providers.link": (302, 302, 302, 503, 503, 503, 503, 503),

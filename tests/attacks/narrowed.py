@@ -167,7 +167,7 @@ NARROWED: dict[str, tuple[int, ...]] = {
     "POST requests.change": (403, 422, 422, 403),
     "POST requests.review": (403, 303, 303, 403),
     "POST requests.revoke": (403, 303, 303, 403),
-    "POST reset.ask": (422, 422, 422, 403),
+    "POST reset.ask": (409, 409, 409, 403),
     "POST second.give": (401, 401, 401, 403),
     "POST second.go_on": (401, 401, 401, 403),
     "POST second.set_up": (401, 401, 401, 403),

@@ -259,6 +259,7 @@ def test_what_looks_at_a_ticket_gets_no_bytes_and_leaves_it_as_it_was(target: Ta
 def test_a_browser_inside_of_an_app_that_shows_previews_gets_what_its_person_pressed_the_button_for(
     target: Target,
 ) -> None:
+    """It names itself as the one that looks for the previews does."""
     made = link(target, max_downloads=1)
     ticket = guest(target, made).press(303).header("Location")
     headers = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) [LinkedInApp]", "Sec-Fetch-Site": "same-origin"}
