@@ -68,9 +68,10 @@ class Server:
         lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         ours = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{self.port:04X}") and line[3] == "0A"}
         try:
-            return bool(ours & {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()})
+            held = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
         except OSError:
-            return True  # it is just ending
+            held = set()
+        return not held or bool(held & ours)  # one that holds nothing is just ending, or waits to be reaped
 
     def kill(self) -> None:
         """End it and its workers at once, as a power cut would; then its port is free."""
