@@ -2,10 +2,12 @@
 
 import re
 import select
+import selectors
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
@@ -17,8 +19,9 @@ from gunicorn.http.errors import (  # type: ignore[attr-defined]  # the stubs kn
     LimitRequestLine,
     ParseException,
 )
-from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, PollableMethodQueue, TConn, ThreadWorker  # type: ignore[attr-defined]
 
+from portal.cli import heads
 from portal.cli.bodies import paced
 from portal.networks import network_of
 
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 HEAD_SECONDS = 10.0
-"""Within these the headers of a request are there, or it is refused: until then it holds a thread."""
+"""Within these the headers of a request are there, or it is refused."""
+LOOK_SECONDS = 1.0
+"""So often it is looked whose time is over."""
 LINGER_MILLISECONDS = 20
 """How long a thread waits for the next request of its connection: programs ask at once, pages within a few moments."""
 ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
@@ -56,6 +61,8 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 """No page of the portal, but as strict as one."""
+AWAITED = object()
+"""What became of a connection: more of its request has to come. Otherwise it is kept (True) or over (False)."""
 CUTTING_SECONDS = 5
 """How long answers that were cut may take to write down how far they came."""
 
@@ -72,7 +79,8 @@ class Worker(ThreadWorker):
     """Of its own, gunicorn answers with a page that repeats what was sent, and a second time after a broken body.
 
     It also waits for headers for ever, with a thread each: whoever opened more connections than there are threads, and
-    ended their headers on none, would keep everybody out.
+    ended their headers on none, would keep everybody out. Here the poller waits for them, and where connections run
+    out, those go first on which nothing is asked yet.
 
     When a worker's time to finish is over, it lets go of the answers on their way and leaves their threads running
     until it is killed; ours cuts them, so that each says in the ledger how far it came.
@@ -82,7 +90,9 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.method_queue = LastingQueue()
         self._busy: set[TConn] = set()
-        self._arriving: dict[TConn, float] = {}
+        self._awaited: dict[TConn, float] = {}
+        self._late: dict[TConn, float] = {}
+        self._next_look = 0.0
 
     def handle(self, conn: TConn) -> Any:
         """The requests of a connection that follow one another closely; gunicorn would change threads for each.
@@ -92,53 +102,120 @@ class Worker(ThreadWorker):
         """
         while True:
             outcome = self._handle_one(conn)
-            is_kept = outcome is True and self.alive and self.nr_conns <= self.cfg.threads
-            if not is_kept or not _is_asked_again(conn):
+            if outcome is not True or not self._has_room() or not _is_asked_again(conn):
                 break
         if outcome is False:
-            _close(conn.sock, lambda: self.alive and self.nr_conns <= self.cfg.threads)
+            _close(conn.sock, self._has_room)
         return outcome
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """On the main thread: take a connection back that is kept, and forget one that is closed."""
-        if not fs.cancelled() and fs.exception() is None and fs.result() is False:
-            self.nr_conns -= 1
+        outcome = None if fs.cancelled() or fs.exception() else fs.result()
+        if outcome is AWAITED:
+            self._await(conn)
+        elif outcome is False:
+            self._forget(conn)
         else:
             super().finish_request(conn, fs)
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+
+    def _has_room(self) -> bool:
+        """Whether a thread may wait: there is one for every connection, and the worker is not to end."""
+        return bool(self.alive and self.nr_conns <= self.cfg.threads)
 
     def _handle_one(self, conn: TConn) -> Any:
-        """One request, whose headers are awaited no longer than ``HEAD_SECONDS``; meanwhile it is in use."""
+        """One request, if its headers are there; from then on the connection is in use."""
         self._busy.add(conn)
-        self._arriving[conn] = time.monotonic() + HEAD_SECONDS
         try:
-            return super().handle(conn)
+            return super().handle(conn) if self._is_readable(conn) else AWAITED
+        except OSError:
+            return False
+        except LimitRequestHeaders as refused:
+            self.handle_error(None, conn.sock, conn.client, refused)
+            return False
         finally:
-            self._arriving.pop(conn, None)
             self._busy.discard(conn)
 
+    def _is_readable(self, conn: TConn) -> bool:
+        """Whether the headers of its request are there, for which its thread waits a moment at most."""
+        conn.init()
+        longest = self.cfg.limit_request_line
+        return heads.is_readable(conn, longest) or (
+            self._has_room() and _has_more(conn) and heads.is_readable(conn, longest)
+        )
+
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """The headers are there, unless somebody was just told that they are not; its body has a pace of its own."""
-        if self._arriving.pop(conn, None) is None:
-            return False
+        """The headers are there; its body has a pace of its own."""
+        self._late.pop(conn, None)
         if not _has_one_host(req):
             self._refuse(conn.sock, conn.client, MISTYPED, "its host is missing, or another one than in its address")
             return False
         with paced(conn.parser, req):
             return super().handle_request(req, conn)
 
-    def murder_pending(self) -> None:
-        """Every second: besides connections on which nothing came, end those whose headers are late."""
-        super().murder_pending()
+    def _await(self, conn: TConn) -> None:
+        """On the main thread: have the poller wait for a request, or for the rest of its headers."""
         now = time.monotonic()
-        for conn in [conn for conn, deadline in self._arriving.copy().items() if deadline < now]:
-            if self._arriving.pop(conn, None) is not None:
+        until = now + (self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+        if heads.has_begun(conn):
+            until = min(until, self._late.setdefault(conn, now + HEAD_SECONDS))
+        self._awaited[conn] = until
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._go_on, conn))
+
+    def _go_on(self, conn: TConn, _: object) -> None:
+        self._stop_awaiting(conn)
+        self.enqueue_req(conn)
+
+    def _stop_awaiting(self, conn: TConn) -> None:
+        del self._awaited[conn]
+        self.poller.unregister(conn.sock)
+
+    def _forget(self, conn: TConn) -> None:
+        """It is closed, or somebody else closes it."""
+        self._late.pop(conn, None)
+        self.nr_conns -= 1
+
+    def murder_pending(self) -> None:
+        """Every second: end connections on which nothing came, or no end of the headers."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_SECONDS
+        for conn in [conn for conn, until in self._awaited.items() if until < now]:
+            self._stop_awaiting(conn)
+            self._forget(conn)
+            if heads.has_begun(conn):
                 self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
-                with suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RD)  # the thread that reads from it finds its end
+            if heads.has_begun(conn) and self._has_room():
+                self.tpool.submit(_close, conn.sock, self._has_room)
+            else:
+                conn.close()
+
+    def _make_room(self) -> None:
+        """Close the connection that has waited longest without a request, or else without a further one."""
+        if self._awaited:
+            conn = next(iter(self._awaited))
+            self._stop_awaiting(conn)
+        elif self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+        else:
+            return
+        self._forget(conn)
+        conn.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """A worker that is to end waits for no request for long."""
+        super()._cap_keepalive(deadline)  # type: ignore[misc]  # the stubs know an older gunicorn
+        self._awaited = {conn: min(until, deadline) for conn, until in self._awaited.items()}
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Take new connections or none. A worker that is to end lets go of its socket: after the last one nobody waits
         in vain at a door that will not be opened, and another server can have the port."""
+        if not enabled and self.alive:
+            self._make_room()
+            enabled = self.nr_conns < self.worker_connections
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
@@ -191,8 +268,10 @@ def _has_one_host(req: Any) -> bool:
 
 def _is_asked_again(conn: TConn) -> bool:
     """Whether the next request begins to arrive while its thread waits a moment for it."""
-    if conn.parser.unreader.buf.getvalue():  # type: ignore[union-attr]  # a connection that was answered by HTTP/1
-        return True
+    return heads.has_begun(conn) or _has_more(conn)
+
+
+def _has_more(conn: TConn) -> bool:
     waiting = select.poll()
     waiting.register(conn.sock, select.POLLIN)
     return bool(waiting.poll(LINGER_MILLISECONDS))
