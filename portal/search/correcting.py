@@ -17,7 +17,8 @@ from portal.search.rows import IDS
 from portal.search.terms import SHORTEST, containing, near
 from portal.search.tokens import tokens
 
-MOST_TRIED = 8
+TRIED = (8, 100)
+"""So many of the nearest words are tried, and only where nobody may read them, the rest up to so many."""
 MOST_READ = 20
 """The nearest word is taken that one of so many documents has."""
 
@@ -62,12 +63,19 @@ class _Asking:
         longer = [Phrase((term,), is_name=True) for term in containing(word)]
         if self.find(longer, 1):
             return replace(part, value=f"*{word}*", is_inside=True, is_prefix=False)
-        terms = near(word)[:MOST_TRIED]
+        terms = near(word)
+        few, many = TRIED
+        term = self._first_seen(terms[:few]) or self._first_seen(terms[few:many])
+        return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
+
+    def _first_seen(self, terms: Sequence[str]) -> str | None:
+        """The first of these words that is in the name of a document of theirs, of the newest that have any."""
+        if not terms:
+            return None
         keys = self.find([Phrase((term,), is_name=True) for term in terms], MOST_READ)
         named = ask_of(names, [key & IDS for key in keys]).all() if keys else []
         there = {token for row in named for text in (row.title, row.filename) for token in tokens(text)}
-        term = next((term for term in terms if term in there), None)
-        return replace(part, value=term, tokens=(term,), is_prefix=False) if term is not None else None
+        return next((term for term in terms if term in there), None)
 
     def find(self, phrases: Sequence[Phrase], most: int) -> list[int]:
         """Keys of the newest documents that have any of these."""

@@ -497,6 +497,19 @@ def test_after_so_many_that_were_looked_at_it_gives_what_it_has(monkeypatch: pyt
     assert [key & IDS for key in keys.first(2)] == [mine.id]
 
 
+def test_words_that_somebody_may_not_read_keep_none_of_theirs_from_being_meant() -> None:
+    shelf, reader = makers.category(), makers.person()
+    makers.grant(shelf, user=reader)
+    mine = makers.document(shelf, "quarterly.pdf")
+    secret = makers.category("secret")
+    for letter in "abcdefghijkl":
+        makers.document(secret, f"quartarl{letter}.pdf")
+    catch_up(lambda: False)
+
+    hits = search.find(makers.actor(reader), search.parse("quartarly"))
+    assert (hits.corrected, hits.document_ids) == ("quarterly", [mine.id])
+
+
 @pytest.mark.parametrize("query", ["paper", "papre"])
 def test_the_best_is_found_behind_much_that_somebody_may_not_read(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, number in [("FEW_CATEGORIES", 0), ("NARROW", -1)]:
