@@ -20,10 +20,13 @@ _MAX_CHARACTERS = 1000
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _SURROGATES = r"\ud800-\udfff"
 _DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 # Soft hyphen, zero-width space, the invisible operators and deprecated shapes, BOM, annotations, tag characters.
 _INVISIBLE = r"\xad\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 _UNWANTED = re.compile(f"[{_CONTROLS}{_SURROGATES}{_DIRECTIONS}{_INVISIBLE}]")
 _UNNAMEABLE = re.compile(f"[{_CONTROLS}{_SURROGATES}{_DIRECTIONS}]")
+# Letters and signs by their kind in Unicode that leave the paper white: fillers of Hangul, and Braille without a dot.
+_WHITE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _RESERVED = frozenset({".", "..", "download"})
 _JOINERS = re.compile(r"[\u200c\u200d]+")
 
@@ -92,7 +95,7 @@ def _trimmed(name: str) -> str:
     bare = name.strip(". ")
     if name.startswith(".") and _DOCUMENT_EXTENSION.fullmatch(bare):
         return f"{NAMELESS}.{bare}"
-    return bare or NAMELESS
+    return bare if is_seen(bare) else NAMELESS
 
 
 def _shortened(name: str) -> str:
@@ -145,7 +148,8 @@ def title_of(filename: str) -> str:
     name = clean(filename)
     stem, suffix = _parts(name)
     stem = stem if re.search("[^0-9.]", suffix) else name
-    return " ".join(stem.replace("_", " ").split()) or name
+    title = " ".join(stem.replace("_", " ").split())
+    return title if is_seen(title) else name
 
 
 def ascii_fallback(name: str) -> str:
@@ -195,10 +199,20 @@ def _script(letter: str) -> str:
     return name_of(letter, "").partition(" ")[0] if is_own else ""
 
 
+def is_seen(text: str) -> bool:
+    """Whether there is anything to see of TEXT: a letter, a digit or a sign."""
+    return any(category(character)[0] in "LNPS" and character not in _WHITE for character in text)
+
+
+def turns(text: str) -> bool:
+    """Whether TEXT has marks in it that change the direction of what follows, which may be more than TEXT itself."""
+    return bool(_TURNING.search(text))
+
+
 def category_name_problem(name: str) -> str | None:
     """The sentence that says why NAME, in NFC, cannot name a category; None when it can."""
     problems = (
-        (not name.strip(), "A category needs a name."),
+        (not is_seen(name), "A category needs a name."),
         (
             len(name) > _MAX_CHARACTERS or len(normal(name)) > MAX_CATEGORY,
             f"A category name has at most {MAX_CATEGORY} characters.",

@@ -148,6 +148,7 @@ def test_the_two_spellings_of_an_accent_are_one_name() -> None:
         ("..", "document"),
         (" . . ", "document"),
         ("\u200b", "document"),
+        ("\u3164", "document"),
         ("\ud800", "document"),
         (".pdf", "document.pdf"),
         ("..pdf", "document.pdf"),

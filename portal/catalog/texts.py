@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from portal import filenames
 from portal.errors import BadInput
 
 TITLE_LENGTH = 300
@@ -10,10 +11,16 @@ TEXT_LENGTH = 10_000
 
 
 def require_title(title: str) -> str:
-    """The title as stored, on one line. Raises BadInput when it is empty, too long or has control characters."""
+    """The title as stored, on one line.
+
+    Raises BadInput when there is nothing to see of it, when it is too long, has control characters or turns the
+    direction of reading.
+    """
     title = " ".join(title.split())
-    if not title or not _fits(title, TITLE_LENGTH):
+    if not _fits(title, TITLE_LENGTH) or not filenames.is_seen(title):
         raise BadInput(f"A title has 1 to {TITLE_LENGTH} characters that can be seen.", field="title")
+    if filenames.turns(title):
+        raise BadInput("A title cannot contain marks that turn the direction of reading.", field="title")
     return _normal(title)
 
 

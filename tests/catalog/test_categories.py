@@ -336,6 +336,7 @@ def test_names_are_equal_however_their_accents_are_made() -> None:
 IMPOSSIBLE = (
     *("", "  ", " a", "a ", ".", "..", "download", "a/b", "x" * 101),
     *("a\x00b", "a\nb", "a\x7fb", "a\u202eb", "a\ud800b"),
+    *("\u200b", "\u3164", "\u0301"),
 )
 
 

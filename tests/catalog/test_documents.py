@@ -241,7 +241,7 @@ def test_without_a_date_it_is_out_now() -> None:
 
 @SQLITE_ONLY
 def test_a_title_that_cannot_be_is_refused() -> None:
-    for title in (" ", "x" * 301, "a\x00b", "a\x1bb", "\ud800", "\ufb2c" * 200):
+    for title in (" ", "x" * 301, "a\x00b", "a\x1bb", "\ud800", "\ufb2c" * 200, "\u200b", "\u3164", "a\u202eb"):
         with pytest.raises(BadInput, match="title"):
             put_document(None, makers.category().id, "a.pdf", ONE, facts=Facts(title=title))
     assert (count(Document), count(Blob)) == (0, 0)
