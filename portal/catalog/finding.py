@@ -74,7 +74,7 @@ def suggest_documents(actor: Actor, text: str, limit: int) -> list[DocumentRow]:
 def list_tags_seen(actor: Actor) -> list[str]:
     """The names of the tags of the newest 200 documents the person may read, in alphabetical order."""
     newest = list_front(actor, COME, NEWEST, at=None, last_id=None, since=FIRST)
-    return sorted(set(search.tags_of(newest)), key=search.folded)[:MOST_TAGS]
+    return sorted(search.count_tags(newest), key=search.folded)[:MOST_TAGS]
 
 
 def _texts(document_ids: list[int]) -> dict[int, tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Search: words in, documents out. The index is derived from the catalog and follows it."""
 
-from portal.search.facets import Facets, facets, tags_of
+from portal.search.facets import Facets, count_tags, facets
 from portal.search.finding import Hits, count_since, find, suggest
 from portal.search.parsing import LONGEST_QUERY, Part, Query, parse
 from portal.search.queue import (
@@ -32,6 +32,7 @@ __all__ = [
     "catch_up",
     "count_differing",
     "count_since",
+    "count_tags",
     "count_waiting",
     "excerpt",
     "facets",
@@ -47,7 +48,6 @@ __all__ = [
     "snippet",
     "start_over",
     "suggest",
-    "tags_of",
     "take_turn",
     "text_of",
     "waiting",

@@ -1,13 +1,13 @@
 """What there is among the hits: types, categories, tags, people and years, with how many of each."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from portal.actors import Actor
 from portal.models import Category, Document, DocumentTag, Tag, User, Version
@@ -54,9 +54,9 @@ def facets(actor: Actor, query: Query, *, found: Keys | None = None, reach: Reac
     ids = [key & IDS for key in keys]
     rows = ask_of(_rows, ids).all()
     return Facets(
-        types=_counted("type", (ending_of(row.filename) for row in rows)),
-        categories=_counted("in", (row.path for row in rows)),
-        tags=_counted("tag", tags_of(ids)),
+        types=_offered("type", Counter(ending_of(row.filename) for row in rows)),
+        categories=_offered("in", _by_path(Counter(row.category_id for row in rows))),
+        tags=_offered("tag", count_tags(ids)),
         people=_people(rows),
         years=_years(keys),
         total=len(keys),
@@ -70,27 +70,40 @@ def _rows(dialect: str) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Document.filename,
-            Category.path,
+            Document.category_id,
             Document.created_by_id,
             Document.responsible_id,
             Version.created_by_id.label("versioned_by_id"),
         )
         .join(these, these.c.id == Document.id)
-        .join(Category, Category.id == Document.category_id)
         .outerjoin(Version, Version.id == Document.current_version_id)
     )
 
 
-def tags_of(document_ids: Collection[int]) -> Sequence[str]:
-    """The tags of these documents: each as often as one has it."""
-    return ask_of(_tags, document_ids).scalars().all()
+def count_tags(document_ids: Collection[int]) -> dict[str, int]:
+    """The tags of these documents, by name, and how many of them have each."""
+    return dict(ask_of(_tags, document_ids).all())
 
 
 @cache
-def _tags(dialect: str) -> Select[str]:
+def _tags(dialect: str) -> Select[str, int]:
     these = wanted(dialect)
-    had = select(Tag.name).join(DocumentTag, DocumentTag.tag_id == Tag.id)
-    return had.join(these, these.c.id == DocumentTag.document_id)
+    had = select(DocumentTag.tag_id, func.count().label("count"))
+    counts = had.join(these, these.c.id == DocumentTag.document_id).group_by(DocumentTag.tag_id).subquery()
+    return select(Tag.name, counts.c.count).join(counts, counts.c.tag_id == Tag.id)
+
+
+def _by_path(counts: Counter[int]) -> dict[str, int]:
+    """The most frequent of these categories, and those that are no less so."""
+    _, least = (counts.most_common(MOST_VALUES) or [(0, 0)])[-1]
+    most = {category_id: count for category_id, count in counts.items() if count >= least}
+    return {path: most[category_id] for category_id, path in ask_of(_paths, most)}
+
+
+@cache
+def _paths(dialect: str) -> Select[int, str]:
+    these = wanted(dialect)
+    return select(Category.id, Category.path).join(these, these.c.id == Category.id)
 
 
 def _people(found: Sequence[Any]) -> list[Value]:
@@ -115,9 +128,8 @@ def _years(keys: list[int]) -> list[Value]:
     return [(f"after:{year} before:{year + 1}", str(year), counts[year]) for year in newest]
 
 
-def _counted(operator: str, values: Iterable[str]) -> list[Value]:
-    counts = Counter(values).items()
-    return _sorted((f"{operator}:{_quoted(value)}", value, count) for value, count in counts if value)
+def _offered(operator: str, counts: Mapping[str, int]) -> list[Value]:
+    return _sorted((f"{operator}:{_quoted(value)}", value, count) for value, count in counts.items() if value)
 
 
 def _sorted(values: Iterable[Value]) -> list[Value]:
