@@ -85,7 +85,8 @@ def reached(user_id: ColumnElement[int], permission: int = READ, most: ColumnEle
 
 def given_on(user_id: ColumnElement[int], permission: int = READ) -> Select[int]:
     """The categories on which somebody was given at least this permission, not those below them."""
-    return select(Grant.category_id).where(_granted_to(user_id), Grant.permission >= permission, _counts())
+    given = _grants_of(user_id, permission)
+    return select(given.c.category_id).join(_GIVEN, _GIVEN.id == given.c.category_id).where(_GIVEN.trashed_at.is_(None))
 
 
 def _granted(user_id: ColumnElement[int], permission: int) -> CTE:

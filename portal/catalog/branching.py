@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
 from portal import access
 from portal.actors import Actor
@@ -79,7 +79,7 @@ def _shown(actor: Actor, open_ids: list[int], reach: Reach) -> tuple[list[tuple[
         rows = db.session.execute(_up(), {"me": actor.user_id, "open": open_ids}).all()
         return [(category, level) for category, level, _ in rows], any(publishes for _, _, publishes in rows)
     mine = reach.at(READ)
-    values = {"open": open_ids, **(mine.values or {})}
+    values = {"me": actor.user_id, "open": open_ids, **(mine.values or {})}
     mine_here = db.session.execute(_down(dialect), values, execution_options=KEPT)
     return [(category, level) for category, level in mine_here], mine.highest >= PUBLISH
 
@@ -98,12 +98,16 @@ def _up() -> Select[Category, int, bool]:
 
 @cache
 def _down(dialect: str) -> Select[Category, int]:
-    """The same on PostgreSQL, which would read all grants for each category: of those they were found to reach."""
+    """The same on PostgreSQL, which would read all grants for each category: of those they were found to reach, and of
+    these the few that were given by themselves or are right below an open one.
+    """
     mine = given(dialect)
     others = mine.alias("others")
     topmost = or_(Category.parent_id.is_(None), Category.parent_id.not_in(select(others.c.category_id)))
+    opened = select(Category.id).where(is_one_of(Category.parent_id, "open", dialect))
+    few = union_all(access.given_on(ME), opened).subquery()
     found = select(Category, mine.c.level).join(mine, mine.c.category_id == Category.id)
-    return _in_order(found, topmost, dialect)
+    return _in_order(found.where(Category.id.in_(select(few))), topmost, dialect)
 
 
 @cache

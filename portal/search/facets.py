@@ -21,7 +21,7 @@ from portal.search.rows import ID_BITS, IDS, ending_of
 
 MOST_VALUES = 12
 """Of each kind, the most frequent."""
-MOST_COUNTED, MOST_LOOKED_AT = 500, 1200
+MOST_COUNTED, MOST_LOOKED_AT = 300, 800
 """So many of the newest hits are counted; for that, no more are looked at, however few of them the person may read."""
 
 Value = tuple[str, str, int]
@@ -42,7 +42,7 @@ class Facets:
 
 
 def facets(actor: Actor, query: Query, *, found: Keys | None = None, reach: Reach | None = None) -> Facets:
-    """Of the newest 500 documents the person may read that meet the query, of somebody who sees few of fewer.
+    """Of the newest 300 documents the person may read that meet the query, of somebody who sees few of fewer.
 
     ``found`` is what ``find`` has of the same query already; ``reach`` is that of the person where more is asked for.
     """
