@@ -26,13 +26,14 @@ def add_group(name: str) -> None:
 
 @group.command("join")
 @click.argument("group_name", metavar="GROUP")
-@click.argument("email")
-def join_group(group_name: str, email: str) -> None:
-    """Put a person into a group."""
+@click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
+def join_group(group_name: str, emails: tuple[str, ...]) -> None:
+    """Put people into a group: all of them, or nobody when one is not known."""
     with opened():
-        found, person = get_group(group_name), get_user(email)
-        joined = accounts.join_group(None, found.id, person.id)
-        click.echo(f"{person.name} is in {found.name}{'' if joined else ' already'}.")
+        found, people = get_group(group_name), [get_user(email) for email in emails]
+        for person in people:
+            joined = accounts.join_group(None, found.id, person.id)
+            click.echo(f"{person.name} is in {found.name}{'' if joined else ' already'}.")
 
 
 @group.command("quota")

@@ -247,6 +247,13 @@ def test_a_group_is_added_and_joined_once(command: Command, context: Flask) -> N
     assert "Clients  1 person" in command("group", "list").stdout
 
 
+def test_several_join_a_group_together_or_nobody(command: Command, context: Flask) -> None:
+    person("Ada"), person("Bob"), group("Clients")
+    assert command("group", "join", "Clients", "ada@example.org", "nobody@example.org").stdout == ""
+    joined = command("group", "join", "Clients", "ada@example.org", "bob@example.org")
+    assert joined.stdout == "Ada is in Clients.\nBob is in Clients.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
