@@ -47,6 +47,13 @@ TWINS = [
         "tests/shares -k 'limit and sqlite'",
     ),
     Twin(
+        "one copy by a ticket",
+        "portal/downloads/ledger.py",
+        "            budgets.require_budget(last, edition.size, edition.size if is_scattered else length_of(wanted))\n",
+        "            pass\n",
+        "tests/downloads/test_budgets.py -k 'twelve_who_fetch_all and sqlite'",
+    ),
+    Twin(
         "readable on the download line",
         "portal/catalog/editions.py",
         "    return Prepared(editions(number).where(named, access.visible(level)))\n",
@@ -292,6 +299,13 @@ TWINS = [
         "            require_user_verification=True,\n",
         "",
         "tests/accounts/test_passkeys.py -k 'without_making_sure and sqlite'",
+    ),
+    Twin(
+        "headers that no thread waits for",
+        "portal/cli/worker.py",
+        "            return super().handle(conn) if self._is_readable(conn) else AWAITED\n",
+        "            return super().handle(conn)\n",
+        "tests/cli/test_heads.py -k 'hold_no_thread and letter'",
     ),
     Twin(
         "a password that is counted before it is looked at",
