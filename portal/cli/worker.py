@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn import util
 from gunicorn.http.errors import (  # type: ignore[attr-defined]  # the stubs know an older gunicorn
-    ExpectationFailed,
     InvalidResponseHeader,
     InvalidResponseHeaderName,
     LimitRequestHeaders,
-    LimitRequestLine,
     ParseException,
 )
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, PollableMethodQueue, TConn, ThreadWorker  # type: ignore[attr-defined]
 
 from portal.cli import heads
 from portal.cli.bodies import paced
+from portal.cli.refusals import LATE, MISTYPED, REFUSALS, refusal
 from portal.networks import network_of
 
 if TYPE_CHECKING:
@@ -39,28 +38,8 @@ CLOSING_SECONDS = 10.0
 SILENT_SECONDS = 1.0
 """How long at most a connection that is over goes on being read, and how long while nothing comes."""
 UNREAD = 64 * 1024
-MISTYPED = (400, "Bad Request", "The request arrived incomplete or mistyped.")
-REFUSALS: dict[type[ParseException], tuple[int, str, str]] = {
-    LimitRequestLine: (414, "URI Too Long", "This address is too long."),
-    ExpectationFailed: (417, "Expectation Failed", "The portal cannot do what the request expects of it."),
-    LimitRequestHeaders: (431, "Request Header Fields Too Large", "The request has too many headers."),
-}
-"""Status, its words for programs, and a sentence for people; whatever else cannot be read is ``MISTYPED``."""
-LATE = (408, "Request Timeout", "The request took too long to arrive.")
 OF_THE_ANSWER = (InvalidResponseHeader, InvalidResponseHeaderName)
 """What is wrong with the headers of an answer, not of a request or behind its body."""
-HEADERS = {
-    "Connection": "close",
-    "Content-Type": "text/plain; charset=utf-8",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-store",
-}
-"""No page of the portal, but as strict as one."""
 AWAITED = object()
 """What became of a connection: more of its request has to come. Otherwise it is kept (True) or over (False)."""
 CUTTING_SECONDS = 5
@@ -160,6 +139,9 @@ class Worker(ThreadWorker):
         until = now + (self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
         if heads.has_begun(conn):
             until = min(until, self._late.setdefault(conn, now + HEAD_SECONDS))
+        if until < now:  # whoever sends a little again and again is perhaps never here when it is looked
+            self._give_up(conn)
+            return
         self._awaited[conn] = until
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._go_on, conn))
 
@@ -184,13 +166,17 @@ class Worker(ThreadWorker):
         self._next_look = now + LOOK_SECONDS
         for conn in [conn for conn, until in self._awaited.items() if until < now]:
             self._stop_awaiting(conn)
-            self._forget(conn)
-            if heads.has_begun(conn):
-                self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
-            if heads.has_begun(conn) and self._has_room():
-                self.tpool.submit(_close, conn.sock, self._has_room)
-            else:
-                conn.close()
+            self._give_up(conn)
+
+    def _give_up(self, conn: TConn) -> None:
+        """End a connection whose time is over, with an answer when something of a request has come."""
+        self._forget(conn)
+        if heads.has_begun(conn):
+            self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
+        if heads.has_begun(conn) and self._has_room():
+            self.tpool.submit(_close, conn.sock, self._has_room)
+        else:
+            conn.close()
 
     def _make_room(self) -> None:
         """Close the connection that has waited longest without a request, or else without a further one."""
@@ -290,11 +276,3 @@ def _close(line: socket.socket, has_room: Callable[[], bool]) -> None:
         line.settimeout(SILENT_SECONDS)
         while line.recv(UNREAD) and has_room() and time.monotonic() < stop:
             pass
-
-
-def refusal(status: int, words: str, sentence: str) -> bytes:
-    """A whole answer; nothing of the request is in it."""
-    body = f"{sentence}\n"
-    headers = HEADERS | {"Content-Length": str(len(body))}
-    lines = [f"HTTP/1.1 {status} {words}", *(f"{name}: {value}" for name, value in headers.items()), "", body]
-    return "\r\n".join(lines).encode("ascii")
