@@ -32,7 +32,7 @@ def is_readable(connection: Any, longest_line: int) -> bool:
 
 def has_begun(connection: Any) -> bool:
     """Whether something of the next request has come."""
-    return connection.parser is not None and bool(connection.parser.unreader.buf.getvalue())
+    return bool(connection.parser.unreader.buf.getvalue())
 
 
 def _is_enough(head: bytes, longest_line: int) -> bool:
@@ -42,4 +42,12 @@ def _is_enough(head: bytes, longest_line: int) -> bool:
     if len(head) > MOST:
         raise LimitRequestHeaders("they did not end")
     is_mistyped = head.count(b"\n") != head.count(b"\r\n")
-    return is_mistyped or (len(head) > longest_line + 2 and b"\r\n" not in head)
+    return is_mistyped or _is_no_line(head, longest_line)
+
+
+def _is_no_line(head: bytes, longest: int) -> bool:
+    """Whether the first line can never be that of a request; one that is empty may stand before it (RFC 9112, 2.2)."""
+    line, ended, _ = head.removeprefix(b"\r\n").partition(b"\r\n")
+    if ended:
+        return len(line) > longest or line.count(b" ") != 2
+    return len(line) > longest + 2

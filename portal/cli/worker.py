@@ -1,5 +1,6 @@
 """gunicorn's threads, with words of our own for requests it refuses before the portal sees them."""
 
+import math
 import re
 import select
 import selectors
@@ -17,7 +18,7 @@ from gunicorn.http.errors import (  # type: ignore[attr-defined]  # the stubs kn
     LimitRequestHeaders,
     ParseException,
 )
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, PollableMethodQueue, TConn, ThreadWorker  # type: ignore[attr-defined]
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.cli import heads
 from portal.cli.bodies import paced
@@ -70,8 +71,9 @@ class Worker(ThreadWorker):
         self.method_queue = LastingQueue()
         self._busy: set[TConn] = set()
         self._awaited: dict[TConn, float] = {}
-        self._late: dict[TConn, float] = {}
+        self._head_due: dict[TConn, float] = {}
         self._next_look = 0.0
+        self._last_wait = math.inf
 
     def handle(self, conn: TConn) -> Any:
         """The requests of a connection that follow one another closely; gunicorn would change threads for each.
@@ -83,9 +85,7 @@ class Worker(ThreadWorker):
             outcome = self._handle_one(conn)
             if outcome is not True or not self._has_room() or not _is_asked_again(conn):
                 break
-        if outcome is False:
-            _close(conn.sock, self._has_room)
-        return outcome
+        return self._end(conn) if outcome is False else outcome
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """On the main thread: take a connection back that is kept, and forget one that is closed."""
@@ -96,18 +96,16 @@ class Worker(ThreadWorker):
             self._forget(conn)
         else:
             super().finish_request(conn, fs)
-        if self.nr_conns >= self.worker_connections:
-            self._make_room()
 
     def _has_room(self) -> bool:
         """Whether a thread may wait: there is one for every connection, and the worker is not to end."""
         return bool(self.alive and self.nr_conns <= self.cfg.threads)
 
     def _handle_one(self, conn: TConn) -> Any:
-        """One request, if its headers are there; from then on the connection is in use."""
+        """One request, if its headers are there; while a thread looks at it, the connection is in use."""
         self._busy.add(conn)
         try:
-            return super().handle(conn) if self._is_readable(conn) else AWAITED
+            return super().handle(conn) if self._has_head(conn) else AWAITED
         except OSError:
             return False
         except LimitRequestHeaders as refused:
@@ -116,7 +114,7 @@ class Worker(ThreadWorker):
         finally:
             self._busy.discard(conn)
 
-    def _is_readable(self, conn: TConn) -> bool:
+    def _has_head(self, conn: TConn) -> bool:
         """Whether the headers of its request are there, for which its thread waits a moment at most."""
         conn.init()
         longest = self.cfg.limit_request_line
@@ -126,7 +124,7 @@ class Worker(ThreadWorker):
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The headers are there; its body has a pace of its own."""
-        self._late.pop(conn, None)
+        self._head_due.pop(conn, None)
         if not _has_one_host(req):
             self._refuse(conn.sock, conn.client, MISTYPED, "its host is missing, or another one than in its address")
             return False
@@ -136,14 +134,14 @@ class Worker(ThreadWorker):
     def _await(self, conn: TConn) -> None:
         """On the main thread: have the poller wait for a request, or for the rest of its headers."""
         now = time.monotonic()
-        until = now + (self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
+        until = min(now + self.cfg.keepalive, self._last_wait)
         if heads.has_begun(conn):
-            until = min(until, self._late.setdefault(conn, now + HEAD_SECONDS))
+            until = min(until, self._head_due.setdefault(conn, now + HEAD_SECONDS))
         if until < now:  # whoever sends a little again and again is perhaps never here when it is looked
             self._give_up(conn)
             return
-        self._awaited[conn] = until
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._go_on, conn))
+        self._awaited[conn] = until
 
     def _go_on(self, conn: TConn, _: object) -> None:
         self._stop_awaiting(conn)
@@ -154,32 +152,40 @@ class Worker(ThreadWorker):
         self.poller.unregister(conn.sock)
 
     def _forget(self, conn: TConn) -> None:
-        """It is closed, or somebody else closes it."""
-        self._late.pop(conn, None)
+        """It is closed."""
+        self._head_due.pop(conn, None)
         self.nr_conns -= 1
 
     def murder_pending(self) -> None:
-        """Every second: end connections on which nothing came, or no end of the headers."""
+        """After each round of events, never within one, whose connections may all be met yet: make room, and end
+        connections on which nothing came, or no end of the headers.
+        """
+        if self.alive and self.nr_conns >= self.worker_connections:
+            self._make_room()
         now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + LOOK_SECONDS
-        for conn in [conn for conn, until in self._awaited.items() if until < now]:
-            self._stop_awaiting(conn)
-            self._give_up(conn)
+        if now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            for conn in [conn for conn, until in self._awaited.items() if until < now]:
+                self._stop_awaiting(conn)
+                self._give_up(conn)
 
     def _give_up(self, conn: TConn) -> None:
         """End a connection whose time is over, with an answer when something of a request has come."""
-        self._forget(conn)
         if heads.has_begun(conn):
             self._refuse(conn.sock, conn.client, LATE, "its headers did not end")
-        if heads.has_begun(conn) and self._has_room():
-            self.tpool.submit(_close, conn.sock, self._has_room)
-        else:
-            conn.close()
+            if self._has_room():  # its thread counts until it is closed
+                closing = self.tpool.submit(self._end, conn)
+                closing.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+                return
+        self._forget(conn)
+        conn.close()
+
+    def _end(self, conn: TConn) -> bool:
+        _close(conn.sock, self._has_room)
+        return False
 
     def _make_room(self) -> None:
-        """Close the connection that has waited longest without a request, or else without a further one."""
+        """Close the connection on which nothing came for longest: before its first request, or else before another."""
         if self._awaited:
             conn = next(iter(self._awaited))
             self._stop_awaiting(conn)
@@ -194,14 +200,12 @@ class Worker(ThreadWorker):
     def _cap_keepalive(self, deadline: float) -> None:
         """A worker that is to end waits for no request for long."""
         super()._cap_keepalive(deadline)  # type: ignore[misc]  # the stubs know an older gunicorn
+        self._last_wait = deadline
         self._awaited = {conn: min(until, deadline) for conn, until in self._awaited.items()}
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Take new connections or none. A worker that is to end lets go of its socket: after the last one nobody waits
         in vain at a door that will not be opened, and another server can have the port."""
-        if not enabled and self.alive:
-            self._make_room()
-            enabled = self.nr_conns < self.worker_connections
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
@@ -273,6 +277,6 @@ def _close(line: socket.socket, has_room: Callable[[], bool]) -> None:
     stop = time.monotonic() + CLOSING_SECONDS
     with line, suppress(OSError):
         line.shutdown(socket.SHUT_WR)
-        line.settimeout(SILENT_SECONDS)
+        line.settimeout(SILENT_SECONDS if has_room() else 0)
         while line.recv(UNREAD) and has_room() and time.monotonic() < stop:
             pass

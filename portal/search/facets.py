@@ -95,7 +95,7 @@ def _tags(dialect: str) -> Select[str, int]:
 
 def _by_path(counts: Counter[int]) -> dict[str, int]:
     """The most frequent of these categories, and those that are no less so."""
-    _, least = (counts.most_common(MOST_VALUES) or [(0, 0)])[-1]
+    least = min((count for _, count in counts.most_common(MOST_VALUES)), default=0)
     most = {category_id: count for category_id, count in counts.items() if count >= least}
     return {path: most[category_id] for category_id, path in ask_of(_paths, most)}
 

@@ -1,7 +1,10 @@
 """Headers that do not come, come in pieces or never end hold no thread, and no connection that others need."""
 
+import os
+import signal
 import socket
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -47,10 +50,13 @@ def test_a_request_is_answered_that_comes_byte_by_byte(sqlite_settings: Settings
     ("sent", "status"),
     [
         (b"GET /" + b"a" * 9000, b"414"),
+        (b"\r\nGET /" + b"a" * 9000, b"414"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", b"414"),
+        (b"EHLO example.org\r\n", b"400"),
         (BEGUN + b"X-Header: 1\r\n" * (MOST // 13 + 1), b"431"),
         (BEGUN + b"\n", b"400"),
     ],
-    ids=["a line", "lines", "bare line feeds"],
+    ids=["a line", "behind an empty one", "one that ends", "another protocol", "lines", "bare line feeds"],
 )
 def test_what_can_never_become_a_request_is_refused_before_it_ends(
     sqlite_settings: Settings, sent: bytes, status: bytes
@@ -66,6 +72,44 @@ def test_where_connections_run_out_those_go_on_which_nothing_is_asked(sqlite_set
         for _ in range(3):
             assert Caller(server.port).get("/healthz").status == 200
         assert 0 < sum(is_over(line) for line in waiting) < len(waiting)
+
+
+def test_many_who_ask_at_once_where_connections_run_out_end_no_worker(sqlite_settings: Settings) -> None:
+    with serving(sqlite_settings, "--threads", "2", program=f"{PATIENT}\n{FEW}") as server:
+        (worker,) = server.children
+        for _ in range(20):
+            with ExitStack() as stack:
+                lines = [connect(server, stack, BEGUN) for _ in range(4)]
+                assert Caller(server.port).get("/healthz").status == 200
+                lines.append(connect(server, stack, BEGUN + b"\r\n"))
+                os.kill(worker, signal.SIGSTOP)  # so that all that follows is one round of events
+                lines += [connect(server, stack, BEGUN) for _ in range(2)]
+                for line in lines:
+                    line.sendall(b"\r\n")
+                os.kill(worker, signal.SIGCONT)
+        assert Caller(server.port).get("/healthz").status == 200
+        assert server.children == {worker}
+
+
+def test_late_ones_who_go_on_sending_keep_no_thread_from_the_others(sqlite_settings: Settings) -> None:
+    soon = "import portal.cli.worker\nportal.cli.worker.HEAD_SECONDS = 0.5\nportal.cli.worker.CLOSING_SECONDS = 600.0"
+    with serving(sqlite_settings, "--threads", "2", program=soon) as server, ExitStack() as stack:
+        late, done = [connect(server, stack, BEGUN) for _ in range(2)], threading.Event()
+        assert [status_of(line) for line in late] == [b"408", b"408"]
+
+        def go_on() -> None:
+            while not done.wait(0.2):
+                for line in late:
+                    with suppress(OSError):
+                        line.sendall(b"x")
+
+        sender = threading.Thread(target=go_on)
+        sender.start()
+        try:
+            assert Caller(server.port).get("/healthz").status == 200
+        finally:
+            done.set()
+            sender.join()
 
 
 def is_over(line: socket.socket, patience: float = 0.1) -> bool:

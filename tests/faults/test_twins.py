@@ -303,7 +303,7 @@ TWINS = [
     Twin(
         "headers that no thread waits for",
         "portal/cli/worker.py",
-        "            return super().handle(conn) if self._is_readable(conn) else AWAITED\n",
+        "            return super().handle(conn) if self._has_head(conn) else AWAITED\n",
         "            return super().handle(conn)\n",
         "tests/cli/test_heads.py -k 'hold_no_thread and letter'",
     ),
